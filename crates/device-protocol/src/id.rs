@@ -1,0 +1,80 @@
+use core::fmt;
+
+use crate::{bytes::Writer, digest, Hash};
+
+/// The most H3 cells that a feed covers.
+pub const MAX_CELLS: usize = 8;
+
+/// A network's id: `digest("network", program | genesis hash | creator | nonce u64)`.
+///
+/// The cluster's genesis hash is in it, so nothing signed for a network is of use on another cluster.
+pub fn network_id(program: &Hash, genesis_hash: &Hash, creator: &Hash, nonce: u64) -> Hash {
+    digest(
+        "network",
+        &[program, genesis_hash, creator, &nonce.to_le_bytes()],
+    )
+}
+
+/// Which readings a feed is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputSpec<'a> {
+    /// The schema that each reading has.
+    pub schema: u16,
+    /// The longest time between two consecutive readings of a window, in seconds.
+    pub max_gap_s: u32,
+    /// The H3 cells that the devices lie in, at most [`MAX_CELLS`]; none means anywhere.
+    pub cells: &'a [u64],
+}
+
+/// A feed's id: `digest("feed", network | creator | model | schema u16 | max gap u32 | aggregation u8 |
+/// round length i64 | cell count u8 | cells u64…)`.
+///
+/// # Errors
+/// [`TooManyCells`] if the input spec names more than [`MAX_CELLS`].
+pub fn feed_id(
+    network: &Hash,
+    creator: &Hash,
+    model: &Hash,
+    input: &InputSpec,
+    aggregation: u8,
+    round_length: i64,
+) -> Result<Hash, TooManyCells> {
+    if input.cells.len() > MAX_CELLS {
+        return Err(TooManyCells);
+    }
+    let mut buffer = [0; MAX_CELLS * 8];
+    let mut cells = Writer::new(&mut buffer);
+    for cell in input.cells {
+        cells.put(&cell.to_le_bytes());
+    }
+    let len = cells.len();
+    Ok(digest(
+        "feed",
+        &[
+            network,
+            creator,
+            model,
+            &input.schema.to_le_bytes(),
+            &input.max_gap_s.to_le_bytes(),
+            &[aggregation],
+            &round_length.to_le_bytes(),
+            &[input.cells.len() as u8],
+            &buffer[..len],
+        ],
+    ))
+}
+
+/// A feed was to cover more than [`MAX_CELLS`] cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyCells;
+
+impl fmt::Display for TooManyCells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a feed covers at most {MAX_CELLS} H3 cells: name coarser ones"
+        )
+    }
+}
+
+impl core::error::Error for TooManyCells {}

@@ -1,0 +1,29 @@
+//! Every message of the protocol that is signed or hashed: its layout, its digest, its parser.
+//!
+//! Layouts are fixed and without padding, integers are little-endian, and each digest has a domain of its own
+//! ([`digest`]), so bytes signed for one purpose never serve another. Nothing else in the project builds or parses
+//! these bytes.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+mod bytes;
+mod digest;
+mod grant;
+mod id;
+mod key;
+mod leaf;
+mod message;
+mod reading;
+
+pub use digest::{digest, Hash, MAX_FIELDS};
+pub use grant::{GrantError, SessionGrant};
+pub use id::{feed_id, network_id, InputSpec, TooManyCells, MAX_CELLS};
+pub use key::{Curve, DeviceKey, KeyError};
+pub use leaf::{RegistryLeaf, Status, UnknownStatus};
+pub use message::{AttestationMessage, Possession, VoteMessage, Voucher};
+pub use reading::{
+    Reading, ReadingError, SignedReading, Values, MAX_LATITUDE, MAX_LONGITUDE, SIGNATURE_LEN,
+};
