@@ -1,0 +1,75 @@
+use crate::Hash;
+use device_protocol::digest;
+
+/// The leaf of a reading in its batch's readings tree, of the reading's digest.
+pub fn reading_leaf(reading_digest: &Hash) -> Hash {
+    digest("reading-leaf", &[reading_digest])
+}
+
+/// What a commitment says of one batch: up to 32 windows and their readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLeaf {
+    /// Root of the SHA-256 tree, `READINGS_DEPTH` deep, over [`reading_leaf`]s; places without a reading are [`crate::EMPTY`].
+    pub readings_root: Hash,
+    /// Root of the Poseidon tree over the window leaves.
+    pub windows_root: Hash,
+    /// Number of windows, 1 to 32.
+    pub windows: u32,
+    /// Number of readings.
+    pub readings: u32,
+    /// When the earliest reading was captured, in milliseconds of Unix time.
+    pub first_capture: i64,
+    /// When the latest reading was captured, in milliseconds of Unix time.
+    pub last_capture: i64,
+}
+
+impl BatchLeaf {
+    /// The leaf in the commitment's tree.
+    pub fn hash(&self) -> Hash {
+        digest(
+            "batch-leaf",
+            &[
+                &self.readings_root,
+                &self.windows_root,
+                &self.windows.to_le_bytes(),
+                &self.readings.to_le_bytes(),
+                &self.first_capture.to_le_bytes(),
+                &self.last_capture.to_le_bytes(),
+            ],
+        )
+    }
+}
+
+/// One commitment of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitmentLeaf {
+    /// The commitment's number in its stream, from 0: its index in the stream's MMR.
+    pub sequence: u64,
+    /// When the program took it, in seconds of Unix time.
+    pub posted_at: i64,
+    /// Root of the SHA-256 tree over the batches' [`BatchLeaf::hash`], [`crate::depth`] of `batches` deep.
+    pub root: Hash,
+    /// Number of batches, at least 1.
+    pub batches: u32,
+    /// SHA-256 of the archived payload.
+    pub payload_hash: Hash,
+    /// Length of the archived payload in bytes.
+    pub payload_len: u64,
+}
+
+impl CommitmentLeaf {
+    /// The leaf in the stream's MMR.
+    pub fn hash(&self) -> Hash {
+        digest(
+            "commitment",
+            &[
+                &self.sequence.to_le_bytes(),
+                &self.posted_at.to_le_bytes(),
+                &self.root,
+                &self.batches.to_le_bytes(),
+                &self.payload_hash,
+                &self.payload_len.to_le_bytes(),
+            ],
+        )
+    }
+}
