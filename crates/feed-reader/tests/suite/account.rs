@@ -1,0 +1,104 @@
+//! Writes feed accounts as ai-feed does, field after field.
+
+use feed_reader::{FEED_DISCRIMINATOR, HISTORY};
+
+/// Milliseconds in a second.
+pub const SECOND: i64 = 1_000;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entry {
+    pub round: u64,
+    pub value: i64,
+    pub newest_capture: i64,
+    pub mask: u16,
+    pub flags: u16,
+}
+
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub version: u8,
+    pub state: u8,
+    pub cell_count: u8,
+    pub id: [u8; 32],
+    pub entries: u32,
+    pub head: u32,
+    pub ring: [Entry; HISTORY],
+}
+
+impl Account {
+    pub fn new() -> Self {
+        Self {
+            version: 1,
+            state: 0,
+            cell_count: 2,
+            id: [1; 32],
+            entries: 0,
+            head: 0,
+            ring: [Entry::default(); HISTORY],
+        }
+    }
+
+    /// As ai-feed finalises a round.
+    pub fn push(&mut self, entry: Entry) {
+        if self.entries > 0 {
+            self.head = (self.head + 1) % HISTORY as u32;
+        }
+        self.entries = (self.entries + 1).min(HISTORY as u32);
+        self.ring[self.head as usize] = entry;
+    }
+
+    pub fn with(entries: impl IntoIterator<Item = Entry>) -> Self {
+        let mut account = Self::new();
+        entries.into_iter().for_each(|entry| account.push(entry));
+        account
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = FEED_DISCRIMINATOR.to_vec();
+        let exponent = -2i8;
+        bytes.extend([
+            self.version,
+            self.state,
+            exponent as u8,
+            0,
+            255,
+            self.cell_count,
+        ]);
+        bytes.extend(3u16.to_le_bytes()); // schema
+        bytes.extend(self.id);
+        for key in 2..7 {
+            bytes.extend([key; 32]); // network, model, creator, authority, pending authority
+        }
+        bytes.extend(60i64.to_le_bytes()); // round length
+        bytes.extend(1_700_000_000i64.to_le_bytes()); // created at
+        bytes.extend(120u32.to_le_bytes()); // largest gap
+        bytes.extend([3, 1]); // signers and streams, at least
+        bytes.extend(5u16.to_le_bytes()); // required mask
+        bytes.extend(30i64.to_le_bytes()); // grace
+        bytes.extend(3_600i64.to_le_bytes()); // challenge window
+        for cell in 0..8u64 {
+            bytes.extend((0x088f_0000_0000_0000 | cell).to_le_bytes());
+        }
+        let newest = self.ring[self.head as usize];
+        bytes.extend(newest.round.to_le_bytes());
+        bytes.extend(self.entries.to_le_bytes());
+        bytes.extend(self.head.to_le_bytes());
+        bytes.extend((newest.value + 1).to_le_bytes()); // exponential moving average
+        bytes.extend([0; 248]);
+        for entry in &self.ring {
+            bytes.extend(entry.round.to_le_bytes());
+            bytes.extend(entry.value.to_le_bytes());
+            bytes.extend(7u64.to_le_bytes()); // confidence
+            bytes.extend((entry.value + 1).to_le_bytes()); // exponential moving average
+            bytes.extend((entry.newest_capture / SECOND + 20).to_le_bytes()); // posted at
+            bytes.extend((entry.newest_capture - 30 * SECOND).to_le_bytes()); // oldest capture
+            bytes.extend(entry.newest_capture.to_le_bytes());
+            bytes.extend([9; 32]); // data root
+            bytes.extend(entry.mask.to_le_bytes());
+            bytes.extend(4u16.to_le_bytes()); // attesters
+            bytes.extend(2u16.to_le_bytes()); // streams
+            bytes.extend(entry.flags.to_le_bytes());
+        }
+        bytes
+    }
+}

@@ -1,0 +1,5 @@
+mod account;
+mod golden;
+mod history;
+mod parse;
+mod value;
