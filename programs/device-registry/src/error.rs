@@ -1,0 +1,103 @@
+//! What can go wrong, and what the caller should do about it.
+
+use anchor_lang::prelude::*;
+
+/// Errors of the registry. Groups: 0 roles and pauses, 100 network and parameters, 200 makers and vouchers, 300 trees,
+/// 400 devices and signatures.
+#[error_code]
+pub enum RegistryError {
+    #[msg("Only the network's authority may do this: sign with network.authority")]
+    NotAuthority = 0,
+    #[msg("Only the proposed authority may accept: sign with network.pending_authority")]
+    NotPendingAuthority = 1,
+    #[msg("The operation is paused: retry after the pause ends")]
+    Paused = 2,
+    #[msg("The operation is not paused: nothing to resume")]
+    NotPaused = 3,
+    #[msg("There is no such operation: use 0 to 5")]
+    UnknownOperation = 4,
+    #[msg("A pause lasts from 1 second to 3 days: choose a length within that")]
+    PauseLength = 5,
+    #[msg(
+        "Paused too recently: wait until as much time has passed unpaused as the last pause took"
+    )]
+    PauseTooSoon = 6,
+
+    #[msg("The network id does not follow from creator, nonce and genesis hash: compute it with device_protocol::network_id")]
+    WrongNetworkId = 100,
+    #[msg("The network's genesis is in the future: wait for it")]
+    BeforeGenesis = 101,
+    #[msg("Unknown network flag: only bits 0 and 1 are defined")]
+    UnknownFlag = 102,
+    #[msg("The genesis must not be negative: give unix seconds")]
+    InvalidGenesis = 103,
+    #[msg("The epoch length must be 1 second to 366 days")]
+    InvalidEpochLength = 104,
+    #[msg("The timelock must be 0 seconds to 366 days")]
+    InvalidTimelock = 105,
+    #[msg("The evidence window must be 1 second to 366 days")]
+    InvalidEvidenceWindow = 106,
+    #[msg("The largest speed must be at least 1 m/s")]
+    InvalidMaxSpeed = 107,
+    #[msg("A tier's discount must be at most 10000 basis points")]
+    InvalidTierDiscount = 108,
+    #[msg("Reserved fields of the parameters must be zero")]
+    ReservedNotZero = 109,
+    #[msg("No parameters are proposed: call propose_parameters first")]
+    NothingProposed = 110,
+    #[msg("The timelock has not passed: retry at network.pending_at")]
+    TimelockRunning = 111,
+    #[msg("The account belongs to another network: pass the one of this network")]
+    WrongNetwork = 112,
+    #[msg("An amount or a time is too large: use smaller values")]
+    Overflow = 113,
+
+    #[msg("There is no such tier to approve: use 0 (self-signed), 1 (voucher) or 2 (certificate chain)")]
+    InvalidTier = 200,
+    #[msg("The maker is revoked: its vouchers no longer count")]
+    MakerRevoked = 201,
+    #[msg("Only the maker may open its voucher pages: sign with the maker's key")]
+    NotMaker = 202,
+    #[msg("The page lies beyond the maker's quota: ask the network's authority for a larger one")]
+    PageBeyondQuota = 203,
+    #[msg("The voucher number is not below the maker's quota: use a smaller number")]
+    NumberBeyondQuota = 204,
+    #[msg("The voucher page is not the one of this maker and number: pass page number / 8192 of this maker")]
+    WrongVoucherPage = 205,
+    #[msg("The voucher was used before: ask the maker for another number")]
+    VoucherUsed = 206,
+
+    #[msg("The tree's depth must be 20 to 24")]
+    InvalidDepth = 300,
+    #[msg("The tree's canopy must be 10 to its depth")]
+    InvalidCanopy = 301,
+    #[msg("The tree account has the wrong size: allocate state::tree::size(depth, canopy) bytes")]
+    WrongTreeSize = 302,
+    #[msg("The tree is full: register in another tree of the network")]
+    TreeFull = 303,
+    #[msg("The tree's bytes are damaged: this cannot be repaired by the caller")]
+    DamagedTree = 304,
+    #[msg("The network has the largest number of trees")]
+    TooManyTrees = 305,
+
+    #[msg("Unknown curve: 0 is Ed25519, 1 is P-256")]
+    UnknownCurve = 400,
+    #[msg(
+        "The device key is not in its curve's form: 32 bytes and a zero, or 33 bytes compressed"
+    )]
+    InvalidDeviceKey = 401,
+    #[msg("The tier is above what the network approved this maker for")]
+    TierNotApproved = 402,
+    #[msg("Tier 0 needs a network that allows self-signed makers and an owner who is the maker")]
+    SelfSignedNotAllowed = 403,
+    #[msg("This tier is not supported yet: register at tier 0 or 1")]
+    UnsupportedTier = 404,
+    #[msg("The cell is neither 0 nor a valid H3 cell index")]
+    InvalidCell = 405,
+    #[msg("The instruction named is not a well-formed precompile instruction with that signature: fix the reference")]
+    BadSignatureReference = 406,
+    #[msg("The possession is not signed by the device for this network, owner and number")]
+    WrongPossession = 407,
+    #[msg("The voucher is not signed by the maker for this network, number, device, tier and serial hash")]
+    WrongVoucher = 408,
+}

@@ -1,0 +1,206 @@
+use crate::error::RegistryError;
+use crate::events::{emit_to_self, DeviceRegistered};
+use crate::state::cell::is_cell;
+use crate::state::network::{Network, Operation, SELF_SIGNED_MAKERS};
+use crate::state::tree::{self, Tree};
+use crate::state::{Maker, VoucherPage};
+use anchor_lang::prelude::*;
+use anchor_lang::solana_program::sysvar::SysvarId;
+use device_protocol::{Curve, DeviceKey, KeyError, Possession, RegistryLeaf, Status, Voucher};
+use introspection::{IntrospectionError, Precompile, Signature};
+
+/// A device to register, and where its two signatures stand in the transaction.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisterDeviceArgs {
+    /// Curve of the device's key: 0 Ed25519, 1 P-256.
+    pub curve: u8,
+    /// The device's key: 32 bytes and a zero, or 33 bytes compressed.
+    pub key: [u8; 33],
+    /// The voucher's number, which the possession signs too.
+    pub number: u64,
+    /// Tier that the voucher gives.
+    pub tier: u8,
+    /// Hash of the device's serial number, as the maker signed it.
+    pub serial_hash: [u8; 32],
+    /// H3 cell where the device stands; 0 for none.
+    pub cell: u64,
+    /// Index in the transaction of the precompile's instruction with the device's signature (of its own curve).
+    pub possession_instruction: u16,
+    /// Which of that instruction's signatures it is.
+    pub possession_index: u8,
+    /// Index in the transaction of the Ed25519 instruction with the maker's signature; may be the same one.
+    pub voucher_instruction: u16,
+    /// Which of that instruction's signatures it is.
+    pub voucher_index: u8,
+}
+
+/// Accounts of `register_device`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct RegisterDevice<'info> {
+    /// The network.
+    #[account(mut)]
+    pub network: AccountLoader<'info, Network>,
+    /// One of its makers.
+    #[account(mut, has_one = network @ RegistryError::WrongNetwork)]
+    pub maker: AccountLoader<'info, Maker>,
+    /// The maker's page with the voucher's number.
+    #[account(mut, has_one = maker @ RegistryError::WrongVoucherPage)]
+    pub voucher_page: AccountLoader<'info, VoucherPage>,
+    /// One of the network's trees, with room.
+    #[account(mut, has_one = network @ RegistryError::WrongNetwork)]
+    pub tree: AccountLoader<'info, Tree>,
+    /// The device's owner.
+    pub owner: Signer<'info>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = Instructions::id())]
+    pub instructions: UncheckedAccount<'info>,
+}
+
+/// Registers a device at once proven: its own key and its maker have signed in this transaction, and its owner signs it.
+///
+/// - Registering is not paused.
+/// - The maker is not revoked; the number is below its quota and unused; the tier is approved.
+/// - The device signed `Possession` for this network, owner and number; the maker signed `Voucher` for this network,
+///   number, device, tier and serial hash.
+pub fn handle_register_device(
+    ctx: Context<RegisterDevice>,
+    args: RegisterDeviceArgs,
+) -> Result<()> {
+    let clock = Clock::get()?;
+    let owner = ctx.accounts.owner.key();
+    let key = DeviceKey::from_parts(args.curve, args.key).map_err(|error| match error {
+        KeyError::UnknownCurve => error!(RegistryError::UnknownCurve),
+        KeyError::NotPadded | KeyError::NotCompressed => error!(RegistryError::InvalidDeviceKey),
+    })?;
+    let device = key.id();
+    require!(
+        args.cell == 0 || is_cell(args.cell),
+        RegistryError::InvalidCell
+    );
+
+    let mut network = ctx.accounts.network.load_mut()?;
+    require!(
+        !network.is_paused(Operation::Register, clock.unix_timestamp),
+        RegistryError::Paused
+    );
+    network.devices = network
+        .devices
+        .checked_add(1)
+        .ok_or_else(|| error!(RegistryError::Overflow))?;
+
+    let mut maker = ctx.accounts.maker.load_mut()?;
+    maker.check_voucher(
+        args.number,
+        args.tier,
+        &owner,
+        network.flags & SELF_SIGNED_MAKERS != 0,
+    )?;
+    maker.vouched = maker
+        .vouched
+        .checked_add(1)
+        .ok_or_else(|| error!(RegistryError::Overflow))?;
+    ctx.accounts.voucher_page.load_mut()?.take(args.number)?;
+
+    let instructions = ctx.accounts.instructions.try_borrow_data()?;
+    let possession = Possession {
+        network: network.id,
+        owner: owner.to_bytes(),
+        key,
+        nonce: args.number,
+    };
+    let precompile = match key.curve {
+        Curve::Ed25519 => Precompile::Ed25519,
+        Curve::P256 => Precompile::Secp256r1,
+    };
+    let signed = introspection::signature(
+        &instructions,
+        precompile,
+        args.possession_instruction,
+        args.possession_index,
+    )
+    .map_err(bad_reference)?;
+    require!(
+        signed
+            == Signature {
+                public_key: key.as_bytes(),
+                message: &possession.digest()
+            },
+        RegistryError::WrongPossession
+    );
+    let voucher = Voucher {
+        network: network.id,
+        maker: maker.key.to_bytes(),
+        number: args.number,
+        device,
+        tier: args.tier,
+        serial_hash: args.serial_hash,
+    };
+    let signed = introspection::signature(
+        &instructions,
+        Precompile::Ed25519,
+        args.voucher_instruction,
+        args.voucher_index,
+    )
+    .map_err(bad_reference)?;
+    require!(
+        signed
+            == Signature {
+                public_key: &voucher.maker,
+                message: &voucher.digest()
+            },
+        RegistryError::WrongVoucher
+    );
+
+    let leaf = RegistryLeaf {
+        device,
+        owner: possession.owner,
+        maker: voucher.maker,
+        tier: args.tier,
+        status: Status::Proven,
+        cell: args.cell,
+        registered_slot: clock.slot,
+        previous_owner: [0; 32],
+        owner_changed_at: clock.unix_timestamp,
+        nonce: 0,
+    };
+    let (depth, tree_index) = {
+        let header = ctx.accounts.tree.load()?;
+        (header.depth, header.index)
+    };
+    let appended = {
+        let mut data = ctx.accounts.tree.as_ref().try_borrow_mut_data()?;
+        let nodes = data
+            .get_mut(tree::NODES..)
+            .ok_or_else(|| error!(RegistryError::DamagedTree))?;
+        tree::append(nodes, depth, &leaf.hash())?
+    };
+
+    let event = DeviceRegistered {
+        network: ctx.accounts.network.key(),
+        tree: ctx.accounts.tree.key(),
+        tree_index,
+        index: appended.index,
+        device,
+        owner,
+        maker: maker.key,
+        tier: leaf.tier,
+        status: leaf.status as u8,
+        cell: leaf.cell,
+        registered_slot: leaf.registered_slot,
+        previous_owner: Pubkey::new_from_array(leaf.previous_owner),
+        owner_changed_at: leaf.owner_changed_at,
+        nonce: leaf.nonce,
+        curve: args.curve,
+        key: args.key,
+        number: args.number,
+        serial_hash: args.serial_hash,
+        root: appended.root,
+    };
+    emit_to_self(&event, ctx.accounts.event_authority.as_ref())
+}
+
+fn bad_reference(error: IntrospectionError) -> Error {
+    msg!("{}", error);
+    error!(RegistryError::BadSignatureReference)
+}

@@ -1,0 +1,100 @@
+//! Networks, their makers, and the devices in their registry trees.
+
+use anchor_lang::prelude::*;
+
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod seeds;
+pub mod state;
+
+pub use instructions::*;
+use state::Parameters;
+
+declare_id!("7GD8yuDEY9x6DS2w397pdEdikSSdpkTWstJ2F46BAqsT");
+
+/// Instructions of the registry.
+#[program]
+pub mod device_registry {
+    use super::*;
+
+    /// Anyone: creates a network and becomes its authority.
+    pub fn create_network(ctx: Context<CreateNetwork>, args: CreateNetworkArgs) -> Result<()> {
+        handle_create_network(ctx, args)
+    }
+
+    /// The authority: offers the authority to another key; the default key takes the offer back.
+    pub fn transfer_authority(
+        ctx: Context<TransferAuthority>,
+        new_authority: Pubkey,
+    ) -> Result<()> {
+        handle_transfer_authority(ctx, new_authority)
+    }
+
+    /// Who was offered the authority: takes it over.
+    pub fn accept_authority(ctx: Context<AcceptAuthority>) -> Result<()> {
+        handle_accept_authority(ctx)
+    }
+
+    /// The authority: proposes parameters and starts the timelock anew.
+    pub fn propose_parameters(
+        ctx: Context<ProposeParameters>,
+        parameters: Parameters,
+    ) -> Result<()> {
+        handle_propose_parameters(ctx, parameters)
+    }
+
+    /// Anyone: puts the proposed parameters in force after the timelock.
+    pub fn apply_parameters(ctx: Context<ApplyParameters>) -> Result<()> {
+        handle_apply_parameters(ctx)
+    }
+
+    /// The authority: pauses one operation for up to 3 days.
+    pub fn pause_operation(
+        ctx: Context<PauseOperation>,
+        operation: u8,
+        seconds: i64,
+    ) -> Result<()> {
+        handle_pause_operation(ctx, operation, seconds)
+    }
+
+    /// The authority: ends the pause of one operation.
+    pub fn resume_operation(ctx: Context<ResumeOperation>, operation: u8) -> Result<()> {
+        handle_resume_operation(ctx, operation)
+    }
+
+    /// The authority: lets a key vouch for devices.
+    pub fn approve_maker(
+        ctx: Context<ApproveMaker>,
+        key: Pubkey,
+        quota: u64,
+        max_tier: u8,
+    ) -> Result<()> {
+        handle_approve_maker(ctx, key, quota, max_tier)
+    }
+
+    /// The authority: sets up to which number a maker's vouchers count.
+    pub fn set_maker_quota(ctx: Context<SetMakerQuota>, quota: u64) -> Result<()> {
+        handle_set_maker_quota(ctx, quota)
+    }
+
+    /// The authority: ends a maker's right to vouch, for good.
+    pub fn revoke_maker(ctx: Context<RevokeMaker>) -> Result<()> {
+        handle_revoke_maker(ctx)
+    }
+
+    /// The maker: opens the bitmap page of 8,192 voucher numbers.
+    pub fn open_voucher_page(ctx: Context<OpenVoucherPage>, page: u32) -> Result<()> {
+        handle_open_voucher_page(ctx, page)
+    }
+
+    /// The authority: makes a zeroed account a registry tree.
+    pub fn add_tree(ctx: Context<AddTree>, depth: u8, canopy: u8) -> Result<()> {
+        handle_add_tree(ctx, depth, canopy)
+    }
+
+    /// The device's owner, with signatures of device and maker beside: registers the device as proven.
+    pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -> Result<()> {
+        handle_register_device(ctx, args)
+    }
+}

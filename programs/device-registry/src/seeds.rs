@@ -1,0 +1,8 @@
+//! Seeds of the program's derived addresses.
+
+/// `["network", id]`
+pub const NETWORK: &[u8] = b"network";
+/// `["maker", network, key]`
+pub const MAKER: &[u8] = b"maker";
+/// `["vouchers", maker, page u32 little-endian]`
+pub const VOUCHERS: &[u8] = b"vouchers";

@@ -1,0 +1,12 @@
+//! The program's accounts: layouts, and the methods that change them.
+
+pub mod cell;
+pub mod maker;
+pub mod network;
+pub mod tree;
+pub mod voucher_page;
+
+pub use maker::Maker;
+pub use network::{Network, Operation, Parameters, Pause};
+pub use tree::Tree;
+pub use voucher_page::VoucherPage;

@@ -1,0 +1,76 @@
+//! A manufacturer whose vouchers the network accepts.
+
+use crate::error::RegistryError;
+use anchor_lang::prelude::*;
+
+/// Tier of a device whose owner is its own maker.
+pub const TIER_SELF_SIGNED: u8 = 0;
+/// Tier of a device with a maker's voucher.
+pub const TIER_VOUCHER: u8 = 1;
+/// Tier of a device with a maker's P-256 certificate chain. Can be approved, can't be registered yet.
+pub const TIER_CERTIFICATE: u8 = 2;
+
+/// A maker. PDA `["maker", network, key]`.
+#[account(zero_copy)]
+#[repr(C)]
+pub struct Maker {
+    /// Layout version, 1.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// 1 once revoked, which is for good.
+    pub revoked: u8,
+    /// Highest tier that its vouchers may give.
+    pub max_tier: u8,
+    /// Zero.
+    pub _pad: [u8; 4],
+    /// The network's account.
+    pub network: Pubkey,
+    /// Ed25519 key that signs its vouchers and opens its voucher pages.
+    pub key: Pubkey,
+    /// Voucher numbers below this count.
+    pub quota: u64,
+    /// Vouchers used so far.
+    pub vouched: u64,
+    /// 1 if `root_key` is set: the place of tier 2's root, unused until then.
+    pub root_set: u8,
+    /// Compressed P-256 key at the root of its certificate chains.
+    pub root_key: [u8; 33],
+    /// Zero.
+    pub _pad2: [u8; 6],
+    /// Zero.
+    pub reserved: [u8; 128],
+}
+
+impl Maker {
+    /// Bytes of the account, its discriminator included.
+    pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
+
+    /// Fails once the maker is revoked.
+    pub fn require_active(&self) -> Result<()> {
+        require!(self.revoked == 0, RegistryError::MakerRevoked);
+        Ok(())
+    }
+
+    /// Whether a voucher of this number and tier counts for this owner's device.
+    pub fn check_voucher(
+        &self,
+        number: u64,
+        tier: u8,
+        owner: &Pubkey,
+        self_signed_allowed: bool,
+    ) -> Result<()> {
+        self.require_active()?;
+        require!(number < self.quota, RegistryError::NumberBeyondQuota);
+        require!(tier <= self.max_tier, RegistryError::TierNotApproved);
+        match tier {
+            TIER_SELF_SIGNED => require!(
+                self_signed_allowed && self.key == *owner,
+                RegistryError::SelfSignedNotAllowed
+            ),
+            TIER_VOUCHER => {}
+            _ => return err!(RegistryError::UnsupportedTier),
+        }
+        Ok(())
+    }
+}
