@@ -1,0 +1,124 @@
+//! What people follow. State is rebuilt from the accounts, so these go to the logs.
+
+use crate::state::RosterEntry;
+use anchor_lang::prelude::*;
+
+/// A pool was created.
+#[event]
+pub struct PoolCreated {
+    /// The pool's address.
+    pub pool: Pubkey,
+    /// Who operates it.
+    pub operator: Pubkey,
+    /// Mint of its stake.
+    pub stake_mint: Pubkey,
+    /// Seconds between request and withdrawal.
+    pub cooldown: i64,
+    /// How often its stake may be allocated, in basis points.
+    pub leverage_bps: u32,
+}
+
+/// A pool has a new worker's key.
+#[event]
+pub struct SignerSet {
+    /// The pool's address.
+    pub pool: Pubkey,
+    /// The new key.
+    pub signer: Pubkey,
+}
+
+/// A pool has a new operator.
+#[event]
+pub struct OperatorAccepted {
+    /// The pool's address.
+    pub pool: Pubkey,
+    /// The new operator.
+    pub operator: Pubkey,
+}
+
+/// Stake came in.
+#[event]
+pub struct Delegated {
+    /// The pool's address.
+    pub pool: Pubkey,
+    /// Whose delegation it is.
+    pub owner: Pubkey,
+    /// Base units.
+    pub amount: u64,
+    /// Shares for it.
+    pub shares: u64,
+}
+
+/// Stake began to cool down.
+#[event]
+pub struct WithdrawalRequested {
+    /// The pool's address.
+    pub pool: Pubkey,
+    /// Whose delegation it was.
+    pub owner: Pubkey,
+    /// The owner's numbering.
+    pub number: u64,
+    /// Shares given up.
+    pub shares: u64,
+    /// Their worth now, base units.
+    pub amount: u64,
+    /// From when it is paid, unix seconds.
+    pub available_at: i64,
+}
+
+/// Stake went out.
+#[event]
+pub struct Withdrawn {
+    /// The pool's address.
+    pub pool: Pubkey,
+    /// Who was paid.
+    pub owner: Pubkey,
+    /// The owner's numbering.
+    pub number: u64,
+    /// Base units.
+    pub amount: u64,
+}
+
+/// A pool's place on a roster changed.
+#[event]
+pub struct AllocationChanged {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The pool's address.
+    pub pool: Pubkey,
+    /// Allocation before `effective_epoch`, base units.
+    pub current: u64,
+    /// Allocation from then on, base units.
+    pub next: u64,
+    /// The epoch from which `next` is the allocation.
+    pub effective_epoch: u64,
+    /// When the rest is released, unix seconds; 0 if nothing is.
+    pub release_at: i64,
+}
+
+impl AllocationChanged {
+    /// The event of an entry after its change.
+    pub fn new(network: Pubkey, entry: &RosterEntry) -> Self {
+        Self {
+            network,
+            pool: entry.pool,
+            current: entry.current,
+            next: entry.next,
+            effective_epoch: entry.effective_epoch,
+            release_at: entry.release_at,
+        }
+    }
+}
+
+/// A committee is complete.
+#[event]
+pub struct CommitteeDrawn {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The network's epoch.
+    pub epoch: u64,
+    /// Members.
+    pub count: u32,
+    /// Their allocations together, base units.
+    pub total: u64,
+}

@@ -1,0 +1,49 @@
+use crate::error::PoolError;
+use crate::events::AllocationChanged;
+use crate::state::{Moment, Pool, Roster};
+use anchor_lang::prelude::*;
+use device_registry::state::{Network, Operation};
+
+/// Accounts of `opt_in`.
+#[derive(Accounts)]
+pub struct OptIn<'info> {
+    /// The pool's operator.
+    pub operator: Signer<'info>,
+    /// The network to secure.
+    pub network: AccountLoader<'info, Network>,
+    /// Its roster.
+    #[account(mut, has_one = network @ PoolError::WrongRoster)]
+    pub roster: AccountLoader<'info, Roster>,
+    /// The pool.
+    #[account(mut, has_one = operator @ PoolError::NotOperator)]
+    pub pool: AccountLoader<'info, Pool>,
+}
+
+/// Sets what the pool allocates to the network.
+pub fn handle_opt_in(ctx: Context<OptIn>, allocation: u64) -> Result<()> {
+    let network = ctx.accounts.network.load()?;
+    let mut pool = ctx.accounts.pool.load_mut()?;
+    let moment = Moment::of(&network)?;
+    require!(
+        !network.is_paused(Operation::Stake, moment.now),
+        PoolError::Paused
+    );
+    require!(
+        pool.stake_mint == network.stake_mint,
+        PoolError::WrongStakeMint
+    );
+    // Stake that is requested back early in an epoch must still be there when the evidence of its end comes in.
+    let exposed = network
+        .epoch_length
+        .checked_add(network.parameters.evidence_window)
+        .ok_or_else(|| error!(PoolError::Overflow))?;
+    require!(pool.cooldown > exposed, PoolError::CooldownTooShort);
+    let entry = ctx.accounts.roster.load_mut()?.opt_in(
+        ctx.accounts.pool.key(),
+        &mut pool,
+        allocation,
+        moment,
+    )?;
+    emit!(AllocationChanged::new(ctx.accounts.network.key(), &entry));
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Pools of one stake mint that secure many networks: delegation, withdrawal after a cool-down, allocation to networks,
+//! and the committee of each epoch.
+
+use anchor_lang::prelude::*;
+
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod seeds;
+pub mod state;
+
+use instructions::*;
+use state::MAX_SLASHERS;
+
+declare_id!("7jcchPRfmANtrpAE4jwAC8ZmpYHfiXTtHx3VGGLWA1pM");
+
+/// Instructions of the pools.
+#[program]
+pub mod security_pool {
+    use super::*;
+
+    /// Anyone becomes the operator of a new pool, and gives it a seed whose shares belong to nobody.
+    pub fn create_pool(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Result<()> {
+        handle_create_pool(ctx, args)
+    }
+
+    /// The operator names the worker's key.
+    pub fn set_signer(ctx: Context<SetSigner>, signer: Pubkey) -> Result<()> {
+        handle_set_signer(ctx, signer)
+    }
+
+    /// The operator offers the pool to another key; the default key takes the offer back.
+    pub fn transfer_operator(ctx: Context<TransferOperator>, operator: Pubkey) -> Result<()> {
+        handle_transfer_operator(ctx, operator)
+    }
+
+    /// The key that was offered the pool becomes its operator.
+    pub fn accept_operator(ctx: Context<AcceptOperator>) -> Result<()> {
+        handle_accept_operator(ctx)
+    }
+
+    /// Anyone stakes in a pool, for shares of it.
+    pub fn delegate(ctx: Context<Delegate>, amount: u64, min_shares: u64) -> Result<()> {
+        handle_delegate(ctx, amount, min_shares)
+    }
+
+    /// The owner of a delegation lets shares cool down; their worth can be slashed until it is withdrawn.
+    pub fn request_withdrawal(ctx: Context<RequestWithdrawal>, shares: u64) -> Result<()> {
+        handle_request_withdrawal(ctx, shares)
+    }
+
+    /// The owner takes what has cooled down.
+    pub fn withdraw(ctx: Context<Withdraw>) -> Result<()> {
+        handle_withdraw(ctx)
+    }
+
+    /// The network's authority opens the roster, and says who may slash, how much an epoch, and what a seat costs.
+    pub fn create_roster(
+        ctx: Context<CreateRoster>,
+        slashers: [Pubkey; MAX_SLASHERS],
+        slash_cap_bps: u32,
+        minimum_allocation: u64,
+    ) -> Result<()> {
+        handle_create_roster(ctx, slashers, slash_cap_bps, minimum_allocation)
+    }
+
+    /// The operator sets what its pool allocates to a network, and accepts its slashers.
+    pub fn opt_in(ctx: Context<OptIn>, allocation: u64) -> Result<()> {
+        handle_opt_in(ctx, allocation)
+    }
+
+    /// The operator ends its pool's allocation to a network with the current epoch.
+    pub fn opt_out(ctx: Context<OptOut>) -> Result<()> {
+        handle_opt_out(ctx)
+    }
+
+    /// Anyone brings a pool's entry on a roster up to date with its stake and the time.
+    pub fn refresh(ctx: Context<Refresh>) -> Result<()> {
+        handle_refresh(ctx)
+    }
+
+    /// Anyone copies the roster of the current epoch into its committee, in one or more steps; once it is complete,
+    /// this does nothing. Remaining accounts: the pools with an allocation in this epoch, in the order of the roster's
+    /// slots, from the first that was not drawn.
+    pub fn snapshot_committee<'info>(
+        ctx: Context<'info, SnapshotCommittee<'info>>,
+        epoch: u64,
+    ) -> Result<()> {
+        handle_snapshot_committee(ctx, epoch)
+    }
+}

@@ -1,0 +1,267 @@
+use super::{Pool, FULL_BPS, VERSION};
+use crate::error::PoolError;
+use anchor_lang::prelude::*;
+use device_registry::state::Network;
+
+/// Operators of a network, at most.
+pub const MAX_OPERATORS: usize = 64;
+/// Program authorities that may slash a network's operators, at most.
+pub const MAX_SLASHERS: usize = 4;
+
+/// An operator on a roster: its allocation now and next, and how much of its pool the roster counts. Default: free.
+#[derive(Debug, Default, PartialEq, Eq)]
+#[zero_copy]
+pub struct RosterEntry {
+    /// The pool's address; the default key marks a free slot.
+    pub pool: Pubkey,
+    /// Allocation before `effective_epoch`, base units.
+    pub current: u64,
+    /// Allocation from `effective_epoch` on, base units.
+    pub next: u64,
+    /// The epoch from which `next` is the allocation.
+    pub effective_epoch: u64,
+    /// What `Pool::allocated` contains for this entry, base units: a lowered allocation counts until its release, since
+    /// what was done with it can be slashed until then.
+    pub counted: u64,
+    /// When `counted` falls to the allocation, and the entry of one who left goes, unix seconds; 0 if neither.
+    pub release_at: i64,
+    /// When the pool opted in, unix seconds.
+    pub opted_at: i64,
+}
+
+/// The present moment of a network, as a roster needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Unix seconds.
+    pub now: i64,
+    /// The network's epoch.
+    pub epoch: u64,
+    /// When the network's next epoch starts, unix seconds.
+    pub next_epoch_start: i64,
+}
+
+impl Moment {
+    /// The network's present. Fails before its genesis.
+    pub fn of(network: &Network) -> Result<Self> {
+        let now = Clock::get()?.unix_timestamp;
+        let epoch = network.epoch(now)?;
+        let next = epoch
+            .checked_add(1)
+            .ok_or_else(|| error!(PoolError::Overflow))?;
+        Ok(Self {
+            now,
+            epoch,
+            next_epoch_start: network.epoch_start(next),
+        })
+    }
+}
+
+impl RosterEntry {
+    /// Whether no operator has this slot.
+    pub fn is_free(&self) -> bool {
+        self.pool == Pubkey::default()
+    }
+
+    /// The allocation of an epoch. The current epoch's never changes any more.
+    pub fn allocation_at(&self, epoch: u64) -> u64 {
+        if self.effective_epoch <= epoch {
+            self.next
+        } else {
+            self.current
+        }
+    }
+
+    /// Changes the allocation from a coming epoch on: the next if it falls, the one after, so that a full epoch lies
+    /// between, if it rises. What falls stays counted for a cool-down after the last epoch in which it had weight.
+    fn change(&mut self, allocation: u64, moment: Moment, cooldown: i64) -> Result<()> {
+        self.current = self.allocation_at(moment.epoch);
+        self.next = allocation;
+        let wait = if allocation > self.current { 2 } else { 1 };
+        self.effective_epoch = moment
+            .epoch
+            .checked_add(wait)
+            .ok_or_else(|| error!(PoolError::Overflow))?;
+        if allocation < self.current || (allocation < self.counted && self.release_at == 0) {
+            self.release_at = moment
+                .next_epoch_start
+                .checked_add(cooldown)
+                .ok_or_else(|| error!(PoolError::Overflow))?;
+        } else if allocation >= self.counted {
+            self.release_at = 0;
+        }
+        Ok(())
+    }
+}
+
+/// The operators of a network, at `["roster", network]`. A slot keeps its operator until he has left.
+#[account(zero_copy)]
+#[repr(C)]
+pub struct Roster {
+    /// Layout, [`VERSION`].
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    pub _pad: [u8; 2],
+    /// Slots in use.
+    pub count: u32,
+    /// The network's address.
+    pub network: Pubkey,
+    /// Program authorities that may slash; who opts in accepts them. The default key is none.
+    pub slashers: [Pubkey; MAX_SLASHERS],
+    /// How much of a pool's stake can be slashed in an epoch, in basis points.
+    pub slash_cap_bps: u32,
+    pub _pad2: u32,
+    /// Smallest allocation, base units: a seat has a price, so that nobody fills the roster with empty pools.
+    pub minimum_allocation: u64,
+    /// The operators, by slot.
+    pub entries: [RosterEntry; MAX_OPERATORS],
+    pub reserved: [u8; 128],
+}
+
+impl Roster {
+    /// Bytes of the account, with its discriminator.
+    pub const SPACE: usize = 8 + std::mem::size_of::<Self>();
+
+    /// Fills a new account.
+    pub fn open(
+        &mut self,
+        bump: u8,
+        network: Pubkey,
+        slashers: [Pubkey; MAX_SLASHERS],
+        slash_cap_bps: u32,
+        minimum_allocation: u64,
+    ) -> Result<()> {
+        require!(
+            (1..=FULL_BPS).contains(&slash_cap_bps),
+            PoolError::InvalidSlashCap
+        );
+        require!(minimum_allocation > 0, PoolError::InvalidMinimum);
+        self.version = VERSION;
+        self.bump = bump;
+        self.network = network;
+        self.slashers = slashers;
+        self.slash_cap_bps = slash_cap_bps;
+        self.minimum_allocation = minimum_allocation;
+        Ok(())
+    }
+
+    /// The entry of a pool.
+    pub fn entry(&self, pool: &Pubkey) -> Option<&RosterEntry> {
+        self.entries
+            .iter()
+            .find(|entry| entry.pool == *pool && !entry.is_free())
+    }
+
+    fn entry_mut(&mut self, pool: &Pubkey) -> Result<&mut RosterEntry> {
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.pool == *pool && !entry.is_free())
+            .ok_or_else(|| error!(PoolError::NotOnRoster))
+    }
+
+    /// Sets the allocation that a pool makes to this network, and returns its entry.
+    ///
+    /// No network is given more than the stake itself, whatever the leverage: leverage lets one stake secure several
+    /// networks, never weigh more in one.
+    pub fn opt_in(
+        &mut self,
+        key: Pubkey,
+        pool: &mut Pool,
+        allocation: u64,
+        moment: Moment,
+    ) -> Result<RosterEntry> {
+        require!(
+            allocation >= self.minimum_allocation,
+            PoolError::AllocationTooSmall
+        );
+        if self.entry(&key).is_none() {
+            let free = self
+                .entries
+                .iter_mut()
+                .find(|entry| entry.is_free())
+                .ok_or_else(|| error!(PoolError::RosterFull))?;
+            *free = RosterEntry {
+                pool: key,
+                opted_at: moment.now,
+                ..RosterEntry::default()
+            };
+            self.count += 1; // one of at most MAX_OPERATORS
+        }
+        let entry = self.entry_mut(&key)?;
+        let raised = allocation > entry.next;
+        entry.change(allocation, moment, pool.cooldown)?;
+        if let Some(more) = allocation.checked_sub(entry.counted) {
+            entry.counted = allocation;
+            pool.allocated = pool
+                .allocated
+                .checked_add(more)
+                .ok_or_else(|| error!(PoolError::Overflow))?;
+        }
+        if raised {
+            require!(allocation <= pool.staked, PoolError::AllocationAboveStake);
+            require!(
+                u128::from(pool.allocated) <= pool.backing(),
+                PoolError::AllocationAboveLeverage
+            );
+        }
+        Ok(*entry)
+    }
+
+    /// Ends a pool's allocation with this epoch, and returns its entry. It stays on the roster until its release.
+    pub fn opt_out(&mut self, key: &Pubkey, pool: &Pool, moment: Moment) -> Result<RosterEntry> {
+        let entry = self.entry_mut(key)?;
+        require!(entry.next > 0, PoolError::AlreadyLeaving);
+        entry.change(0, moment, pool.cooldown)?;
+        Ok(*entry)
+    }
+
+    /// Brings a pool's entry up to date, and returns it: releases what has cooled down, frees the slot of one who left,
+    /// and takes back, from the next epoch on, what the pool has no stake for any more. An allocation that falls below
+    /// the minimum ends.
+    pub fn refresh(
+        &mut self,
+        key: &Pubkey,
+        pool: &mut Pool,
+        moment: Moment,
+    ) -> Result<RosterEntry> {
+        let minimum = self.minimum_allocation;
+        let entry = self.entry_mut(key)?;
+
+        if entry.effective_epoch <= moment.epoch {
+            entry.current = entry.next;
+        }
+        if entry.release_at != 0 && moment.now >= entry.release_at {
+            let released = entry.counted.saturating_sub(entry.current.max(entry.next));
+            uncount(entry, pool, released)?;
+            entry.release_at = 0;
+        }
+        let excess = u128::from(pool.allocated).saturating_sub(pool.backing());
+        let taken_back =
+            u64::try_from(excess).map_or(entry.counted, |excess| excess.min(entry.counted));
+        uncount(entry, pool, taken_back)?;
+        let most = entry.counted.min(pool.staked);
+        if entry.next > most {
+            let allocation = if most < minimum { 0 } else { most };
+            entry.change(allocation, moment, pool.cooldown)?;
+        }
+
+        let refreshed = *entry;
+        if entry.current == 0 && entry.next == 0 && entry.release_at == 0 {
+            *entry = RosterEntry::default();
+            self.count -= 1; // the entry was one of them
+        }
+        Ok(refreshed)
+    }
+}
+
+/// Stops counting `amount` of a pool.
+fn uncount(entry: &mut RosterEntry, pool: &mut Pool, amount: u64) -> Result<()> {
+    let less = |whole: u64| {
+        whole
+            .checked_sub(amount)
+            .ok_or_else(|| error!(PoolError::Overflow))
+    };
+    entry.counted = less(entry.counted)?;
+    pool.allocated = less(pool.allocated)?;
+    Ok(())
+}

@@ -1,0 +1,77 @@
+use security_pool::state::{
+    Committee, CommitteeEntry, Delegation, Pool, Roster, RosterEntry, Withdrawal,
+};
+use std::mem::{offset_of, size_of};
+
+/// Asserts that a type consists of these fields of these sizes, in this order and without padding.
+macro_rules! assert_layout {
+    ($type:ty, $size:expr, [$($field:ident: $bytes:expr),+ $(,)?]) => {{
+        let mut end = 0;
+        $(
+            assert_eq!(offset_of!($type, $field), end, stringify!($field));
+            end += $bytes;
+        )+
+        assert_eq!(end, $size);
+        assert_eq!(size_of::<$type>(), $size);
+    }};
+}
+
+#[test]
+fn pool() {
+    assert_layout!(Pool, 568, [
+        version: 1, bump: 1, vault_bump: 1, _pad: 1, leverage_bps: 4,
+        creator: 32, operator: 32, pending_operator: 32, signer: 32, stake_mint: 32, vault: 32,
+        shares: 8, staked: 8, cooling: 8, cooling_shares: 8, cooling_generation: 8,
+        locked_excess: 8, bounties: 8, insurance: 8, device_bonds: 8, allocated: 8, cooldown: 8,
+        slashed_total: 8, slash_epoch: 8, slashed_in_epoch: 8, reserved: 256,
+    ]);
+}
+
+#[test]
+fn delegation() {
+    assert_layout!(Delegation, 152, [
+        version: 1, bump: 1, _pad: 6, pool: 32, owner: 32, shares: 8, withdrawals: 8, reserved: 64,
+    ]);
+}
+
+#[test]
+fn withdrawal() {
+    assert_layout!(Withdrawal, 168, [
+        version: 1, bump: 1, _pad: 6, pool: 32, owner: 32, number: 8, cooling_shares: 8,
+        generation: 8, available_at: 8, reserved: 64,
+    ]);
+}
+
+#[test]
+fn roster() {
+    assert_layout!(RosterEntry, 80, [
+        pool: 32, current: 8, next: 8, effective_epoch: 8, counted: 8, release_at: 8, opted_at: 8,
+    ]);
+    assert_layout!(Roster, 5_432, [
+        version: 1, bump: 1, _pad: 2, count: 4, network: 32, slashers: 128, slash_cap_bps: 4,
+        _pad2: 4, minimum_allocation: 8, entries: 64 * 80, reserved: 128,
+    ]);
+}
+
+#[test]
+fn committee() {
+    assert_layout!(CommitteeEntry, 72, [pool: 32, signer: 32, allocation: 8]);
+    assert_layout!(Committee, 4_776, [
+        version: 1, bump: 1, _pad: 2, count: 4, network: 32, epoch: 8, total: 8, payer: 32,
+        drawn_slots: 4, drawn: 4, drawn_total: 8, entries: 64 * 72, reserved: 64,
+    ]);
+}
+
+#[test]
+fn every_account_can_be_made_by_one_instruction() {
+    const LARGEST: usize = 10_240;
+    for space in [
+        Pool::SPACE,
+        Delegation::SPACE,
+        Withdrawal::SPACE,
+        Roster::SPACE,
+        Committee::SPACE,
+    ] {
+        assert!(space <= LARGEST);
+    }
+}

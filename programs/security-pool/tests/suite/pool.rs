@@ -1,0 +1,195 @@
+use anchor_lang::prelude::Pubkey;
+use bytemuck::Zeroable;
+use proptest::prelude::*;
+use security_pool::state::{quorum, Pool, PoolTerms, MAX_COOLDOWN, MIN_SEED};
+
+const TERMS: PoolTerms = PoolTerms {
+    signer: Pubkey::new_from_array([1; 32]),
+    cooldown: 100,
+    leverage_bps: 10_000,
+    seed: MIN_SEED,
+};
+
+fn open(terms: PoolTerms) -> anchor_lang::Result<Pool> {
+    let mut pool = Pool::zeroed();
+    pool.open(
+        255,
+        255,
+        Pubkey::new_unique(),
+        Pubkey::new_unique(),
+        Pubkey::new_unique(),
+        &terms,
+    )?;
+    Ok(pool)
+}
+
+#[test]
+fn terms_have_bounds() {
+    assert!(open(TERMS).is_ok());
+    for cooldown in [i64::MIN, 0, MAX_COOLDOWN + 1, i64::MAX] {
+        assert!(open(PoolTerms { cooldown, ..TERMS }).is_err());
+    }
+    for leverage_bps in [0, 9_999] {
+        assert!(open(PoolTerms {
+            leverage_bps,
+            ..TERMS
+        })
+        .is_err());
+    }
+    assert!(open(PoolTerms {
+        seed: MIN_SEED - 1,
+        ..TERMS
+    })
+    .is_err());
+    assert!(open(PoolTerms {
+        signer: Pubkey::default(),
+        ..TERMS
+    })
+    .is_err());
+}
+
+#[test]
+fn backing_is_stake_times_leverage_rounded_down() {
+    let mut pool = open(PoolTerms {
+        leverage_bps: 15_000,
+        seed: 1_000_001,
+        ..TERMS
+    })
+    .unwrap();
+    assert_eq!(pool.backing(), 1_500_001);
+    pool.staked = u64::MAX;
+    pool.leverage_bps = u32::MAX;
+    assert_eq!(
+        pool.backing(),
+        u128::from(u64::MAX) * u128::from(u32::MAX) / 10_000
+    );
+}
+
+#[test]
+fn the_invariant_compares_all_that_is_owed_with_the_vault() {
+    let mut pool = open(TERMS).unwrap();
+    assert!(pool.invariant(MIN_SEED).is_ok());
+    assert!(pool.invariant(MIN_SEED - 1).is_err());
+    let owed: [fn(&mut Pool) -> &mut u64; 5] = [
+        |pool| &mut pool.cooling,
+        |pool| &mut pool.locked_excess,
+        |pool| &mut pool.bounties,
+        |pool| &mut pool.insurance,
+        |pool| &mut pool.device_bonds,
+    ];
+    pool.cooling_shares = 1;
+    for (owing, field) in (1..).zip(owed) {
+        *field(&mut pool) = 1;
+        assert!(pool.invariant(MIN_SEED + owing).is_ok());
+        assert!(pool.invariant(MIN_SEED + owing - 1).is_err());
+    }
+    pool.staked = u64::MAX;
+    assert!(pool.invariant(u64::MAX).is_err());
+}
+
+#[test]
+fn slashed_cooling_shares_are_worth_what_is_left() {
+    let mut pool = open(TERMS).unwrap();
+    let shares = pool.delegate(1_000_000).unwrap();
+    let request = pool.request(shares, 0).unwrap();
+    assert_eq!((request.amount, request.available_at), (1_000_000, 100));
+    pool.cooling = 400_000;
+    assert_eq!(
+        pool.pay(request.cooling_shares, request.generation)
+            .unwrap(),
+        400_000
+    );
+    assert_eq!((pool.cooling, pool.cooling_shares), (0, 0));
+}
+
+#[test]
+fn cooling_shares_of_an_earlier_generation_are_worth_nothing() {
+    let mut pool = open(TERMS).unwrap();
+    let shares = pool.delegate(2_000_000).unwrap();
+    let lost = pool.request(shares / 2, 0).unwrap();
+    // As a slash that takes all that cools down leaves it
+    pool.cooling = 0;
+    pool.cooling_shares = 0;
+    pool.cooling_generation += 1;
+    let kept = pool.request(shares / 2, 0).unwrap();
+    assert_eq!(pool.pay(lost.cooling_shares, lost.generation).unwrap(), 0);
+    assert_eq!(
+        pool.pay(kept.cooling_shares, kept.generation).unwrap(),
+        1_000_000
+    );
+}
+
+proptest! {
+    #[test]
+    fn money_goes_in_and_out_in_any_order_without_loss_to_the_pool(
+        steps in prop::collection::vec((0..4u8, 0..4usize, 1..=3_000_000_000u64), 1..80),
+    ) {
+        let mut pool = open(TERMS).unwrap();
+        let mut vault = MIN_SEED;
+        let mut shares = [0u64; 4];
+        let mut requests = Vec::new();
+        for (step, holder, size) in steps {
+            match step {
+                0 => if let Ok(minted) = pool.delegate(size) {
+                    shares[holder] += minted;
+                    vault += size;
+                },
+                1 => {
+                    let part = size.min(shares[holder]);
+                    if let Ok(request) = pool.request(part, 0) {
+                        shares[holder] -= part;
+                        requests.push(request);
+                    }
+                }
+                2 => if !requests.is_empty() {
+                    let request = requests.swap_remove(holder % requests.len());
+                    vault -= pool.pay(request.cooling_shares, request.generation).unwrap();
+                },
+                // A slash takes the same part of what is staked and what cools down.
+                _ => {
+                    let taken = [pool.staked / 10, pool.cooling / 10];
+                    pool.staked -= taken[0];
+                    pool.cooling -= taken[1];
+                    vault -= taken[0] + taken[1];
+                }
+            }
+            prop_assert!(pool.invariant(vault).is_ok());
+            prop_assert_eq!(vault, pool.staked + pool.cooling);
+            prop_assert_eq!(shares.iter().sum::<u64>() + MIN_SEED, pool.shares);
+            prop_assert_eq!(
+                requests.iter().map(|request| request.cooling_shares).sum::<u64>(),
+                pool.cooling_shares
+            );
+        }
+        for request in requests {
+            vault -= pool.pay(request.cooling_shares, request.generation).unwrap();
+        }
+        prop_assert!(pool.invariant(vault).is_ok());
+        prop_assert_eq!((pool.cooling, pool.cooling_shares), (0, 0));
+    }
+
+    #[test]
+    fn no_input_panics(amount in any::<u64>(), staked in any::<u64>(), shares in any::<u64>(), now in any::<i64>()) {
+        let mut pool = open(TERMS).unwrap();
+        (pool.staked, pool.shares) = (staked, shares);
+        let _ = pool.delegate(amount);
+        let _ = pool.request(amount, now);
+        let _ = pool.pay(amount, 0);
+        let _ = pool.invariant(amount);
+    }
+
+    #[test]
+    fn a_quorum_is_two_thirds(total in 1..=u64::MAX) {
+        let needed = (2 * u128::from(total)).div_ceil(3) as u64;
+        prop_assert!(quorum(needed, total));
+        prop_assert!(!quorum(needed - 1, total));
+    }
+}
+
+#[test]
+fn nothing_is_no_quorum_of_nothing() {
+    assert!(!quorum(0, 0));
+    assert!(quorum(u64::MAX, u64::MAX));
+    assert!(quorum(2, 3));
+    assert!(!quorum(1, 2));
+}

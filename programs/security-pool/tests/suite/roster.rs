@@ -1,0 +1,351 @@
+use anchor_lang::prelude::Pubkey;
+use bytemuck::Zeroable;
+use proptest::prelude::*;
+use security_pool::error::PoolError;
+use security_pool::state::{Moment, Pool, PoolTerms, Roster, RosterEntry, MAX_OPERATORS};
+use std::collections::HashMap;
+
+const EPOCH: i64 = 100;
+const COOLDOWN: i64 = 250;
+const MINIMUM: u64 = 1_000;
+
+fn moment(now: i64) -> Moment {
+    let epoch = now / EPOCH;
+    Moment {
+        now,
+        epoch: epoch as u64,
+        next_epoch_start: (epoch + 1) * EPOCH,
+    }
+}
+
+fn pool(stake: u64, leverage_bps: u32) -> Pool {
+    let mut pool = Pool::zeroed();
+    pool.open(
+        255,
+        255,
+        Pubkey::new_unique(),
+        Pubkey::new_unique(),
+        Pubkey::new_unique(),
+        &PoolTerms {
+            signer: Pubkey::new_unique(),
+            cooldown: COOLDOWN,
+            leverage_bps,
+            seed: stake,
+        },
+    )
+    .unwrap();
+    pool
+}
+
+fn roster() -> Box<Roster> {
+    let mut roster = Box::new(Roster::zeroed());
+    roster
+        .open(
+            255,
+            Pubkey::new_unique(),
+            [Pubkey::default(); 4],
+            10_000,
+            MINIMUM,
+        )
+        .unwrap();
+    roster
+}
+
+#[track_caller]
+fn assert_refused<T>(result: anchor_lang::Result<T>, error: PoolError) {
+    match result {
+        Err(anchor_lang::error::Error::AnchorError(refusal)) => {
+            assert_eq!(refusal.error_code_number, u32::from(error));
+        }
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("not refused"),
+    }
+}
+
+#[test]
+fn an_allocation_counts_after_a_full_epoch() {
+    let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
+    let entry = roster.opt_in(key, &mut pool, 600_000, moment(250)).unwrap();
+    assert_eq!(
+        [2, 3, 4, 5].map(|epoch| entry.allocation_at(epoch)),
+        [0, 0, 600_000, 600_000]
+    );
+    assert_eq!(pool.allocated, 600_000);
+}
+
+#[test]
+fn a_lowered_allocation_counts_until_its_release() {
+    let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
+    roster.opt_in(key, &mut pool, 600_000, moment(0)).unwrap();
+    let entry = roster.opt_in(key, &mut pool, 200_000, moment(250)).unwrap();
+    assert_eq!(
+        [2, 3].map(|epoch| entry.allocation_at(epoch)),
+        [600_000, 200_000]
+    );
+    assert_eq!(entry.release_at, 300 + COOLDOWN);
+    roster
+        .refresh(&key, &mut pool, moment(300 + COOLDOWN - 1))
+        .unwrap();
+    assert_eq!(pool.allocated, 600_000);
+    roster
+        .refresh(&key, &mut pool, moment(300 + COOLDOWN))
+        .unwrap();
+    assert_eq!(pool.allocated, 200_000);
+    assert_eq!(roster.count, 1);
+}
+
+#[test]
+fn who_leaves_stays_slashable_for_a_cooldown_after_his_last_epoch() {
+    let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
+    roster.opt_in(key, &mut pool, 600_000, moment(0)).unwrap();
+    roster.opt_out(&key, &pool, moment(299)).unwrap();
+    assert_refused(
+        roster.opt_out(&key, &pool, moment(299)),
+        PoolError::AlreadyLeaving,
+    );
+    roster
+        .refresh(&key, &mut pool, moment(300 + COOLDOWN - 1))
+        .unwrap();
+    assert!(roster.entry(&key).is_some());
+    roster
+        .refresh(&key, &mut pool, moment(300 + COOLDOWN))
+        .unwrap();
+    assert!(roster.entry(&key).is_none());
+    assert_eq!((pool.allocated, roster.count), (0, 0));
+    assert_refused(
+        roster.refresh(&key, &mut pool, moment(600)),
+        PoolError::NotOnRoster,
+    );
+}
+
+#[test]
+fn leverage_spreads_stake_over_networks_and_weighs_no_more_in_one() {
+    let (mut first, mut second) = (roster(), roster());
+    let (mut pool, key) = (pool(1_000_000, 15_000), Pubkey::new_unique());
+    assert_refused(
+        first.opt_in(key, &mut pool, 1_000_001, moment(0)),
+        PoolError::AllocationAboveStake,
+    );
+    first = roster();
+    pool.allocated = 0;
+    first.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    second.opt_in(key, &mut pool, 500_000, moment(0)).unwrap();
+    assert_refused(
+        second.opt_in(key, &mut pool, 500_001, moment(0)),
+        PoolError::AllocationAboveLeverage,
+    );
+}
+
+#[test]
+fn what_is_being_left_cannot_be_allocated_elsewhere() {
+    let (mut first, mut second) = (roster(), roster());
+    let (mut pool, key) = (pool(1_000_000, 10_000), Pubkey::new_unique());
+    first.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    first.opt_out(&key, &pool, moment(250)).unwrap();
+    let mut tried = pool;
+    assert_refused(
+        second.opt_in(key, &mut tried, MINIMUM, moment(400)),
+        PoolError::AllocationAboveLeverage,
+    );
+}
+
+#[test]
+fn lost_stake_is_taken_back_from_the_next_epoch_on() {
+    let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
+    roster.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    pool.staked = 300_000;
+    let entry = roster.refresh(&key, &mut pool, moment(250)).unwrap();
+    assert_eq!(
+        [2, 3].map(|epoch| entry.allocation_at(epoch)),
+        [1_000_000, 300_000]
+    );
+    assert_eq!(pool.allocated, 300_000);
+    let again = roster.refresh(&key, &mut pool, moment(260)).unwrap();
+    assert_eq!(again, entry);
+    let mut tried = pool;
+    assert_refused(
+        roster.opt_in(key, &mut tried, 300_001, moment(260)),
+        PoolError::AllocationAboveStake,
+    );
+}
+
+#[test]
+fn an_allocation_cut_below_the_minimum_ends() {
+    let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
+    roster.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    pool.staked = MINIMUM - 1;
+    assert_eq!(
+        roster.refresh(&key, &mut pool, moment(250)).unwrap().next,
+        0
+    );
+    roster
+        .refresh(&key, &mut pool, moment(300 + COOLDOWN))
+        .unwrap();
+    assert_eq!((roster.count, pool.allocated), (0, 0));
+}
+
+#[test]
+fn a_full_roster_takes_one_more_only_after_one_has_left() {
+    let mut roster = roster();
+    let mut pools: Vec<_> = (0..MAX_OPERATORS)
+        .map(|_| (Pubkey::new_unique(), pool(1_000_000, 10_000)))
+        .collect();
+    for (key, pool) in &mut pools {
+        roster.opt_in(*key, pool, MINIMUM, moment(0)).unwrap();
+    }
+    let (late, mut late_pool) = (Pubkey::new_unique(), pool(1_000_000, 10_000));
+    assert_refused(
+        roster.opt_in(late, &mut late_pool, MINIMUM, moment(0)),
+        PoolError::RosterFull,
+    );
+    let (key, pool) = &mut pools[7];
+    roster.opt_out(key, pool, moment(0)).unwrap();
+    roster.refresh(key, pool, moment(EPOCH + COOLDOWN)).unwrap();
+    roster
+        .opt_in(late, &mut late_pool, MINIMUM, moment(EPOCH + COOLDOWN))
+        .unwrap();
+    assert_eq!(roster.entries[7].pool, late);
+    assert_eq!(roster.count as usize, MAX_OPERATORS);
+}
+
+#[test]
+fn the_default_key_is_on_no_roster() {
+    assert!(roster().entry(&Pubkey::default()).is_none());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    OptIn(u64),
+    OptOut,
+    Refresh,
+    Delegate(u64),
+    Request(u64),
+    Slash(u8),
+    Wait(i64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, usize, Step)>> {
+    let step = prop_oneof![
+        3 => (1..=3_000_000u64).prop_map(Step::OptIn),
+        2 => Just(Step::OptOut),
+        3 => Just(Step::Refresh),
+        1 => (1..=2_000_000u64).prop_map(Step::Delegate),
+        1 => (1..=2_000_000u64).prop_map(Step::Request),
+        1 => (1..=100u8).prop_map(Step::Slash),
+        3 => (1..=2 * EPOCH).prop_map(Step::Wait),
+    ];
+    prop::collection::vec((0..2usize, 0..3usize, step), 1..120)
+}
+
+/// What a network's epoch promised about a pool when it was first looked at.
+#[derive(Clone, Copy)]
+struct Promise {
+    epoch: u64,
+    now: u64,
+    next: u64,
+}
+
+proptest! {
+    /// Whatever three operators do on two rosters: an epoch's weights stand still, weight rises only after a full epoch
+    /// of warm-up, what the rosters count adds up, and nobody leaves before a cool-down after his last weight.
+    #[test]
+    fn rosters_keep_their_promises(steps in steps()) {
+        let mut rosters = [roster(), roster()];
+        let mut pools = [10_000, 15_000, 20_000].map(|leverage| (Pubkey::new_unique(), pool(1_000_000, leverage)));
+        let mut shares = [0u64; 3];
+        let mut now = 0i64;
+        let mut promises: HashMap<(usize, usize), Promise> = HashMap::new();
+        let mut last_weight: HashMap<(usize, usize), u64> = HashMap::new();
+        for (r, p, step) in steps {
+            let at = moment(now);
+            let (key, pool) = &mut pools[p];
+            // A refused instruction changes nothing.
+            let (mut tried_roster, mut tried_pool) = (rosters[r].clone(), *pool);
+            let passed = match step {
+                Step::OptIn(allocation) => tried_roster.opt_in(*key, &mut tried_pool, allocation, at).is_ok(),
+                Step::OptOut => tried_roster.opt_out(key, &tried_pool, at).is_ok(),
+                Step::Refresh => tried_roster.refresh(key, &mut tried_pool, at).is_ok(),
+                Step::Delegate(amount) => tried_pool
+                    .delegate(amount)
+                    .map(|minted| shares[p] += minted)
+                    .is_ok(),
+                Step::Request(size) => {
+                    let part = size.min(shares[p]);
+                    tried_pool.request(part, now).map(|_| shares[p] -= part).is_ok()
+                }
+                Step::Slash(percent) => {
+                    tried_pool.staked -= (u128::from(tried_pool.staked) * u128::from(percent) / 100) as u64;
+                    true
+                }
+                Step::Wait(seconds) => {
+                    now += seconds;
+                    true
+                }
+            };
+            if passed {
+                let before = rosters[r].entry(key).copied();
+                (rosters[r], *pool) = (tried_roster, tried_pool);
+                let after = rosters[r].entry(key).copied();
+                match step {
+                    Step::OptIn(allocation) => {
+                        prop_assert!(allocation >= MINIMUM);
+                        let raised = before.is_none_or(|before| allocation > before.next);
+                        prop_assert!(!raised || u128::from(pool.allocated) <= pool.backing());
+                        prop_assert!(!raised || allocation <= pool.staked);
+                    }
+                    Step::Refresh => {
+                        let entry = after.unwrap_or_default();
+                        prop_assert!(entry.next <= pool.staked);
+                        prop_assert!(entry.next <= entry.counted);
+                    }
+                    _ => {}
+                }
+                if before.is_some() && after.is_none() {
+                    if let Some(epoch) = last_weight.get(&(r, p)) {
+                        prop_assert!(now >= (*epoch as i64 + 1) * EPOCH + COOLDOWN);
+                    }
+                }
+            }
+
+            let epoch = moment(now).epoch;
+            for (r, roster) in rosters.iter().enumerate() {
+                prop_assert_eq!(
+                    roster.count as usize,
+                    roster.entries.iter().filter(|entry| !entry.is_free()).count()
+                );
+                for (p, (key, _)) in pools.iter().enumerate() {
+                    let entry = roster.entry(key).copied().unwrap_or_default();
+                    let seen = Promise {
+                        epoch,
+                        now: entry.allocation_at(epoch),
+                        next: entry.allocation_at(epoch + 1),
+                    };
+                    let promise = promises.entry((r, p)).or_insert(seen);
+                    if promise.epoch < epoch {
+                        // Nothing was done since the clock moved on, so this is what earlier epochs decided.
+                        *promise = seen;
+                    }
+                    prop_assert_eq!(seen.now, promise.now);
+                    prop_assert!(seen.next <= promise.now.max(promise.next));
+                    if seen.now > 0 {
+                        last_weight.insert((r, p), epoch);
+                    }
+                }
+            }
+            for (key, pool) in &pools {
+                let counted: u64 = rosters
+                    .iter()
+                    .filter_map(|roster| roster.entry(key))
+                    .map(|entry: &RosterEntry| entry.counted)
+                    .sum();
+                prop_assert_eq!(counted, pool.allocated);
+            }
+        }
+        for (key, pool) in &mut pools {
+            for roster in &mut rosters {
+                let _ = roster.refresh(key, pool, moment(now));
+            }
+            prop_assert!(u128::from(pool.allocated) <= pool.backing());
+        }
+    }
+}
