@@ -1,0 +1,54 @@
+//! What can go wrong, and what the caller should do about it.
+
+use anchor_lang::prelude::*;
+use commitment::ProofError;
+
+/// Errors of the streams, by group: roles and accounts 0, commitments 100, proofs 200.
+#[error_code]
+pub enum StreamError {
+    #[msg("Only the pool's signer may do this: sign with pool.signer")]
+    NotSigner = 0,
+    #[msg("The pool's stake mint is not the network's: open the stream with a pool of the network's stake mint")]
+    WrongStakeMint = 1,
+    #[msg("The stream is of another network: pass the stream's network")]
+    WrongNetwork = 2,
+    #[msg("The stream is of another pool: pass the stream's pool")]
+    WrongPool = 3,
+    #[msg("Commitments are paused on this network: wait until the pause ends")]
+    Paused = 4,
+
+    #[msg("This is not the stream's next sequence: read stream.count again and commit with it")]
+    WrongSequence = 100,
+    #[msg("A commitment has at least one batch: set batches to how many leaves the root is over")]
+    NoBatches = 101,
+    #[msg("The archived payload can't be empty: set payload_len to its length in bytes")]
+    EmptyPayload = 102,
+    #[msg("The clock is behind the last commitment: send again")]
+    ClockBehind = 103,
+    #[msg("The stream is full: open one with another pool")]
+    StreamFull = 104,
+
+    #[msg(
+        "A path's length is not its tree's depth: build the proof at the stream's current count"
+    )]
+    ProofLength = 200,
+    #[msg("No such commitment, batch or reading: check the sequence and the indices")]
+    ProofIndex = 201,
+    #[msg("The proof does not lead to the stream: check the leaves, and build the proof at the stream's current count")]
+    ProofMismatch = 202,
+    #[msg("The bytes are not a reading: pass exactly one encoded reading")]
+    MalformedReading = 203,
+    #[msg("The reading is of another network: prove it in a stream of its own network")]
+    ForeignReading = 204,
+}
+
+impl From<ProofError> for StreamError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Length => Self::ProofLength,
+            ProofError::Index => Self::ProofIndex,
+            ProofError::Mismatch => Self::ProofMismatch,
+            ProofError::Overflow => Self::StreamFull,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The stream's layout, and what its methods refuse.
+
+mod suite {
+    mod layout;
+    mod stream;
+}
