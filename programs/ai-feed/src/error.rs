@@ -1,0 +1,109 @@
+//! What can go wrong, and what the caller should do about it.
+
+use anchor_lang::prelude::*;
+
+/// Errors of the program. Groups: 0 general, 100 models, 200 feeds, 300 attestations, 400 committee, 500 rounds.
+#[error_code]
+pub enum AiFeedError {
+    #[msg("An amount or a time is too large: use smaller values")]
+    Overflow = 0,
+    #[msg("The program's books don't add up: report this, it can't be repaired by the caller")]
+    Invariant = 1,
+    #[msg("The operation is paused in this network: retry after the pause ends")]
+    Paused = 2,
+    #[msg("The account belongs to another network: pass the one of the feed's network")]
+    WrongNetwork = 3,
+
+    #[msg("The bytes are not a valid model: pass the 517 canonical bytes of a model of version 1")]
+    InvalidModel = 100,
+    #[msg("The hash is not that of the bytes: compute it with inference::model_hash")]
+    ModelHashMismatch = 101,
+    #[msg("The model is not the feed's: pass the account of feed.model")]
+    WrongModel = 102,
+
+    #[msg("The feed id does not follow from its fields: compute it with device_protocol::feed_id")]
+    WrongFeedId = 200,
+    #[msg("The schema is not the one that the model takes: use the model's")]
+    SchemaMismatch = 201,
+    #[msg("The largest gap between readings must be at least 1 second")]
+    InvalidGap = 202,
+    #[msg("Name at most 8 valid H3 cells, rising and each once")]
+    InvalidCells = 203,
+    #[msg("This aggregation is unknown: use 0, the median")]
+    UnknownAggregation = 204,
+    #[msg("A round must be 1 second to 30 days long")]
+    InvalidRoundLength = 205,
+    #[msg("A feed must require a verification: use COMMITTEE (1), SOURCED (4) or both")]
+    NothingRequired = 206,
+    #[msg("No instruction passes a required verification yet: use COMMITTEE (1), SOURCED (4)")]
+    UnsupportedVerification = 207,
+    #[msg("The signers required must be 1 to 64")]
+    InvalidMinSigners = 208,
+    #[msg("The streams required must be 1 to 16")]
+    InvalidMinStreams = 209,
+    #[msg("The grace must be 0 seconds to 30 days")]
+    InvalidGrace = 210,
+    #[msg("The challenge window must be 0 seconds to 30 days, and shorter than the 64 rounds that a feed remembers")]
+    InvalidChallengeWindow = 211,
+    #[msg("Only the feed's authority may do this: sign with feed.authority")]
+    NotAuthority = 212,
+    #[msg("Only the proposed authority may accept: sign with feed.pending_authority")]
+    NotPendingAuthority = 213,
+    #[msg("The feed is frozen for good: use another")]
+    FeedFrozen = 214,
+
+    #[msg("The stream belongs to another pool: pass the attester's own stream and pool")]
+    WrongPool = 300,
+    #[msg("Only the pool's operator may attest: sign with pool.signer")]
+    NotAttester = 301,
+    #[msg("The round is over: a later round of the feed is final")]
+    RoundOver = 302,
+    #[msg("The last capture lies in another round: pass last_capture / 1000 / round_length")]
+    WrongRound = 303,
+    #[msg("The batch's captures are in the future or out of order: wait, or fix the batch")]
+    InvalidCaptures = 304,
+    #[msg("A batch has 1 to 32 windows")]
+    InvalidWindows = 305,
+    #[msg("Outputs beyond the batch's windows must be zero")]
+    OutputsBeyondWindows = 306,
+    #[msg("The stream did not commit to this batch: make both paths anew at the stream's present count")]
+    BatchNotCommitted = 307,
+    #[msg("The round has its 16 streams: attest in the next round")]
+    RoundFull = 308,
+    #[msg("The attestation is of another feed: pass the feed of attestation.feed")]
+    WrongFeed = 309,
+    #[msg("The attestation can still be challenged: retry at attestation.deadline")]
+    StillChallengeable = 310,
+    #[msg("The rent goes to whoever paid it: pass the account's payer")]
+    WrongPayer = 311,
+
+    #[msg("The committee is not the one of the network's present epoch: take its snapshot and pass it")]
+    WrongEpoch = 400,
+    #[msg("The committee is not the attestation's: pass attestation.committee")]
+    WrongCommittee = 401,
+    #[msg("The pool or member has no allocation in the committee: opt in, or name another member")]
+    NotMember = 402,
+    #[msg("The instruction named is not a well-formed Ed25519 instruction: fix the reference")]
+    BadSignatureReference = 403,
+    #[msg("Name one committee member for each signature of the instruction, and at least one")]
+    MembersMismatch = 404,
+    #[msg("A signature is by another key than the member's: name members in the order of the signatures")]
+    WrongSigner = 405,
+    #[msg("A signed message is not this attestation's: sign attestation.message")]
+    WrongMessage = 406,
+    #[msg("The member has signed before: leave the signature out")]
+    AlreadySigned = 407,
+
+    #[msg("The round has not ended: retry at (round + 1) * round_length")]
+    RoundNotEnded = 500,
+    #[msg("An earlier round is within its grace: finalise that one first, or wait until its grace is over")]
+    EarlierRoundInGrace = 501,
+    #[msg("A stream has not passed what the feed requires: prove it, or wait until the round's grace is over")]
+    StreamPending = 502,
+    #[msg("Too few streams passed what the feed requires: prove more attestations")]
+    TooFewStreams = 503,
+    #[msg("The round is still open: finalise it")]
+    RoundOpen = 504,
+    #[msg("The round account is of another feed or round: pass the attestation's or the feed's")]
+    WrongRoundAccount = 505,
+}

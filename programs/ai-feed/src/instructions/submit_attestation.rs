@@ -1,0 +1,338 @@
+//! Claims the model's outputs on one batch of the attester's stream, and proves that the stream committed to it.
+
+use anchor_lang::prelude::*;
+use commitment::{verify_batch, BatchLeaf, CommitmentLeaf, WINDOWS};
+use data_commitment::state::Stream;
+use device_protocol::AttestationMessage;
+use device_registry::state::{Network, Operation};
+use security_pool::state::{Committee, Pool};
+
+use crate::{
+    error::AiFeedError,
+    seeds,
+    state::{Attestation, BatchRecord, Feed, Model, Round, Submission},
+};
+
+/// The commitment that holds a batch: the fields of `commitment::CommitmentLeaf`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct CommitmentFields {
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// When it was posted, unix seconds.
+    pub posted_at: i64,
+    /// Root over its batch leaves.
+    pub root: [u8; 32],
+    /// Number of batches.
+    pub batches: u32,
+    /// SHA-256 of the archived payload.
+    pub payload_hash: [u8; 32],
+    /// Length of the archived payload in bytes.
+    pub payload_len: u64,
+}
+
+/// A batch: the fields of `commitment::BatchLeaf`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct BatchFields {
+    /// Root of the readings.
+    pub readings_root: [u8; 32],
+    /// Root of the windows.
+    pub windows_root: [u8; 32],
+    /// Number of windows, 1 to 32.
+    pub windows: u32,
+    /// Number of readings.
+    pub readings: u32,
+    /// Earliest capture, unix milliseconds.
+    pub first_capture: i64,
+    /// Latest capture, unix milliseconds.
+    pub last_capture: i64,
+}
+
+/// Arguments of `submit_attestation`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+pub struct SubmitAttestationArgs {
+    /// The round in which the batch's last capture lies.
+    pub round: u64,
+    /// The model's output for each window; beyond them, 0.
+    pub outputs: [u8; 32],
+    /// The commitment that holds the batch.
+    pub commitment: CommitmentFields,
+    /// Proves the commitment in the stream at its present count: siblings of 32 bytes, from the leaf upward.
+    pub mmr_path: Vec<u8>,
+    /// The batch's number in the commitment.
+    pub batch_index: u32,
+    /// The batch.
+    pub batch: BatchFields,
+    /// Proves the batch in the commitment: siblings of 32 bytes, from the leaf upward.
+    pub batch_path: Vec<u8>,
+}
+
+/// Accounts of `submit_attestation`.
+#[derive(Accounts)]
+#[instruction(args: SubmitAttestationArgs)]
+pub struct SubmitAttestation<'info> {
+    /// Pays the rent of attestation and round, and gets it back when they close.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// The signer of the attester's pool.
+    #[account(address = pool.load()?.signer @ AiFeedError::NotAttester)]
+    pub attester: Signer<'info>,
+    /// The feed's network.
+    #[account(address = feed.load()?.network @ AiFeedError::WrongNetwork)]
+    pub network: AccountLoader<'info, Network>,
+    /// The feed.
+    pub feed: AccountLoader<'info, Feed>,
+    /// The feed's model.
+    pub model: AccountLoader<'info, Model>,
+    /// The attester's stream in the network.
+    pub stream: AccountLoader<'info, Stream>,
+    /// The attester's pool.
+    #[account(address = stream.load()?.pool @ AiFeedError::WrongPool)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The network's committee of the present epoch.
+    pub committee: AccountLoader<'info, Committee>,
+    /// The round. Its first attestation opens it; `init_if_needed` can't revive a round that was closed, because
+    /// rounds close only when they are over, and nothing is submitted to a round that is over.
+    #[account(
+        init_if_needed,
+        payer = payer,
+        space = Round::SIZE,
+        seeds = [seeds::ROUND, feed.key().as_ref(), &args.round.to_le_bytes()],
+        bump
+    )]
+    pub round: AccountLoader<'info, Round>,
+    /// The attestation.
+    #[account(
+        init,
+        payer = payer,
+        space = Attestation::SIZE,
+        seeds = [
+            seeds::ATTESTATION,
+            feed.key().as_ref(),
+            stream.key().as_ref(),
+            &args.round.to_le_bytes(),
+            &args.commitment.sequence.to_le_bytes(),
+            &args.batch_index.to_le_bytes(),
+        ],
+        bump
+    )]
+    pub attestation: AccountLoader<'info, Attestation>,
+    /// To create the accounts.
+    pub system_program: Program<'info, System>,
+}
+
+/// Takes an attestation of a committee member with an allocation, on a batch that its stream committed to and whose
+/// last capture lies in the round. Nothing counts before it has passed what the feed requires.
+pub fn handle_submit_attestation(
+    ctx: Context<SubmitAttestation>,
+    args: SubmitAttestationArgs,
+) -> Result<()> {
+    let accounts = &ctx.accounts;
+    let now = Clock::get()?.unix_timestamp;
+    let network = accounts.network.load()?;
+    let feed = accounts.feed.load()?;
+    let (allocation, epoch) = accounts.weight(&network, now)?;
+    feed.require_active()?;
+    require!(
+        !network.is_paused(Operation::Attest, now),
+        AiFeedError::Paused
+    );
+    require!(!feed.is_over(args.round), AiFeedError::RoundOver);
+
+    let (batch_leaf, windows) = accounts.verify(&feed, &args, now)?;
+    let (counted, beyond) = args.outputs.split_at(windows.into());
+    require!(
+        beyond.iter().all(|output| *output == 0),
+        AiFeedError::OutputsBeyondWindows
+    );
+    let model = accounts.model.load()?;
+    require!(model.hash == feed.model, AiFeedError::WrongModel);
+    let value = inference::aggregate(model.parse()?.header(), counted)
+        .ok_or_else(|| error!(AiFeedError::InvalidWindows))?;
+
+    let slot = accounts.enter(&args, allocation, value, windows, ctx.bumps.round)?;
+
+    let stream = accounts.stream.key();
+    let BatchFields {
+        readings_root,
+        windows_root,
+        windows: _, // in its own field
+        readings,
+        first_capture,
+        last_capture,
+    } = args.batch;
+    let mut attestation = accounts.attestation.load_init()?;
+    attestation.version = 1;
+    attestation.bump = ctx.bumps.attestation;
+    attestation.windows = windows;
+    attestation.batch_index = args.batch_index;
+    attestation.feed = accounts.feed.key();
+    attestation.stream = stream;
+    attestation.pool = accounts.pool.key();
+    attestation.round = args.round;
+    attestation.sequence = args.commitment.sequence;
+    attestation.batch = BatchRecord {
+        readings_root,
+        windows_root,
+        readings,
+        _pad: 0,
+        first_capture,
+        last_capture,
+    };
+    attestation.batch_leaf = batch_leaf;
+    attestation.outputs = args.outputs;
+    attestation.value = value;
+    attestation.slot = slot;
+    attestation.committee = accounts.committee.key();
+    attestation.committee_epoch = epoch;
+    attestation.posted_at = now;
+    attestation.deadline = now
+        .checked_add(feed.challenge_window)
+        .ok_or_else(|| error!(AiFeedError::Overflow))?;
+    attestation.payer = accounts.payer.key();
+    attestation.message = AttestationMessage {
+        network: network.id,
+        feed: feed.id,
+        stream: stream.to_bytes(),
+        round: args.round,
+        sequence: args.commitment.sequence,
+        batch_index: args.batch_index,
+        batch_leaf,
+        model: model.hash,
+        outputs: args.outputs,
+        epoch,
+    }
+    .digest();
+    Ok(())
+}
+
+impl SubmitAttestation<'_> {
+    /// The attester's allocation in the committee of the present epoch, and that epoch.
+    fn weight(&self, network: &Network, now: i64) -> Result<(u64, u64)> {
+        let committee = self.committee.load()?;
+        let epoch = network.epoch(now)?;
+        require!(
+            committee.network == self.network.key(),
+            AiFeedError::WrongNetwork
+        );
+        require!(committee.epoch == epoch, AiFeedError::WrongEpoch);
+        let allocation = committee
+            .member(&self.pool.key())
+            .and_then(|member| committee.members().get(member))
+            .map_or(0, |member| member.allocation);
+        require!(allocation > 0, AiFeedError::NotMember);
+        Ok((allocation, epoch))
+    }
+
+    /// Checks that the batch belongs into the round and that the stream committed to it; its leaf's hash and windows.
+    fn verify(
+        &self,
+        feed: &Feed,
+        args: &SubmitAttestationArgs,
+        now: i64,
+    ) -> Result<([u8; 32], u8)> {
+        let batch = BatchLeaf::from(args.batch);
+        let in_order = 0 <= batch.first_capture && batch.first_capture <= batch.last_capture;
+        require!(
+            in_order && batch.last_capture / 1_000 <= now,
+            AiFeedError::InvalidCaptures
+        );
+        require!(
+            feed.round_of(batch.last_capture) == Some(args.round),
+            AiFeedError::WrongRound
+        );
+        let windows = u8::try_from(batch.windows)
+            .ok()
+            .filter(|windows| (1..=WINDOWS).contains(&usize::from(*windows)))
+            .ok_or_else(|| error!(AiFeedError::InvalidWindows))?;
+        let stream = self.stream.load()?;
+        require!(stream.network == feed.network, AiFeedError::WrongNetwork);
+        verify_batch(
+            &stream.peaks,
+            stream.count,
+            &args.commitment.into(),
+            &args.mmr_path,
+            args.batch_index,
+            &batch,
+            &args.batch_path,
+        )
+        .map_err(|_| error!(AiFeedError::BatchNotCommitted))?;
+        Ok((batch.hash(), windows))
+    }
+
+    /// Adds the attestation to its round, which it opens if it is the first; its stream's slot.
+    fn enter(
+        &self,
+        args: &SubmitAttestationArgs,
+        allocation: u64,
+        value: i64,
+        windows: u8,
+        bump: u8,
+    ) -> Result<u32> {
+        let is_new = self.round.as_ref().try_borrow_data()?.starts_with(&[0; 8]);
+        let mut round = if is_new {
+            let mut round = self.round.load_init()?;
+            round.version = 1;
+            round.bump = bump;
+            round.feed = self.feed.key();
+            round.round = args.round;
+            round.payer = self.payer.key();
+            round
+        } else {
+            self.round.load_mut()?
+        };
+        let slot = round.admit(self.stream.key(), self.pool.key(), allocation)?;
+        round.submit(
+            slot,
+            &Submission {
+                value,
+                windows,
+                oldest: args.batch.first_capture,
+                newest: args.batch.last_capture,
+                data_root: args.commitment.root,
+            },
+        )?;
+        Ok(slot)
+    }
+}
+
+impl From<CommitmentFields> for CommitmentLeaf {
+    fn from(fields: CommitmentFields) -> Self {
+        let CommitmentFields {
+            sequence,
+            posted_at,
+            root,
+            batches,
+            payload_hash,
+            payload_len,
+        } = fields;
+        Self {
+            sequence,
+            posted_at,
+            root,
+            batches,
+            payload_hash,
+            payload_len,
+        }
+    }
+}
+
+impl From<BatchFields> for BatchLeaf {
+    fn from(fields: BatchFields) -> Self {
+        let BatchFields {
+            readings_root,
+            windows_root,
+            windows,
+            readings,
+            first_capture,
+            last_capture,
+        } = fields;
+        Self {
+            readings_root,
+            windows_root,
+            windows,
+            readings,
+            first_capture,
+            last_capture,
+        }
+    }
+}

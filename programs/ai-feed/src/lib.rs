@@ -1,0 +1,84 @@
+//! Feeds: registered models, attestations that a model gives certain outputs on a committed batch, what verifies them,
+//! and the rounds that turn verified attestations into a value that other programs read.
+
+use anchor_lang::prelude::*;
+
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod seeds;
+pub mod state;
+
+pub use instructions::*;
+
+declare_id!("3v6zfT3VA2pHGEUBmtzBP5TwZ3coEiHrVTXGY1Mc4TvT");
+
+/// Instructions of the feeds.
+#[program]
+pub mod ai_feed {
+    use super::*;
+
+    /// Anyone: publishes a model's bytes under their hash.
+    pub fn register_model(
+        ctx: Context<RegisterModel>,
+        hash: [u8; 32],
+        bytes: Vec<u8>,
+    ) -> Result<()> {
+        handle_register_model(ctx, hash, bytes)
+    }
+
+    /// Anyone, as its creator: opens a feed of a registered model in a network.
+    pub fn create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Result<()> {
+        handle_create_feed(ctx, args)
+    }
+
+    /// The feed's authority: names who may accept the authority; the default key takes the offer back.
+    pub fn transfer_authority(
+        ctx: Context<TransferAuthority>,
+        new_authority: Pubkey,
+    ) -> Result<()> {
+        handle_transfer_authority(ctx, new_authority)
+    }
+
+    /// The proposed authority: takes the authority over.
+    pub fn accept_authority(ctx: Context<AcceptAuthority>) -> Result<()> {
+        handle_accept_authority(ctx)
+    }
+
+    /// The feed's authority: stops the feed for good; readers fail from then on.
+    pub fn freeze_feed(ctx: Context<FreezeFeed>) -> Result<()> {
+        handle_freeze_feed(ctx)
+    }
+
+    /// A committee member's signer: claims the model's outputs on a batch of its own stream.
+    pub fn submit_attestation(
+        ctx: Context<SubmitAttestation>,
+        args: SubmitAttestationArgs,
+    ) -> Result<()> {
+        handle_submit_attestation(ctx, args)
+    }
+
+    /// Anyone: brings committee members' signatures, verified by an Ed25519 instruction of the same transaction.
+    pub fn attest_committee(
+        ctx: Context<AttestCommittee>,
+        instruction: u16,
+        members: Vec<u8>,
+    ) -> Result<()> {
+        handle_attest_committee(ctx, instruction, members)
+    }
+
+    /// Anyone: turns a round that has ended into the feed's newest value.
+    pub fn finalize_round(ctx: Context<FinalizeRound>) -> Result<()> {
+        handle_finalize_round(ctx)
+    }
+
+    /// Anyone: returns the rent of a round that was passed over.
+    pub fn close_round(ctx: Context<CloseRound>) -> Result<()> {
+        handle_close_round(ctx)
+    }
+
+    /// Anyone: returns the rent of an attestation whose round and challenge window are over.
+    pub fn close_attestation(ctx: Context<CloseAttestation>) -> Result<()> {
+        handle_close_attestation(ctx)
+    }
+}

@@ -1,0 +1,10 @@
+//! Seeds of the program's addresses.
+
+/// `["model", model hash]`.
+pub const MODEL: &[u8] = b"model";
+/// `["feed", feed id]`.
+pub const FEED: &[u8] = b"feed";
+/// `["round", feed address, round u64]`.
+pub const ROUND: &[u8] = b"round";
+/// `["attestation", feed address, stream address, round u64, sequence u64, batch index u32]`.
+pub const ATTESTATION: &[u8] = b"attestation";

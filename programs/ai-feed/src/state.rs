@@ -1,0 +1,11 @@
+//! The program's accounts: layouts, and the methods that change them.
+
+pub mod attestation;
+pub mod feed;
+pub mod model;
+pub mod round;
+
+pub use attestation::*;
+pub use feed::*;
+pub use model::*;
+pub use round::*;

@@ -1,0 +1,221 @@
+//! A feed: what it computes, how it must be verified, and its newest values. The layout is the one that the crate
+//! `feed-reader` reads.
+
+use anchor_lang::prelude::*;
+
+use crate::error::AiFeedError;
+
+/// Attestations and rounds go on.
+pub const ACTIVE: u8 = 0;
+/// Stopped for good: readers fail, nothing is attested or finalised, rent comes back.
+pub const FROZEN: u8 = 1;
+/// A batch's value is the median of its outputs' values.
+pub const AGGREGATION_MEDIAN: u8 = 0;
+/// Finalised rounds that a feed remembers.
+pub const RING: usize = 64;
+/// H3 cells that a feed's input spec names, at most.
+pub const CELLS: usize = 8;
+/// Longest round, grace and challenge window, in seconds.
+pub const MAX_DURATION: i64 = 30 * 86_400;
+/// The EMA moves by one part in this many towards each new value.
+pub const EMA_DIVISOR: i128 = 8;
+
+/// A finalised round.
+#[derive(Debug, PartialEq, Eq)]
+#[zero_copy]
+pub struct Entry {
+    /// Number of the round.
+    pub round: u64,
+    /// Weighted lower median of the streams' values, in units of 10^exponent.
+    pub value: i64,
+    /// Largest less smallest of the streams' values, same unit.
+    pub confidence: u64,
+    /// Exponential moving average up to this round, same unit.
+    pub ema: i64,
+    /// When it was finalised, unix seconds.
+    pub posted_at: i64,
+    /// Earliest capture of the readings behind it, unix milliseconds.
+    pub oldest_capture: i64,
+    /// Latest capture of the readings behind it, unix milliseconds.
+    pub newest_capture: i64,
+    /// Root of the newest commitment of the stream that weighs most.
+    pub data_root: [u8; 32],
+    /// Verifications that every attestation behind it has passed.
+    pub mask: u16,
+    /// Distinct operators that attested.
+    pub attesters: u16,
+    /// Streams behind it.
+    pub streams: u16,
+    /// 1: disputed.
+    pub flags: u16,
+}
+
+/// A feed. PDA `["feed", id]`.
+#[account(zero_copy)]
+#[repr(C)]
+pub struct Feed {
+    /// Layout version, 1.
+    pub version: u8,
+    /// [`ACTIVE`] or [`FROZEN`].
+    pub state: u8,
+    /// Values are in units of 10^exponent.
+    pub exponent: i8,
+    /// [`AGGREGATION_MEDIAN`].
+    pub aggregation: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// How many of `cells` are used.
+    pub cell_count: u8,
+    /// Schema of the readings.
+    pub schema: u16,
+    /// `device_protocol::feed_id` of network, creator, model, input spec, aggregation and round length.
+    pub id: [u8; 32],
+    /// Address of the network's account.
+    pub network: Pubkey,
+    /// Hash of the model.
+    pub model: [u8; 32],
+    /// Who created it.
+    pub creator: Pubkey,
+    /// Who may freeze it.
+    pub authority: Pubkey,
+    /// Who may accept the authority; the default key is nobody.
+    pub pending_authority: Pubkey,
+    /// Seconds of a round: round r is `r * round_length <= t < (r + 1) * round_length` in unix seconds.
+    pub round_length: i64,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Largest gap between consecutive readings of a window, in seconds.
+    pub max_gap: u32,
+    /// Committee members that must sign an attestation, at least.
+    pub min_signers: u8,
+    /// Streams that a round needs, at least.
+    pub min_streams: u8,
+    /// Verifications that every attestation must pass.
+    pub required_mask: u16,
+    /// Seconds after a round's end from which it is finalised without the streams that have not passed.
+    pub grace: i64,
+    /// Seconds for which an attestation can be challenged.
+    pub challenge_window: i64,
+    /// H3 cells that devices must be in, rising; none means anywhere.
+    pub cells: [u64; CELLS],
+    /// Newest finalised round; 0 if none.
+    pub last_round: u64,
+    /// Places of the ring ever written.
+    pub entries: u32,
+    /// Place of the newest entry.
+    pub head: u32,
+    /// EMA of the newest entry.
+    pub ema: i64,
+    /// Zero.
+    pub reserved: [u8; 248],
+    /// Finalised rounds, each a place after the one before, around.
+    pub ring: [Entry; RING],
+}
+
+impl Feed {
+    /// Bytes of the account, its discriminator included.
+    pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
+
+    /// Fails on a feed that is frozen.
+    pub fn require_active(&self) -> Result<()> {
+        require!(self.state == ACTIVE, AiFeedError::FeedFrozen);
+        Ok(())
+    }
+
+    /// Whether the round can no longer be finalised: it was, or a later one was, or the feed is frozen.
+    pub fn is_over(&self, round: u64) -> bool {
+        round <= self.last_round || self.state != ACTIVE
+    }
+
+    /// The round in which a capture time (unix milliseconds) lies; none before 1970.
+    pub fn round_of(&self, capture: i64) -> Option<u64> {
+        let seconds = u64::try_from(capture).ok()? / 1_000;
+        seconds.checked_div(u64::try_from(self.round_length).ok()?)
+    }
+
+    /// When a round starts, unix seconds.
+    pub fn round_start(&self, round: u64) -> Result<i64> {
+        i64::try_from(round)
+            .ok()
+            .and_then(|round| round.checked_mul(self.round_length))
+            .ok_or_else(|| error!(AiFeedError::Overflow))
+    }
+
+    /// When a round ends and the next starts, unix seconds.
+    pub fn round_end(&self, round: u64) -> Result<i64> {
+        self.round_start(round)?
+            .checked_add(self.round_length)
+            .ok_or_else(|| error!(AiFeedError::Overflow))
+    }
+
+    /// Whether a round may be finalised now, and whether its grace is over.
+    ///
+    /// It must have ended and be newer than the last. Rounds may be passed over only when their own grace is over, or
+    /// a quick next round could shut out the streams of one that is still being verified.
+    pub fn finalizable(&self, round: u64, now: i64) -> Result<bool> {
+        require!(round > self.last_round, AiFeedError::RoundOver);
+        require!(now >= self.round_end(round)?, AiFeedError::RoundNotEnded);
+        let grace_after = |end: i64| -> Result<bool> {
+            let over = end
+                .checked_add(self.grace)
+                .ok_or_else(|| error!(AiFeedError::Overflow))?;
+            Ok(now >= over)
+        };
+        if round - self.last_round > 1 {
+            require!(
+                grace_after(self.round_start(round)?)?,
+                AiFeedError::EarlierRoundInGrace
+            );
+        }
+        grace_after(self.round_end(round)?)
+    }
+
+    /// The newest entry.
+    pub fn newest(&self) -> Option<&Entry> {
+        if self.entries == 0 {
+            return None;
+        }
+        self.ring.get(self.head as usize)
+    }
+
+    /// The EMA after `value`: the first value itself, then an eighth of the way towards each, rounded down.
+    pub fn next_ema(&self, value: i64) -> Result<i64> {
+        if self.entries == 0 {
+            return Ok(value);
+        }
+        let ema = i128::from(self.ema);
+        let step = (i128::from(value) - ema).div_euclid(EMA_DIVISOR);
+        i64::try_from(ema + step).map_err(|_| error!(AiFeedError::Overflow))
+    }
+
+    /// Puts a finalised round at the head of the ring.
+    pub fn record(&mut self, entry: Entry) -> Result<()> {
+        require!(entry.round > self.last_round, AiFeedError::RoundOver);
+        let head = match self.entries {
+            0 => 0,
+            _ => (self.head as usize + 1) % RING,
+        };
+        let place = self
+            .ring
+            .get_mut(head)
+            .ok_or_else(|| error!(AiFeedError::Invariant))?;
+        *place = entry;
+        self.head = head as u32;
+        self.entries = (self.entries + 1).min(RING as u32);
+        self.last_round = entry.round;
+        self.ema = entry.ema;
+        self.invariant()
+    }
+
+    /// What holds after every change of the ring.
+    pub fn invariant(&self) -> Result<()> {
+        let last = self
+            .newest()
+            .map_or((0, 0), |entry| (entry.round, entry.ema));
+        require!(
+            self.entries as usize <= RING && last == (self.last_round, self.ema),
+            AiFeedError::Invariant
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! How a round settles, against a naive reference, and at the edges of the integers.
+
+use ai_feed::error::AiFeedError;
+use ai_feed::state::{Entry, Feed, Outcome, Round, Submission, MAX_DURATION, PASSABLE, STREAMS};
+use anchor_lang::error::Error;
+use anchor_lang::prelude::Pubkey;
+use bytemuck::Zeroable;
+use feed_reader::Mask;
+use proptest::prelude::*;
+
+/// A key unlike every other.
+fn key(number: usize) -> Pubkey {
+    Pubkey::new_from_array([number as u8 + 1; 32])
+}
+
+fn submission(value: i64, windows: u8) -> Submission {
+    Submission {
+        value,
+        windows,
+        oldest: 10,
+        newest: 20,
+        data_root: [9; 32],
+    }
+}
+
+/// A round of one passed attestation a stream, of these values and allocations.
+fn round_of(streams: &[(i64, u64)]) -> Round {
+    let mut round = Round::zeroed();
+    for (number, (value, allocation)) in streams.iter().enumerate() {
+        let slot = round
+            .admit(key(number), key(100 + number), *allocation)
+            .unwrap();
+        round.submit(slot, &submission(*value, 1)).unwrap();
+        round.pass(slot, PASSABLE).unwrap();
+    }
+    round
+}
+
+#[track_caller]
+fn assert_error<T: std::fmt::Debug>(result: Result<T, Error>, expected: AiFeedError) {
+    assert_eq!(result.unwrap_err(), Error::from(expected));
+}
+
+/// The lower weighted median by its definition: the least value such that those up to it weigh half of all or more.
+fn naive_median(streams: &[(i64, u64)]) -> i64 {
+    let total: u128 = streams.iter().map(|(_, weight)| u128::from(*weight)).sum();
+    let weight_up_to = |limit: i64| -> u128 {
+        let below = streams.iter().filter(|(value, _)| *value <= limit);
+        below.map(|(_, weight)| u128::from(*weight)).sum()
+    };
+    let candidates = streams.iter().map(|(value, _)| *value);
+    candidates
+        .filter(|value| weight_up_to(*value) * 2 >= total)
+        .min()
+        .unwrap()
+}
+
+proptest! {
+    #[test]
+    fn settles_as_the_definition_says(
+        streams in prop::collection::vec((any::<i64>(), 1..=u64::MAX), 1..=STREAMS),
+    ) {
+        let outcome = round_of(&streams).settle(PASSABLE, 1, false).unwrap();
+        let values: Vec<i64> = streams.iter().map(|(value, _)| *value).collect();
+        let spread = values.iter().max().unwrap().abs_diff(*values.iter().min().unwrap());
+        prop_assert_eq!(outcome.value, naive_median(&streams));
+        prop_assert_eq!(outcome.confidence, spread);
+        prop_assert_eq!(outcome.mask, PASSABLE);
+        prop_assert_eq!(outcome.streams as usize, streams.len());
+        prop_assert_eq!(outcome.attesters as usize, streams.len());
+    }
+
+    /// Whoever holds less than half of the weight can't move the value beyond what the others say.
+    #[test]
+    fn a_minority_stays_within_the_majority(
+        honest in prop::collection::vec((-1_000i64..1_000, 10u64..20), 8),
+        liars in prop::collection::vec((any::<i64>(), 1u64..10), 8),
+    ) {
+        let all: Vec<_> = honest.iter().chain(&liars).copied().collect();
+        let value = round_of(&all).settle(PASSABLE, 1, false).unwrap().value;
+        let values = honest.iter().map(|(value, _)| *value);
+        prop_assert!(value >= values.clone().min().unwrap() && value <= values.max().unwrap());
+    }
+
+    #[test]
+    fn the_ema_is_a_floor_and_between(ema in any::<i64>(), value in any::<i64>()) {
+        let mut feed = Feed::zeroed();
+        feed.entries = 1;
+        feed.ema = ema;
+        let next = feed.next_ema(value).unwrap();
+        prop_assert_eq!(i128::from(next), (i128::from(value) + 7 * i128::from(ema)).div_euclid(8));
+        prop_assert!(next >= ema.min(value) && next <= ema.max(value));
+    }
+}
+
+#[test]
+fn the_first_value_is_the_ema() {
+    assert_eq!(Feed::zeroed().next_ema(i64::MIN).unwrap(), i64::MIN);
+}
+
+#[test]
+fn an_even_split_takes_the_lower() {
+    let outcome = round_of(&[(7, 5), (3, 5)])
+        .settle(PASSABLE, 1, false)
+        .unwrap();
+    assert_eq!(outcome.value, 3);
+    assert_eq!(outcome.confidence, 4);
+}
+
+#[test]
+fn extremes_do_not_overflow() {
+    let streams: Vec<_> = (0..STREAMS)
+        .map(|number| (if number % 2 == 0 { i64::MIN } else { i64::MAX }, u64::MAX))
+        .collect();
+    let outcome = round_of(&streams).settle(PASSABLE, 16, false).unwrap();
+    assert_eq!(outcome.value, i64::MIN);
+    assert_eq!(outcome.confidence, u64::MAX);
+}
+
+#[test]
+fn a_submission_that_overflows_is_refused() {
+    let mut round = round_of(&[(i64::MAX, 1)]);
+    assert_error(round.submit(0, &submission(1, 1)), AiFeedError::Overflow);
+    assert_error(
+        round_of(&[(1, 1)]).submit(0, &submission(i64::MIN, 2)),
+        AiFeedError::Overflow,
+    );
+    let mut round = round_of(&[(0, 1)]);
+    for _ in 1..u16::MAX {
+        round.submit(0, &submission(0, 1)).unwrap();
+    }
+    assert_error(round.submit(0, &submission(0, 1)), AiFeedError::Overflow);
+}
+
+#[test]
+fn a_stream_weighs_its_batches_by_windows_and_rounds_down() {
+    let mut round = Round::zeroed();
+    let slot = round.admit(key(0), key(1), 5).unwrap();
+    round.submit(slot, &submission(-10, 2)).unwrap();
+    round
+        .submit(
+            slot,
+            &Submission {
+                value: 9,
+                windows: 1,
+                oldest: 5,
+                newest: 15,
+                data_root: [1; 32],
+            },
+        )
+        .unwrap();
+    round.pass(slot, PASSABLE).unwrap();
+    round.pass(slot, Mask::COMMITTEE).unwrap();
+    let outcome = round.settle(Mask::COMMITTEE, 1, false).unwrap();
+    assert_eq!(
+        outcome,
+        Outcome {
+            value: -4, // -11 / 3
+            confidence: 0,
+            mask: Mask::COMMITTEE, // one of two is not SOURCED
+            streams: 1,
+            attesters: 1,
+            oldest: 5,
+            newest: 20,
+            data_root: [9; 32],
+        }
+    );
+    assert_error(round.settle(PASSABLE, 1, false), AiFeedError::StreamPending);
+    assert_error(round.settle(PASSABLE, 1, true), AiFeedError::TooFewStreams);
+}
+
+#[test]
+fn who_has_not_passed_is_left_out_only_after_the_grace() {
+    let mut round = round_of(&[(1, 1), (2, 1), (3, 1)]);
+    round.submit(1, &submission(2, 1)).unwrap(); // a second attestation, which nobody has signed
+    assert_error(round.settle(PASSABLE, 1, false), AiFeedError::StreamPending);
+    let outcome = round.settle(PASSABLE, 2, true).unwrap();
+    assert_eq!(outcome.streams, 2);
+    assert_eq!(outcome.value, 1);
+    assert_error(round.settle(PASSABLE, 3, true), AiFeedError::TooFewStreams);
+}
+
+#[test]
+fn nothing_passes_an_empty_round() {
+    assert_error(
+        Round::zeroed().settle(PASSABLE, 0, true),
+        AiFeedError::TooFewStreams,
+    );
+}
+
+#[test]
+fn the_heaviest_stream_gives_the_data_root() {
+    let mut round = round_of(&[(1, 3), (2, 4), (3, 4)]);
+    for (number, slot) in round.slot.iter_mut().enumerate() {
+        slot.data_root = [number as u8; 32];
+    }
+    assert_eq!(round.settle(PASSABLE, 1, false).unwrap().data_root, [1; 32]);
+}
+
+#[test]
+fn a_pool_counts_once_as_attester() {
+    let mut round = round_of(&[(1, 3), (2, 4), (3, 4)]);
+    round.slot[2].pool = round.slot[0].pool;
+    let outcome = round.settle(PASSABLE, 1, false).unwrap();
+    assert_eq!((outcome.streams, outcome.attesters), (3, 2));
+}
+
+#[test]
+fn a_round_takes_sixteen_streams() {
+    let mut round = round_of(&[(1, 1); STREAMS]);
+    assert_error(round.admit(key(50), key(51), 1), AiFeedError::RoundFull);
+    assert_eq!(round.admit(key(3), key(103), 1).unwrap(), 3);
+    assert_eq!(round.slots, 16);
+}
+
+#[test]
+fn more_can_not_pass_than_was_submitted() {
+    let mut round = round_of(&[(1, 1)]);
+    assert_error(round.pass(0, Mask::COMMITTEE), AiFeedError::Invariant);
+    assert_error(round.pass(1, Mask::COMMITTEE), AiFeedError::Invariant);
+}
+
+/// A feed of minute rounds with half a minute of grace.
+fn feed() -> Feed {
+    Feed {
+        round_length: 60,
+        grace: 30,
+        ..Feed::zeroed()
+    }
+}
+
+#[test]
+fn a_capture_lies_in_one_round() {
+    let feed = feed();
+    assert_eq!(feed.round_of(-1), None);
+    assert_eq!(feed.round_of(0), Some(0));
+    assert_eq!(feed.round_of(59_999), Some(0));
+    assert_eq!(feed.round_of(60_000), Some(1));
+    assert_eq!(feed.round_of(i64::MAX), Some(i64::MAX as u64 / 60_000));
+    assert_eq!(Feed::zeroed().round_of(1), None);
+}
+
+#[test]
+fn a_round_is_finalized_after_its_end_and_never_back() {
+    let mut feed = feed();
+    feed.last_round = 10;
+    assert_error(feed.finalizable(10, 10_000), AiFeedError::RoundOver);
+    assert_error(feed.finalizable(11, 719), AiFeedError::RoundNotEnded);
+    assert!(!feed.finalizable(11, 720).unwrap());
+    assert!(!feed.finalizable(11, 749).unwrap());
+    assert!(feed.finalizable(11, 750).unwrap());
+    assert_error(feed.finalizable(u64::MAX, i64::MAX), AiFeedError::Overflow);
+}
+
+#[test]
+fn a_round_is_passed_over_only_after_its_grace() {
+    let mut feed = feed();
+    feed.grace = 90;
+    feed.last_round = 10;
+    // Round 11 ends at 720 and has until 810; round 12 ends at 780.
+    assert_error(feed.finalizable(12, 780), AiFeedError::EarlierRoundInGrace);
+    assert_error(feed.finalizable(12, 809), AiFeedError::EarlierRoundInGrace);
+    assert!(!feed.finalizable(12, 810).unwrap());
+    feed.last_round = 11;
+    assert!(!feed.finalizable(12, 780).unwrap());
+}
+
+#[test]
+fn durations_within_their_bounds_do_not_overflow() {
+    let feed = Feed {
+        round_length: MAX_DURATION,
+        grace: MAX_DURATION,
+        ..Feed::zeroed()
+    };
+    let century = 100 * 366 * 86_400 * 1_000;
+    let round = feed.round_of(century).unwrap();
+    assert!(feed.finalizable(round, i64::MAX).unwrap());
+}
+
+#[test]
+fn a_round_is_recorded_once() {
+    let mut feed = feed();
+    let entry = Entry {
+        round: 3,
+        ..Entry::zeroed()
+    };
+    feed.record(entry).unwrap();
+    assert_error(feed.record(entry), AiFeedError::RoundOver);
+    assert!(feed.is_over(3) && feed.is_over(2) && !feed.is_over(4));
+}
