@@ -1,0 +1,125 @@
+//! What the program refuses, and what to do about it.
+
+use anchor_lang::prelude::*;
+use commitment::ProofError;
+
+/// Errors of the program: 0.. accounts, 100.. parameters, 200.. payees, 300.. roots, 400.. votes, 500.. claims.
+#[error_code]
+pub enum EmissionError {
+    #[msg("The account belongs to another network: pass the one of this network")]
+    WrongNetwork = 0,
+    #[msg("Only the network's authority may do this: sign with it")]
+    NotAuthority = 1,
+    #[msg("Reward roots are paused: retry when the network's pause has ended")]
+    RootsPaused = 2,
+    #[msg("A number does not fit: use smaller amounts or times")]
+    Overflow = 3,
+    #[msg("The emission's books do not balance: nothing was changed; report this")]
+    InvariantBroken = 4,
+
+    #[msg("Operators get at most 10000 basis points")]
+    OperatorsShareTooLarge = 100,
+    #[msg("The schedule needs initial > 0, floor <= initial, decay < 2^32, and crossover <= end with end > 0")]
+    InvalidSchedule = 101,
+    #[msg("The crossover must be the first epoch whose decayed budget is less than 2 above the floor, or the end, and at most 2^20")]
+    WrongCrossover = 102,
+    #[msg("The schedule emits more than 2^64 - 1 base units: use smaller amounts")]
+    ScheduleOverflow = 103,
+    #[msg("Challenge window, ballot length and breaker window must be 1 second to 366 days")]
+    InvalidDuration = 104,
+    #[msg("The ballot length must divide the network's epoch length, so that each ballot has one committee")]
+    BallotAcrossEpochs = 105,
+    #[msg("The breaker's limit must be at least one base unit")]
+    InvalidBreakerLimit = 106,
+    #[msg("Pass the network's reward mint")]
+    WrongMint = 107,
+    #[msg("The mint's authority must sign: it is handed over to the emission")]
+    WrongMintAuthority = 108,
+    #[msg("Tokens of the reward mint exist already: use a mint without supply")]
+    MintNotEmpty = 109,
+    #[msg(
+        "The reward mint has a freeze authority, which could stop claims: use a mint without one"
+    )]
+    MintCanFreeze = 110,
+
+    #[msg("Only the pool's operator may do this: sign with it")]
+    NotOperator = 200,
+    #[msg("The pool's stake is of another mint than the network's: use a pool that can secure this network")]
+    WrongPool = 201,
+    #[msg("The payee is somebody else's: sign with its owner, or pass its pool and sign with the pool's operator")]
+    NotPayee = 202,
+    #[msg("All 2^20 indices of this kind are taken")]
+    TooManyPayees = 203,
+    #[msg("The destination must be a token account of the reward mint")]
+    WrongDestinationMint = 204,
+
+    #[msg("The epoch is not over: retry after its end")]
+    EpochNotOver = 300,
+    #[msg("This epoch or a later one is final already: propose a later epoch")]
+    EpochFinal = 301,
+    #[msg("Another ballot is open now: use ballot (now - end of the epoch) / ballot length")]
+    WrongBallot = 302,
+    #[msg(
+        "The committee is not the current epoch's: call snapshot_committee and pass its account"
+    )]
+    WrongCommittee = 303,
+    #[msg("The committee has no such member with this signer: pass the member's index and sign with its hot key")]
+    NotMember = 304,
+    #[msg("The archive's commitment does not exist: commit the trees to the stream first")]
+    NoArchive = 305,
+    #[msg("The root grants more than was emitted by the end of the epoch: correct the rewards")]
+    MoreThanEmitted = 306,
+    #[msg(
+        "The root grants operators more than their share of what was emitted: correct the rewards"
+    )]
+    MoreThanOperatorsShare = 307,
+    #[msg("The root grants less than the last final one: grants are cumulative and never shrink")]
+    SumShrinks = 308,
+
+    #[msg("The proposal no longer takes votes: it passed")]
+    VotingClosed = 400,
+    #[msg("The proposal's ballot is over: propose again in the current ballot")]
+    BallotOver = 401,
+    #[msg("This member's vote was counted before")]
+    AlreadyVoted = 402,
+    #[msg("The instruction named is not a well-formed Ed25519 instruction with that signature: fix the reference")]
+    BadSignatureReference = 403,
+    #[msg("The signature is not the member's: pass the index of the member that signed")]
+    WrongSigner = 404,
+    #[msg("The message signed is not a vote for this network, epoch, ballot, roots and committee: sign the proposal's message")]
+    WrongVote = 405,
+    #[msg(
+        "The proposal has not passed: it needs votes of two thirds of the committee's allocation"
+    )]
+    NotPassed = 406,
+    #[msg("The proposal is final already")]
+    AlreadyFinal = 407,
+    #[msg("The challenge window is open: retry once it has passed")]
+    ChallengeWindowOpen = 408,
+
+    #[msg("No root is final yet: claim after finalize_root")]
+    NoFinalRoot = 500,
+    #[msg("Nothing to claim: the payee has got everything this amount grants; retry when another root is final")]
+    NothingToClaim = 501,
+    #[msg("The path must be 1 to 21 siblings of 40 bytes")]
+    InvalidPath = 502,
+    #[msg("The final root does not grant this payee this amount: fetch the path of the latest final root")]
+    NotGranted = 503,
+    #[msg("Pass the payee's destination")]
+    WrongDestination = 504,
+    #[msg("The payee's destination is closed or not usable: name another with set_destination")]
+    DestinationUnusable = 505,
+    #[msg("Too much was claimed lately: retry at the unix time in the log")]
+    BreakerOpen = 506,
+    #[msg("Claims would exceed what the final root grants to all: this root granted again what was already paid")]
+    GrantsExhausted = 507,
+}
+
+impl From<ProofError> for EmissionError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Length => Self::InvalidPath,
+            ProofError::Index | ProofError::Mismatch | ProofError::Overflow => Self::NotGranted,
+        }
+    }
+}

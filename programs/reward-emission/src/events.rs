@@ -1,0 +1,82 @@
+//! What the program reports.
+
+use anchor_lang::prelude::*;
+
+/// A payee has its place in the reward trees.
+#[event]
+pub struct PayeeRegistered {
+    /// The network's address.
+    pub network: Pubkey,
+    /// 0 an owner, 1 an operator.
+    pub kind: u8,
+    /// Its place among its kind.
+    pub index: u32,
+    /// The owner's key, or the pool.
+    pub owner: Pubkey,
+    /// Token account that is paid.
+    pub destination: Pubkey,
+}
+
+/// Roots are up for a vote.
+#[event]
+pub struct RootProposed {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The proposal.
+    pub proposal: Pubkey,
+    /// The epoch that is over.
+    pub epoch: u64,
+    /// The ballot in which votes count.
+    pub ballot: u32,
+    /// Base units emitted for this epoch.
+    pub budget: u64,
+    /// Of which operators' at most.
+    pub operators_share: u64,
+    /// Base units that the reward root grants, cumulative.
+    pub reward_sum: u64,
+}
+
+/// Two thirds of the committee's allocation voted for a proposal.
+#[event]
+pub struct RootPassed {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The proposal.
+    pub proposal: Pubkey,
+    /// The epoch that is over.
+    pub epoch: u64,
+    /// From when it may be finalised, unix seconds.
+    pub finalizable_at: i64,
+}
+
+/// Claims are proven against this root from now on.
+#[event]
+pub struct RootFinalized {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The proposal.
+    pub proposal: Pubkey,
+    /// The epoch that is over.
+    pub epoch: u64,
+    /// Hash of the reward tree's root.
+    pub reward_hash: [u8; 32],
+    /// Its sum, base units.
+    pub reward_sum: u64,
+    /// Stream whose commitment archives both trees.
+    pub stream: Pubkey,
+    /// Number of that commitment.
+    pub sequence: u64,
+}
+
+/// A payee was paid.
+#[event]
+pub struct Claimed {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The owner's key, or the pool.
+    pub owner: Pubkey,
+    /// Base units paid now.
+    pub amount: u64,
+    /// Base units paid ever.
+    pub total: u64,
+}

@@ -1,0 +1,140 @@
+use crate::error::EmissionError;
+use crate::seeds;
+use crate::state::{Breaker, Emission, Schedule, FULL_BPS, MAX_DURATION};
+use anchor_lang::prelude::*;
+use anchor_spl::token::spl_token::instruction::AuthorityType;
+use anchor_spl::token::{self, Mint, SetAuthority, Token};
+use device_registry::state::Network;
+
+/// What a new emission is made of; none of it changes later.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreateEmissionArgs {
+    /// Operators' share of each epoch's budget, in basis points.
+    pub operators_bps: u16,
+    /// When how much is emitted; [`Schedule::new`] finds the crossover. Epochs count from the network's genesis: those
+    /// that passed before this are emitted too.
+    pub schedule: Schedule,
+    /// Seconds from passing a vote to being final, at least.
+    pub challenge_window: i64,
+    /// Seconds of a ballot; divides the network's epoch.
+    pub ballot_length: i64,
+    /// Seconds in which the breaker's full level drains.
+    pub breaker_window: i64,
+    /// Base units that may be claimed at once, and again each breaker window.
+    pub breaker_limit: u64,
+}
+
+impl CreateEmissionArgs {
+    fn validate(&self, epoch_length: i64) -> Result<()> {
+        let Self {
+            operators_bps,
+            schedule,
+            challenge_window,
+            ballot_length,
+            breaker_window,
+            breaker_limit,
+        } = *self;
+        require!(
+            operators_bps <= FULL_BPS,
+            EmissionError::OperatorsShareTooLarge
+        );
+        schedule.validate()?;
+        for duration in [challenge_window, ballot_length, breaker_window] {
+            require!(
+                (1..=MAX_DURATION).contains(&duration),
+                EmissionError::InvalidDuration
+            );
+        }
+        require!(
+            epoch_length.checked_rem(ballot_length) == Some(0),
+            EmissionError::BallotAcrossEpochs
+        );
+        require!(breaker_limit > 0, EmissionError::InvalidBreakerLimit);
+        Ok(())
+    }
+}
+
+/// Accounts of `create_emission`.
+#[derive(Accounts)]
+pub struct CreateEmission<'info> {
+    /// The network that is rewarded.
+    #[account(
+        has_one = authority @ EmissionError::NotAuthority,
+        has_one = reward_mint @ EmissionError::WrongMint,
+    )]
+    pub network: AccountLoader<'info, Network>,
+    /// The network's authority.
+    pub authority: Signer<'info>,
+    /// The new emission.
+    #[account(
+        init,
+        payer = payer,
+        space = Emission::SIZE,
+        seeds = [seeds::EMISSION, network.key().as_ref()],
+        bump
+    )]
+    pub emission: AccountLoader<'info, Emission>,
+    /// The network's reward mint: no supply, no freeze authority.
+    #[account(mut)]
+    pub reward_mint: Account<'info, Mint>,
+    /// The mint's authority until now.
+    pub mint_authority: Signer<'info>,
+    /// Pays rent.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// The token program.
+    pub token_program: Program<'info, Token>,
+    /// The system program.
+    pub system_program: Program<'info, System>,
+}
+
+/// Checks the mint and the terms, starts the emission and takes the mint's authority.
+pub fn handle_create_emission(
+    ctx: Context<CreateEmission>,
+    args: CreateEmissionArgs,
+) -> Result<()> {
+    let accounts = &ctx.accounts;
+    args.validate(accounts.network.load()?.epoch_length)?;
+
+    let mint = &accounts.reward_mint;
+    require!(mint.supply == 0, EmissionError::MintNotEmpty);
+    require!(
+        mint.freeze_authority.is_none(),
+        EmissionError::MintCanFreeze
+    );
+    require!(
+        mint.mint_authority == Some(accounts.mint_authority.key()).into(),
+        EmissionError::WrongMintAuthority
+    );
+
+    {
+        let mut emission = accounts.emission.load_init()?;
+        emission.version = 1;
+        emission.bump = ctx.bumps.emission;
+        emission.operators_bps = args.operators_bps;
+        emission.network = accounts.network.key();
+        emission.reward_mint = mint.key();
+        emission.authority = accounts.authority.key();
+        emission.schedule = args.schedule;
+        emission.challenge_window = args.challenge_window;
+        emission.ballot_length = args.ballot_length;
+        emission.breaker = Breaker::new(
+            args.breaker_window,
+            args.breaker_limit,
+            Clock::get()?.unix_timestamp,
+        );
+        emission.invariant()?;
+    }
+
+    token::set_authority(
+        CpiContext::new(
+            accounts.token_program.key(),
+            SetAuthority {
+                current_authority: accounts.mint_authority.to_account_info(),
+                account_or_mint: mint.to_account_info(),
+            },
+        ),
+        AuthorityType::MintTokens,
+        Some(accounts.emission.key()),
+    )
+}

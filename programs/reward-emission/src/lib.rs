@@ -1,0 +1,64 @@
+//! Rewards of a network: what an epoch emits, who decides how it is shared, and claims.
+//!
+//! The program holds the mint authority of the reward mint. A closed-form schedule says what was emitted by the end of
+//! each epoch. Once an epoch is over, the committee votes for a reward tree whose root carries its sum; a root that
+//! grants more than was emitted, or more than their share to operators, can't even be proposed. After a challenge
+//! window the root is final, and each payee claims the difference between what it was ever granted and what it has got.
+
+use anchor_lang::prelude::*;
+
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod seeds;
+pub mod state;
+
+use instructions::*;
+
+declare_id!("2sYmFPNcmLhXcNnYg9kFNxGEk5xFa9oFsPuxhgMP9cHh");
+
+/// The instructions.
+#[program]
+pub mod reward_emission {
+    use super::*;
+
+    /// The network's authority starts the emission and hands over the reward mint, of which nothing exists yet.
+    pub fn create_emission(ctx: Context<CreateEmission>, args: CreateEmissionArgs) -> Result<()> {
+        handle_create_emission(ctx, args)
+    }
+
+    /// An owner, or with its pool an operator, takes the next index of its kind and names where rewards go.
+    pub fn register_payee(ctx: Context<RegisterPayee>) -> Result<()> {
+        handle_register_payee(ctx)
+    }
+
+    /// A payee's owner, or its pool's operator, names another token account for its rewards.
+    pub fn set_destination(ctx: Context<SetDestination>) -> Result<()> {
+        handle_set_destination(ctx)
+    }
+
+    /// A committee member proposes the roots of an epoch that is over.
+    pub fn propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> Result<()> {
+        handle_propose_root(ctx, args)
+    }
+
+    /// Anyone brings a committee member's signed vote, in the proposal's ballot; two thirds of the allocation pass it.
+    pub fn vote_root(
+        ctx: Context<VoteRoot>,
+        instruction: u16,
+        index: u8,
+        member: u8,
+    ) -> Result<()> {
+        handle_vote_root(ctx, instruction, index, member)
+    }
+
+    /// Anyone makes a passed proposal final after its challenge window: claims are proven against it from then on.
+    pub fn finalize_root(ctx: Context<FinalizeRoot>) -> Result<()> {
+        handle_finalize_root(ctx)
+    }
+
+    /// Anyone has a payee paid, to the payee's destination, what the final root grants it and it has not got.
+    pub fn claim(ctx: Context<Claim>, cumulative: u64, path: Vec<u8>) -> Result<()> {
+        handle_claim(ctx, cumulative, path)
+    }
+}

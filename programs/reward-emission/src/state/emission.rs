@@ -1,0 +1,183 @@
+//! A network's emission: the schedule, the final roots, and what was paid.
+
+use crate::error::EmissionError;
+use crate::state::{Breaker, Payee, PayeeKind, Roots, Schedule, MAX_PAYEES};
+use anchor_lang::prelude::*;
+use commitment::{reward_leaf, verify_sum, SumNode};
+use device_registry::state::Network;
+
+/// Hundred per cent, in basis points.
+pub const FULL_BPS: u16 = 10_000;
+/// Longest challenge window, ballot and breaker window, in seconds.
+pub const MAX_DURATION: i64 = 366 * 86_400;
+/// Bytes of a sibling in a path of the reward tree: hash and sum.
+const SIBLING: usize = 40;
+
+/// An emission. PDA `["emission", network]`, the authority of the reward mint.
+#[account(zero_copy)]
+#[repr(C)]
+pub struct Emission {
+    /// Layout version, 1.
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Operators' share of each epoch's budget, in basis points.
+    pub operators_bps: u16,
+    /// Zero.
+    pub _pad: [u8; 4],
+    /// The network's address.
+    pub network: Pubkey,
+    /// Mint of rewards.
+    pub reward_mint: Pubkey,
+    /// The network's authority that created the emission.
+    pub authority: Pubkey,
+    /// When how much is emitted.
+    pub schedule: Schedule,
+    /// Seconds from passing a vote to being final, at least.
+    pub challenge_window: i64,
+    /// Seconds of a ballot; divides the network's epoch.
+    pub ballot_length: i64,
+    /// Base units paid to all payees, which is all that was ever minted.
+    pub claimed: u64,
+    /// Payees so far, by kind; the next one's index.
+    pub payees: [u64; 2],
+    /// The newest final epoch; of no meaning while `finals` is 0.
+    pub final_epoch: u64,
+    /// Roots that became final.
+    pub finals: u64,
+    /// The final roots; zero while `finals` is 0.
+    pub roots: Roots,
+    /// Slows down claims.
+    pub breaker: Breaker,
+    /// Zero.
+    pub reserved: [u8; 256],
+}
+
+impl Emission {
+    /// Bytes of the account, its discriminator included.
+    pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
+
+    /// Operators' part of `amount`, rounded down.
+    pub fn operators_part(&self, amount: u64) -> Result<u64> {
+        let part = u128::from(amount) * u128::from(self.operators_bps) / u128::from(FULL_BPS);
+        u64::try_from(part).map_err(|_| error!(EmissionError::Overflow))
+    }
+
+    /// Operators' share of an epoch's budget: ⌊budget × basis points ÷ 10,000⌋.
+    pub fn operators_share(&self, epoch: u64) -> Result<u64> {
+        self.operators_part(self.schedule.budget(epoch)?)
+    }
+
+    /// Whether the roots of `epoch` were decided, by itself or by a later one, as grants are cumulative.
+    pub fn is_final(&self, epoch: u64) -> bool {
+        self.finals > 0 && epoch <= self.final_epoch
+    }
+
+    /// The ballot on `epoch`'s roots that is open at `now` (unix seconds).
+    ///
+    /// # Errors
+    /// [`EmissionError::EpochNotOver`].
+    pub fn ballot(&self, network: &Network, epoch: u64, now: i64) -> Result<u32> {
+        require!(epoch < network.epoch(now)?, EmissionError::EpochNotOver);
+        let end = epoch
+            .checked_add(1)
+            .map(|next| network.epoch_start(next))
+            .ok_or_else(|| error!(EmissionError::Overflow))?;
+        now.checked_sub(end)
+            .and_then(|since| since.checked_div(self.ballot_length))
+            .and_then(|ballot| u32::try_from(ballot).ok())
+            .ok_or_else(|| error!(EmissionError::Overflow))
+    }
+
+    /// Refuses roots that can't follow the final ones: a decided epoch, or grants that shrink.
+    pub fn check_successor(&self, epoch: u64, reward_sum: u64) -> Result<()> {
+        require!(!self.is_final(epoch), EmissionError::EpochFinal);
+        require!(
+            reward_sum >= self.roots.reward_sum,
+            EmissionError::SumShrinks
+        );
+        Ok(())
+    }
+
+    /// Refuses grants over what was emitted by the end of `epoch`, to all or to operators.
+    ///
+    /// Operators' share of the sum bounds the sum of their shares from above, as each is rounded down.
+    pub fn check_grants(&self, epoch: u64, reward_sum: u64, operators_sum: u64) -> Result<()> {
+        let epochs = epoch
+            .checked_add(1)
+            .ok_or_else(|| error!(EmissionError::Overflow))?;
+        let emitted = self.schedule.cumulative(epochs)?;
+        require!(reward_sum <= emitted, EmissionError::MoreThanEmitted);
+        require!(
+            operators_sum <= self.operators_part(emitted)?,
+            EmissionError::MoreThanOperatorsShare
+        );
+        Ok(())
+    }
+
+    /// Takes the next index of a kind.
+    pub fn next_index(&mut self, kind: PayeeKind) -> Result<u32> {
+        let count = &mut self.payees[kind as usize];
+        require!(*count < MAX_PAYEES, EmissionError::TooManyPayees);
+        let index = u32::try_from(*count).map_err(|_| error!(EmissionError::Overflow))?;
+        *count += 1; // At most MAX_PAYEES.
+        Ok(index)
+    }
+
+    /// Makes `roots` the final ones of `epoch`.
+    pub fn finalize(&mut self, epoch: u64, roots: Roots) -> Result<()> {
+        self.check_successor(epoch, roots.reward_sum)?;
+        self.final_epoch = epoch;
+        self.finals = self
+            .finals
+            .checked_add(1)
+            .ok_or_else(|| error!(EmissionError::Overflow))?;
+        self.roots = roots;
+        Ok(())
+    }
+
+    /// Verifies that the final root grants `cumulative` to `payee`.
+    ///
+    /// The tree's depth is what the path says: leaves and nodes are hashed in different domains, so that a path of
+    /// another length than the tree's depth can't end in its root.
+    pub fn check_grant(&self, payee: &Payee, cumulative: u64, path: &[u8]) -> Result<()> {
+        require!(self.finals > 0, EmissionError::NoFinalRoot);
+        let root = SumNode {
+            hash: self.roots.reward_hash,
+            sum: self.roots.reward_sum,
+        };
+        let leaf = reward_leaf(payee.owner.as_array(), cumulative);
+        let depth =
+            u32::try_from(path.len() / SIBLING).map_err(|_| error!(EmissionError::InvalidPath))?;
+        verify_sum(root, depth, payee.kind, payee.index, leaf, path)
+            .map_err(|error| error!(EmissionError::from(error)))
+    }
+
+    /// Books a payment to any payee.
+    ///
+    /// # Errors
+    /// [`EmissionError::GrantsExhausted`] if more would be paid than the final root grants to all: a root that moved
+    /// grants that were paid already from one payee to another.
+    pub fn pay(&mut self, amount: u64) -> Result<()> {
+        let claimed = self
+            .claimed
+            .checked_add(amount)
+            .ok_or_else(|| error!(EmissionError::Overflow))?;
+        require!(
+            claimed <= self.roots.reward_sum,
+            EmissionError::GrantsExhausted
+        );
+        self.claimed = claimed;
+        Ok(())
+    }
+
+    /// Never more paid than granted, nor faster than the breaker lets. (That no more is granted than was emitted is
+    /// checked when roots are proposed, and final sums only grow.)
+    pub fn invariant(&self) -> Result<()> {
+        require!(
+            self.claimed <= self.roots.reward_sum && self.breaker.level <= self.breaker.limit,
+            EmissionError::InvariantBroken
+        );
+        Ok(())
+    }
+}
