@@ -1,0 +1,184 @@
+//! What the client needs of a chain, over RPC or in process.
+
+mod local;
+mod rpc;
+
+pub use local::LocalChain;
+pub use rpc::RpcChain;
+
+use crate::ClientError;
+use anchor_lang::prelude::{Clock, Pubkey};
+use anchor_lang::{AccountDeserialize, Discriminator, ZeroCopy};
+use solana_account::Account;
+use solana_message::Hash;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
+
+/// A blockhash and how long it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// The recent blockhash to sign over.
+    pub blockhash: Hash,
+    /// A transaction that names it can land up to this block height.
+    pub last_valid_block_height: u64,
+}
+
+/// An instruction that a program called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InnerInstruction {
+    /// The program called.
+    pub program: Pubkey,
+    /// Its instruction data.
+    pub data: Vec<u8>,
+}
+
+/// What a transaction did when it ran.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// The transaction's first signature.
+    pub signature: Signature,
+    /// The slot it ran in.
+    pub slot: u64,
+    /// The error, when it failed.
+    pub error: Option<TransactionError>,
+    /// Log lines.
+    pub logs: Vec<String>,
+    /// Instructions that programs called, in order.
+    pub inner: Vec<InnerInstruction>,
+    /// Compute units used.
+    pub compute_units: u64,
+    /// What the last program returned.
+    pub return_data: Vec<u8>,
+}
+
+impl Execution {
+    /// The execution itself, or the error that a failed one stands for.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] or [`ClientError::Failed`].
+    pub fn into_result(self) -> Result<Self, ClientError> {
+        match self.error {
+            None => Ok(self),
+            Some(error) => Err(ClientError::of_transaction(error, self.logs)),
+        }
+    }
+}
+
+/// A chain. Every call returns [`ClientError::Cluster`] when the chain can't be reached.
+pub trait Chain: Send + Sync {
+    /// The accounts at `keys`, in order; `None` where there is none.
+    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError>;
+
+    /// All accounts of `program` whose data starts with `discriminator`.
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        discriminator: &[u8],
+    ) -> Result<Vec<(Pubkey, Account)>, ClientError>;
+
+    /// The chain's clock.
+    fn clock(&self) -> Result<Clock, ClientError>;
+
+    /// A recent blockhash.
+    fn lifetime(&self) -> Result<Lifetime, ClientError>;
+
+    /// Hash of the chain's first block, which tells clusters apart.
+    fn genesis_hash(&self) -> Result<Hash, ClientError>;
+
+    /// The current block height.
+    fn block_height(&self) -> Result<u64, ClientError>;
+
+    /// Lamports that make an account of `bytes` rent-exempt.
+    fn rent(&self, bytes: usize) -> Result<u64, ClientError>;
+
+    /// Runs `transaction` without landing it.
+    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError>;
+
+    /// Hands `transaction` to the chain. Sending the same one again is harmless.
+    fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError>;
+
+    /// What the transaction did, once it has landed.
+    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError>;
+
+    /// Signatures of the successful transactions that name `address`, oldest first, newer than `after`.
+    fn history(
+        &self,
+        address: &Pubkey,
+        after: Option<&Signature>,
+    ) -> Result<Vec<Signature>, ClientError>;
+
+    /// The account at `key`, if there is one.
+    fn account(&self, key: &Pubkey) -> Result<Option<Account>, ClientError> {
+        Ok(self.accounts(&[*key])?.pop().flatten())
+    }
+}
+
+/// The zero-copy account `T` at `key`.
+///
+/// # Errors
+/// [`ClientError::NoAccount`], or [`ClientError::WrongAccount`] when it has another owner, type or length.
+pub fn read<T>(chain: &dyn Chain, key: &Pubkey) -> Result<T, ClientError>
+where
+    T: ZeroCopy + Discriminator + anchor_lang::Owner,
+{
+    find(chain, key)?.ok_or(ClientError::NoAccount(*key))
+}
+
+/// Like [`read`], with `None` for an account that does not exist.
+///
+/// # Errors
+/// [`ClientError::WrongAccount`] when it has another owner, type or length.
+pub fn find<T>(chain: &dyn Chain, key: &Pubkey) -> Result<Option<T>, ClientError>
+where
+    T: ZeroCopy + Discriminator + anchor_lang::Owner,
+{
+    match chain.account(key)? {
+        Some(account) if !account.data.is_empty() => decode(key, &account).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// All zero-copy accounts of type `T`.
+///
+/// # Errors
+/// As [`Chain::program_accounts`]; [`ClientError::WrongAccount`] for one of another length.
+pub fn read_all<T>(chain: &dyn Chain) -> Result<Vec<(Pubkey, T)>, ClientError>
+where
+    T: ZeroCopy + Discriminator + anchor_lang::Owner,
+{
+    chain
+        .program_accounts(&T::owner(), T::DISCRIMINATOR)?
+        .into_iter()
+        .map(|(key, account)| Ok((key, decode(&key, &account)?)))
+        .collect()
+}
+
+fn decode<T>(key: &Pubkey, account: &Account) -> Result<T, ClientError>
+where
+    T: ZeroCopy + Discriminator + anchor_lang::Owner,
+{
+    let wrong = || ClientError::WrongAccount(*key, std::any::type_name::<T>());
+    if account.owner != T::owner() || !account.data.starts_with(T::DISCRIMINATOR) {
+        return Err(wrong());
+    }
+    let start = T::DISCRIMINATOR.len();
+    let bytes = account
+        .data
+        .get(start..start + size_of::<T>())
+        .ok_or_else(wrong)?;
+    Ok(bytemuck::pod_read_unaligned(bytes))
+}
+
+/// The Borsh account `T` (a mint or a token account) at `key`.
+///
+/// # Errors
+/// [`ClientError::NoAccount`] or [`ClientError::WrongAccount`].
+pub fn read_borsh<T: AccountDeserialize>(
+    chain: &dyn Chain,
+    key: &Pubkey,
+) -> Result<T, ClientError> {
+    let account = chain.account(key)?.ok_or(ClientError::NoAccount(*key))?;
+    T::try_deserialize(&mut account.data.as_slice())
+        .map_err(|_| ClientError::WrongAccount(*key, std::any::type_name::<T>()))
+}

@@ -1,0 +1,281 @@
+//! A cluster, over its JSON RPC.
+
+use super::{Chain, Execution, InnerInstruction, Lifetime};
+use crate::ClientError;
+use anchor_lang::prelude::{Clock, Pubkey};
+use anchor_lang::solana_program::sysvar::SysvarId;
+use solana_account::Account;
+use solana_commitment_config::CommitmentConfig;
+use solana_message::Hash;
+use solana_rpc_client::rpc_client::{GetConfirmedSignaturesForAddress2Config, RpcClient};
+use solana_rpc_client_api::config::{
+    RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcSendTransactionConfig,
+    RpcSimulateTransactionConfig, RpcTransactionConfig, UiAccountEncoding, UiTransactionEncoding,
+};
+use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_status_client_types::{
+    option_serializer::OptionSerializer, EncodedTransaction, UiInnerInstructions, UiInstruction,
+    UiTransactionReturnData,
+};
+use std::fmt::Display;
+
+/// Most accounts that one `getMultipleAccounts` takes.
+const ACCOUNTS_PER_CALL: usize = 100;
+
+/// A cluster reached by RPC, read at the commitment `confirmed`.
+pub struct RpcChain {
+    client: RpcClient,
+}
+
+impl RpcChain {
+    /// The cluster at `url`.
+    pub fn new(url: impl ToString) -> Self {
+        Self {
+            client: RpcClient::new_with_commitment(url, CommitmentConfig::confirmed()),
+        }
+    }
+
+    /// Asks a test cluster for `lamports`.
+    ///
+    /// # Errors
+    /// [`ClientError::Cluster`] where the cluster gives none.
+    pub fn request_airdrop(
+        &self,
+        address: &Pubkey,
+        lamports: u64,
+    ) -> Result<Signature, ClientError> {
+        self.client
+            .request_airdrop(address, lamports)
+            .map_err(cluster)
+    }
+}
+
+fn cluster(error: impl Display) -> ClientError {
+    ClientError::Cluster(error.to_string())
+}
+
+impl Chain for RpcChain {
+    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
+        let mut accounts = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(ACCOUNTS_PER_CALL) {
+            accounts.extend(self.client.get_multiple_accounts(chunk).map_err(cluster)?);
+        }
+        Ok(accounts)
+    }
+
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        discriminator: &[u8],
+    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
+        let config = RpcProgramAccountsConfig {
+            filters: Some(vec![RpcFilterType::Memcmp(Memcmp::new_raw_bytes(
+                0,
+                discriminator.to_vec(),
+            ))]),
+            account_config: RpcAccountInfoConfig {
+                encoding: Some(UiAccountEncoding::Base64),
+                ..RpcAccountInfoConfig::default()
+            },
+            ..RpcProgramAccountsConfig::default()
+        };
+        let mut accounts = self
+            .client
+            .get_program_ui_accounts_with_config(program, config)
+            .map_err(cluster)?
+            .into_iter()
+            .map(|(key, account)| {
+                let account = account
+                    .to_account()
+                    .ok_or_else(|| cluster("an account without data"))?;
+                Ok((key, account))
+            })
+            .collect::<Result<Vec<_>, ClientError>>()?;
+        accounts.sort_by_key(|(key, _)| *key);
+        Ok(accounts)
+    }
+
+    fn clock(&self) -> Result<Clock, ClientError> {
+        let key = Clock::id();
+        let account = self.account(&key)?.ok_or(ClientError::NoAccount(key))?;
+        bincode::deserialize(&account.data).map_err(|_| ClientError::WrongAccount(key, "clock"))
+    }
+
+    fn lifetime(&self) -> Result<Lifetime, ClientError> {
+        let (blockhash, last_valid_block_height) = self
+            .client
+            .get_latest_blockhash_with_commitment(self.client.commitment())
+            .map_err(cluster)?;
+        Ok(Lifetime {
+            blockhash,
+            last_valid_block_height,
+        })
+    }
+
+    fn genesis_hash(&self) -> Result<Hash, ClientError> {
+        self.client.get_genesis_hash().map_err(cluster)
+    }
+
+    fn block_height(&self) -> Result<u64, ClientError> {
+        self.client.get_block_height().map_err(cluster)
+    }
+
+    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
+        self.client
+            .get_minimum_balance_for_rent_exemption(bytes)
+            .map_err(cluster)
+    }
+
+    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
+        let config = RpcSimulateTransactionConfig {
+            commitment: Some(self.client.commitment()),
+            encoding: Some(UiTransactionEncoding::Base64),
+            inner_instructions: true,
+            ..RpcSimulateTransactionConfig::default()
+        };
+        let answer = self
+            .client
+            .simulate_transaction_with_config(transaction, config)
+            .map_err(cluster)?;
+        let result = answer.value;
+        Ok(Execution {
+            signature: transaction.signatures.first().copied().unwrap_or_default(),
+            slot: answer.context.slot,
+            error: result.err.map(Into::into),
+            logs: result.logs.unwrap_or_default(),
+            inner: inner(transaction, result.inner_instructions.unwrap_or_default())?,
+            compute_units: result.units_consumed.unwrap_or_default(),
+            return_data: returned(result.return_data)?,
+        })
+    }
+
+    fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
+        // What is sent was simulated before; a second check by the cluster would only hide expiry.
+        let config = RpcSendTransactionConfig {
+            skip_preflight: true,
+            encoding: Some(UiTransactionEncoding::Base64),
+            ..RpcSendTransactionConfig::default()
+        };
+        self.client
+            .send_transaction_with_config(transaction, config)
+            .map_err(cluster)?;
+        Ok(())
+    }
+
+    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
+        let statuses = self
+            .client
+            .get_signature_statuses_with_history(&[*signature])
+            .map_err(cluster)?;
+        let landed = statuses
+            .value
+            .into_iter()
+            .next()
+            .flatten()
+            .is_some_and(|status| status.satisfies_commitment(self.client.commitment()));
+        if !landed {
+            return Ok(None);
+        }
+        let config = RpcTransactionConfig {
+            encoding: Some(UiTransactionEncoding::Base64),
+            commitment: Some(self.client.commitment()),
+            max_supported_transaction_version: Some(1),
+        };
+        let answer = self
+            .client
+            .get_transaction_with_config(signature, config)
+            .map_err(cluster)?;
+        let transaction = decode(&answer.transaction.transaction)?;
+        let meta = answer
+            .transaction
+            .meta
+            .ok_or_else(|| cluster("a transaction without its result"))?;
+        Ok(Some(Execution {
+            signature: *signature,
+            slot: answer.slot,
+            error: meta.err.map(Into::into),
+            logs: some(meta.log_messages).unwrap_or_default(),
+            inner: inner(
+                &transaction,
+                some(meta.inner_instructions).unwrap_or_default(),
+            )?,
+            compute_units: some(meta.compute_units_consumed).unwrap_or_default(),
+            return_data: returned(some(meta.return_data))?,
+        }))
+    }
+
+    fn history(
+        &self,
+        address: &Pubkey,
+        after: Option<&Signature>,
+    ) -> Result<Vec<Signature>, ClientError> {
+        let mut newest_first = Vec::new();
+        let mut before = None;
+        loop {
+            let config = GetConfirmedSignaturesForAddress2Config {
+                before,
+                until: after.copied(),
+                limit: None,
+                commitment: Some(self.client.commitment()),
+            };
+            let page = self
+                .client
+                .get_signatures_for_address_with_config(address, config)
+                .map_err(cluster)?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.signature.parse().map_err(cluster)?);
+            for entry in page.iter().filter(|entry| entry.err.is_none()) {
+                newest_first.push(entry.signature.parse().map_err(cluster)?);
+            }
+        }
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+}
+
+fn some<T>(value: OptionSerializer<T>) -> Option<T> {
+    value.into()
+}
+
+fn decode(transaction: &EncodedTransaction) -> Result<VersionedTransaction, ClientError> {
+    transaction
+        .decode()
+        .ok_or_else(|| cluster("a transaction that does not decode"))
+}
+
+fn inner(
+    transaction: &VersionedTransaction,
+    groups: Vec<UiInnerInstructions>,
+) -> Result<Vec<InnerInstruction>, ClientError> {
+    // Programs are always among the static keys.
+    let keys = transaction.message.static_account_keys();
+    groups
+        .into_iter()
+        .flat_map(|group| group.instructions)
+        .filter_map(|instruction| match instruction {
+            UiInstruction::Compiled(compiled) => Some(compiled),
+            UiInstruction::Parsed(_) => None,
+        })
+        .map(|compiled| {
+            Ok(InnerInstruction {
+                program: keys
+                    .get(usize::from(compiled.program_id_index))
+                    .copied()
+                    .unwrap_or_default(),
+                data: bs58::decode(&compiled.data).into_vec().map_err(cluster)?,
+            })
+        })
+        .collect()
+}
+
+fn returned(data: Option<UiTransactionReturnData>) -> Result<Vec<u8>, ClientError> {
+    use base64::Engine;
+    match data {
+        Some(data) => base64::engine::general_purpose::STANDARD
+            .decode(data.data.0)
+            .map_err(cluster),
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,295 @@
+//! Networks, makers and devices: addresses and instructions of the device registry.
+
+use crate::chain::Execution;
+use crate::event;
+use anchor_lang::prelude::{Instructions, Pubkey};
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::sysvar::SysvarId;
+use anchor_lang::solana_program::{system_instruction, system_program};
+use anchor_lang::{InstructionData, ToAccountMetas};
+use device_registry::events::DeviceRegistered;
+use device_registry::state::voucher_page::VOUCHERS_PER_PAGE;
+use device_registry::state::{tree, Operation, Parameters};
+use device_registry::{accounts, instruction, seeds, CreateNetworkArgs, RegisterDeviceArgs, ID};
+
+/// The network with this id.
+pub fn network(id: &[u8; 32]) -> Pubkey {
+    address(&[seeds::NETWORK, id])
+}
+
+/// The network's maker with this key.
+pub fn maker(network: &Pubkey, key: &Pubkey) -> Pubkey {
+    address(&[seeds::MAKER, network.as_ref(), key.as_ref()])
+}
+
+/// A page of a maker's used voucher numbers.
+pub fn voucher_page(maker: &Pubkey, page: u32) -> Pubkey {
+    address(&[seeds::VOUCHERS, maker.as_ref(), &page.to_le_bytes()])
+}
+
+/// The page that a voucher number is on.
+pub fn page_of(number: u64) -> u32 {
+    // Beyond the last page there is none; the program then refuses whatever page it gets.
+    u32::try_from(number / VOUCHERS_PER_PAGE).unwrap_or(u32::MAX)
+}
+
+/// Creates a network; `creator` becomes its authority.
+pub fn create_network(
+    payer: &Pubkey,
+    creator: &Pubkey,
+    reward_mint: &Pubkey,
+    stake_mint: &Pubkey,
+    args: CreateNetworkArgs,
+) -> Instruction {
+    build(
+        accounts::CreateNetwork {
+            network: network(&args.id),
+            creator: *creator,
+            reward_mint: *reward_mint,
+            stake_mint: *stake_mint,
+            payer: *payer,
+            system_program: system_program::ID,
+        },
+        instruction::CreateNetwork { args },
+    )
+}
+
+/// Offers a network's authority to another key.
+pub fn transfer_authority(
+    network: &Pubkey,
+    authority: &Pubkey,
+    new_authority: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::TransferAuthority {
+            network: *network,
+            authority: *authority,
+        },
+        instruction::TransferAuthority {
+            new_authority: *new_authority,
+        },
+    )
+}
+
+/// Takes a network's authority over.
+pub fn accept_authority(network: &Pubkey, pending_authority: &Pubkey) -> Instruction {
+    build(
+        accounts::AcceptAuthority {
+            network: *network,
+            pending_authority: *pending_authority,
+        },
+        instruction::AcceptAuthority {},
+    )
+}
+
+/// Proposes parameters for a network.
+pub fn propose_parameters(
+    network: &Pubkey,
+    authority: &Pubkey,
+    parameters: Parameters,
+) -> Instruction {
+    build(
+        accounts::ProposeParameters {
+            network: *network,
+            authority: *authority,
+        },
+        instruction::ProposeParameters { parameters },
+    )
+}
+
+/// Puts a network's proposed parameters in force.
+pub fn apply_parameters(network: &Pubkey) -> Instruction {
+    build(
+        accounts::ApplyParameters { network: *network },
+        instruction::ApplyParameters {},
+    )
+}
+
+/// Pauses an operation of a network for some seconds.
+pub fn pause_operation(
+    network: &Pubkey,
+    authority: &Pubkey,
+    operation: Operation,
+    seconds: i64,
+) -> Instruction {
+    build(
+        accounts::PauseOperation {
+            network: *network,
+            authority: *authority,
+        },
+        instruction::PauseOperation {
+            operation: operation as u8,
+            seconds,
+        },
+    )
+}
+
+/// Ends an operation's pause.
+pub fn resume_operation(network: &Pubkey, authority: &Pubkey, operation: Operation) -> Instruction {
+    build(
+        accounts::ResumeOperation {
+            network: *network,
+            authority: *authority,
+        },
+        instruction::ResumeOperation {
+            operation: operation as u8,
+        },
+    )
+}
+
+/// What a new maker may do.
+#[derive(Debug, Clone, Copy)]
+pub struct MakerGrant {
+    /// Its Ed25519 key.
+    pub key: Pubkey,
+    /// Voucher numbers below this count.
+    pub quota: u64,
+    /// Highest tier that its vouchers may give.
+    pub max_tier: u8,
+}
+
+/// Lets a key vouch for a network's devices.
+pub fn approve_maker(
+    payer: &Pubkey,
+    network: &Pubkey,
+    authority: &Pubkey,
+    grant: MakerGrant,
+) -> Instruction {
+    build(
+        accounts::ApproveMaker {
+            network: *network,
+            maker: maker(network, &grant.key),
+            authority: *authority,
+            payer: *payer,
+            system_program: system_program::ID,
+        },
+        instruction::ApproveMaker {
+            key: grant.key,
+            quota: grant.quota,
+            max_tier: grant.max_tier,
+        },
+    )
+}
+
+/// Sets up to which number a maker's vouchers count; `key` is the maker's.
+pub fn set_maker_quota(
+    network: &Pubkey,
+    authority: &Pubkey,
+    key: &Pubkey,
+    quota: u64,
+) -> Instruction {
+    build(
+        accounts::SetMakerQuota {
+            network: *network,
+            maker: maker(network, key),
+            authority: *authority,
+        },
+        instruction::SetMakerQuota { quota },
+    )
+}
+
+/// Ends a maker's right to vouch; `key` is the maker's.
+pub fn revoke_maker(network: &Pubkey, authority: &Pubkey, key: &Pubkey) -> Instruction {
+    build(
+        accounts::RevokeMaker {
+            network: *network,
+            maker: maker(network, key),
+            authority: *authority,
+        },
+        instruction::RevokeMaker {},
+    )
+}
+
+/// Opens a page for marking used voucher numbers; `key` is the maker's.
+pub fn open_voucher_page(payer: &Pubkey, network: &Pubkey, key: &Pubkey, page: u32) -> Instruction {
+    let maker = maker(network, key);
+    build(
+        accounts::OpenVoucherPage {
+            maker,
+            voucher_page: voucher_page(&maker, page),
+            key: *key,
+            payer: *payer,
+            system_program: system_program::ID,
+        },
+        instruction::OpenVoucherPage { page },
+    )
+}
+
+/// Creates the zeroed account that [`add_tree`] makes a tree; `rent` lamports must make
+/// [`tree::size`] bytes rent-exempt. Both belong in one transaction, which the tree's key signs.
+pub fn create_tree_account(
+    payer: &Pubkey,
+    tree: &Pubkey,
+    depth: u8,
+    canopy: u8,
+    rent: u64,
+) -> Instruction {
+    let bytes = tree::size(depth, canopy) as u64;
+    system_instruction::create_account(payer, tree, rent, bytes, &ID)
+}
+
+/// Makes a zeroed account a registry tree of a network.
+pub fn add_tree(
+    network: &Pubkey,
+    authority: &Pubkey,
+    tree: &Pubkey,
+    depth: u8,
+    canopy: u8,
+) -> Instruction {
+    build(
+        accounts::AddTree {
+            network: *network,
+            tree: *tree,
+            authority: *authority,
+        },
+        instruction::AddTree { depth, canopy },
+    )
+}
+
+/// Where a device is registered.
+#[derive(Debug, Clone, Copy)]
+pub struct Registration {
+    /// The network's account.
+    pub network: Pubkey,
+    /// The maker's key.
+    pub maker: Pubkey,
+    /// One of the network's trees.
+    pub tree: Pubkey,
+    /// The device's owner.
+    pub owner: Pubkey,
+}
+
+/// Registers a device as proven, with the signatures that `args` points to in the same transaction.
+pub fn register_device(place: Registration, args: RegisterDeviceArgs) -> Instruction {
+    let maker = maker(&place.network, &place.maker);
+    build(
+        accounts::RegisterDevice {
+            network: place.network,
+            maker,
+            voucher_page: voucher_page(&maker, page_of(args.number)),
+            tree: place.tree,
+            owner: place.owner,
+            instructions: Instructions::id(),
+            event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
+        },
+        instruction::RegisterDevice { args },
+    )
+}
+
+/// The devices that a transaction registered, in order.
+pub fn registrations(execution: &Execution) -> Vec<DeviceRegistered> {
+    event::events(execution, &ID)
+}
+
+fn address(seeds: &[&[u8]]) -> Pubkey {
+    Pubkey::find_program_address(seeds, &ID).0
+}
+
+fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction {
+        program_id: ID,
+        accounts: accounts.to_account_metas(None),
+        data: data.data(),
+    }
+}

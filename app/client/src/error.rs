@@ -1,0 +1,111 @@
+//! What can go wrong between a person and the chain.
+
+use anchor_lang::prelude::Pubkey;
+use solana_transaction_error::TransactionError;
+
+/// An error of the client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The cluster could not be reached or answered with an error of its own.
+    #[error("the cluster did not answer as expected: {0}")]
+    Cluster(String),
+    /// An account that must exist does not.
+    #[error("account {0} does not exist")]
+    NoAccount(Pubkey),
+    /// An account exists but is not what it should be.
+    #[error("account {0} is not a {1} of this program and version")]
+    WrongAccount(Pubkey, &'static str),
+    /// The transaction is too large for every transaction version.
+    #[error("the transaction has {0} bytes, and at most {1} fit: split it")]
+    TooLarge(usize, usize),
+    /// The transaction could not be compiled or signed.
+    #[error("the transaction could not be built: {0}")]
+    Build(String),
+    /// A program refused the transaction.
+    #[error("{0}")]
+    Refused(ProgramFailure),
+    /// The runtime refused the transaction.
+    #[error("the transaction failed: {error}")]
+    Failed {
+        /// The runtime's error.
+        error: TransactionError,
+        /// The transaction's log lines.
+        logs: Vec<String>,
+    },
+    /// The block height up to which the transaction could land has passed, and it did not.
+    #[error("the transaction expired before it landed: send it again")]
+    Expired,
+}
+
+/// A program's own error, as its log names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramFailure {
+    /// The program that failed.
+    pub program: Option<Pubkey>,
+    /// Custom error number.
+    pub code: u32,
+    /// The error's name, empty when the program logged none.
+    pub name: String,
+    /// What the program says to do about it.
+    pub message: String,
+    /// The transaction's log lines.
+    pub logs: Vec<String>,
+}
+
+impl std::fmt::Display for ProgramFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.name.is_empty() {
+            write!(f, "a program failed with error {}", self.code)
+        } else {
+            write!(f, "{} ({}, error {})", self.message, self.name, self.code)
+        }
+    }
+}
+
+impl ProgramFailure {
+    /// Reads the failure of a transaction with custom error `code` out of its logs.
+    pub fn from_logs(code: u32, logs: Vec<String>) -> Self {
+        let field = |name: &str| {
+            logs.iter().rev().find_map(|line| {
+                let start = line.find(name)? + name.len();
+                line.get(start..).map(str::to_owned)
+            })
+        };
+        let name =
+            field("Error Code: ").map(|rest| rest.split(". ").next().unwrap_or("").to_owned());
+        let message = field("Error Message: ").map(|rest| rest.trim_end_matches('.').to_owned());
+        let program = logs.iter().find_map(|line| {
+            let rest = line.strip_prefix("Program ")?;
+            let (id, rest) = rest.split_once(' ')?;
+            rest.starts_with("failed").then(|| id.parse().ok())?
+        });
+        Self {
+            program,
+            code,
+            name: name.unwrap_or_default(),
+            message: message.unwrap_or_default(),
+            logs,
+        }
+    }
+}
+
+impl ClientError {
+    /// The error of a transaction that ran and failed.
+    pub fn of_transaction(error: TransactionError, logs: Vec<String>) -> Self {
+        match error {
+            TransactionError::InstructionError(
+                _,
+                solana_instruction::error::InstructionError::Custom(code),
+            ) => Self::Refused(ProgramFailure::from_logs(code, logs)),
+            error => Self::Failed { error, logs },
+        }
+    }
+
+    /// The custom error number of the program that refused, if one did.
+    pub fn code(&self) -> Option<u32> {
+        match self {
+            Self::Refused(failure) => Some(failure.code),
+            _ => None,
+        }
+    }
+}

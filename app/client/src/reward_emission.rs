@@ -1,0 +1,280 @@
+//! Emissions, payees, roots and claims: addresses and instructions of the reward emission.
+
+use crate::token::TOKEN_PROGRAM;
+use anchor_lang::prelude::{Instructions, Pubkey};
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::system_program;
+use anchor_lang::solana_program::sysvar::SysvarId;
+use anchor_lang::{InstructionData, ToAccountMetas};
+use commitment::sum::{OPERATOR, OWNER};
+use commitment::{ProofError, SumTree};
+use reward_emission::instructions::{CreateEmissionArgs, Half, ProposeRootArgs};
+use reward_emission::state::PayeeKind;
+use reward_emission::{accounts, instruction, seeds, ID};
+use solana_message::AddressLookupTableAccount;
+
+/// The network's emission, which is the authority of its reward mint.
+pub fn emission(network: &Pubkey) -> Pubkey {
+    address(&[seeds::EMISSION, network.as_ref()])
+}
+
+/// The network's payee of a kind: `owner` is an owner's key or an operator's pool.
+pub fn payee(network: &Pubkey, kind: PayeeKind, owner: &Pubkey) -> Pubkey {
+    address(&[
+        seeds::PAYEE,
+        network.as_ref(),
+        &[kind as u8],
+        owner.as_ref(),
+    ])
+}
+
+/// The proposal of these roots and this archive in `stream`.
+pub fn proposal(network: &Pubkey, stream: &Pubkey, args: &ProposeRootArgs) -> Pubkey {
+    address(&[
+        seeds::PROPOSAL,
+        network.as_ref(),
+        &args.epoch.to_le_bytes(),
+        &args.ballot.to_le_bytes(),
+        &args.digest(stream),
+    ])
+}
+
+/// The nodes below a reward tree's root, owners and operators, as [`ProposeRootArgs`] takes them.
+///
+/// # Errors
+/// None for a tree that was built.
+pub fn halves(tree: &SumTree) -> Result<(Half, Half), ProofError> {
+    // The last sibling on a leaf's path is the other half.
+    let other_half = |kind| {
+        let path = tree.path(kind, 0)?;
+        let (hash, sum) = path
+            .last_chunk::<40>()
+            .and_then(|sibling| sibling.split_last_chunk::<8>())
+            .ok_or(ProofError::Length)?;
+        Ok(Half {
+            hash: hash.try_into().map_err(|_| ProofError::Length)?,
+            sum: u64::from_le_bytes(*sum),
+        })
+    };
+    Ok((other_half(OPERATOR)?, other_half(OWNER)?))
+}
+
+/// Starts a network's emission; `mint_authority` hands its reward mint over.
+pub fn create_emission(
+    payer: &Pubkey,
+    network: &Pubkey,
+    authority: &Pubkey,
+    reward_mint: &Pubkey,
+    mint_authority: &Pubkey,
+    args: CreateEmissionArgs,
+) -> Instruction {
+    build(
+        accounts::CreateEmission {
+            network: *network,
+            authority: *authority,
+            emission: emission(network),
+            reward_mint: *reward_mint,
+            mint_authority: *mint_authority,
+            payer: *payer,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::CreateEmission { args },
+    )
+}
+
+/// Registers an owner of devices, to be paid to `destination`.
+pub fn register_owner(
+    payer: &Pubkey,
+    network: &Pubkey,
+    owner: &Pubkey,
+    destination: &Pubkey,
+) -> Instruction {
+    register_payee(payer, network, owner, None, destination)
+}
+
+/// Registers a pool of `operator`, to be paid to `destination`.
+pub fn register_operator(
+    payer: &Pubkey,
+    network: &Pubkey,
+    operator: &Pubkey,
+    pool: &Pubkey,
+    destination: &Pubkey,
+) -> Instruction {
+    register_payee(payer, network, operator, Some(*pool), destination)
+}
+
+fn register_payee(
+    payer: &Pubkey,
+    network: &Pubkey,
+    authority: &Pubkey,
+    pool: Option<Pubkey>,
+    destination: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::RegisterPayee {
+            network: *network,
+            emission: emission(network),
+            authority: *authority,
+            pool,
+            payee: payee_of(network, authority, pool),
+            destination: *destination,
+            payer: *payer,
+            system_program: system_program::ID,
+        },
+        instruction::RegisterPayee {},
+    )
+}
+
+/// Names another destination; `authority` is the owner, or with `pool` its operator.
+pub fn set_destination(
+    network: &Pubkey,
+    authority: &Pubkey,
+    pool: Option<Pubkey>,
+    destination: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::SetDestination {
+            emission: emission(network),
+            authority: *authority,
+            pool,
+            payee: payee_of(network, authority, pool),
+            destination: *destination,
+        },
+        instruction::SetDestination {},
+    )
+}
+
+/// Proposes roots; `proposer` is the hot key of the committee's member `args.member`.
+pub fn propose_root(
+    payer: &Pubkey,
+    network: &Pubkey,
+    committee: &Pubkey,
+    stream: &Pubkey,
+    proposer: &Pubkey,
+    args: ProposeRootArgs,
+) -> Instruction {
+    build(
+        accounts::ProposeRoot {
+            network: *network,
+            emission: emission(network),
+            committee: *committee,
+            stream: *stream,
+            proposal: proposal(network, stream, &args),
+            proposer: *proposer,
+            payer: *payer,
+            system_program: system_program::ID,
+        },
+        instruction::ProposeRoot { args },
+    )
+}
+
+/// Where a vote's signature lies, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoteReference {
+    /// Index of the Ed25519 instruction in the transaction.
+    pub instruction: u16,
+    /// Index of the signature in that instruction.
+    pub index: u8,
+    /// Index of the member in the committee.
+    pub member: u8,
+}
+
+/// Counts a vote, whose message is `Proposal::message(network id).digest()`, signed by the member's hot key.
+pub fn vote_root(
+    network: &Pubkey,
+    committee: &Pubkey,
+    proposal: &Pubkey,
+    vote: VoteReference,
+) -> Instruction {
+    let VoteReference {
+        instruction,
+        index,
+        member,
+    } = vote;
+    build(
+        accounts::VoteRoot {
+            network: *network,
+            emission: emission(network),
+            committee: *committee,
+            proposal: *proposal,
+            instructions: Instructions::id(),
+        },
+        instruction::VoteRoot {
+            instruction,
+            index,
+            member,
+        },
+    )
+}
+
+/// Makes a passed proposal final.
+pub fn finalize_root(network: &Pubkey, proposal: &Pubkey) -> Instruction {
+    build(
+        accounts::FinalizeRoot {
+            network: *network,
+            emission: emission(network),
+            proposal: *proposal,
+        },
+        instruction::FinalizeRoot {},
+    )
+}
+
+/// Where a claim is paid from and to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimAccounts {
+    /// The network's account.
+    pub network: Pubkey,
+    /// The payee's account.
+    pub payee: Pubkey,
+    /// The network's reward mint.
+    pub reward_mint: Pubkey,
+    /// The payee's destination.
+    pub destination: Pubkey,
+}
+
+/// Claims what the final root grants: `cumulative` ever, proven by the payee's `path` in the reward tree.
+pub fn claim(place: ClaimAccounts, cumulative: u64, path: Vec<u8>) -> Instruction {
+    build(
+        accounts::Claim {
+            emission: emission(&place.network),
+            payee: place.payee,
+            reward_mint: place.reward_mint,
+            destination: place.destination,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::Claim { cumulative, path },
+    )
+}
+
+/// A lookup table at `key` with what all of a network's claims name: with it, a claim at the largest depth fits a v0
+/// transaction.
+pub fn claim_table(
+    key: &Pubkey,
+    network: &Pubkey,
+    reward_mint: &Pubkey,
+) -> AddressLookupTableAccount {
+    AddressLookupTableAccount {
+        key: *key,
+        addresses: vec![emission(network), *reward_mint, TOKEN_PROGRAM],
+    }
+}
+
+fn payee_of(network: &Pubkey, authority: &Pubkey, pool: Option<Pubkey>) -> Pubkey {
+    match pool {
+        Some(pool) => payee(network, PayeeKind::Operator, &pool),
+        None => payee(network, PayeeKind::Owner, authority),
+    }
+}
+
+fn address(seeds: &[&[u8]]) -> Pubkey {
+    Pubkey::find_program_address(seeds, &ID).0
+}
+
+fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction {
+        program_id: ID,
+        accounts: accounts.to_account_metas(None),
+        data: data.data(),
+    }
+}

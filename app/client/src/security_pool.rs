@@ -1,0 +1,292 @@
+//! Pools, delegations, rosters and committees: addresses and instructions of the security pool.
+
+use crate::token::{associated, TOKEN_PROGRAM};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_lang::solana_program::system_program;
+use anchor_lang::{InstructionData, ToAccountMetas};
+use security_pool::instructions::CreatePoolArgs;
+use security_pool::state::{Committee, Roster, MAX_SLASHERS};
+use security_pool::{accounts, instruction, seeds, ID};
+
+/// The pool of a stake mint that this operator created.
+pub fn pool(stake_mint: &Pubkey, creator: &Pubkey) -> Pubkey {
+    address(&[seeds::POOL, stake_mint.as_ref(), creator.as_ref()])
+}
+
+/// The token account of a pool.
+pub fn vault(pool: &Pubkey) -> Pubkey {
+    address(&[seeds::VAULT, pool.as_ref()])
+}
+
+/// An owner's shares of a pool.
+pub fn delegation(pool: &Pubkey, owner: &Pubkey) -> Pubkey {
+    address(&[seeds::DELEGATION, pool.as_ref(), owner.as_ref()])
+}
+
+/// An owner's withdrawal from a pool; numbered from 0, the next is `Delegation::withdrawals`.
+pub fn withdrawal(pool: &Pubkey, owner: &Pubkey, number: u64) -> Pubkey {
+    address(&[
+        seeds::WITHDRAWAL,
+        pool.as_ref(),
+        owner.as_ref(),
+        &number.to_le_bytes(),
+    ])
+}
+
+/// The roster of a network.
+pub fn roster(network: &Pubkey) -> Pubkey {
+    address(&[seeds::ROSTER, network.as_ref()])
+}
+
+/// The committee of a network's epoch.
+pub fn committee(network: &Pubkey, epoch: u64) -> Pubkey {
+    address(&[seeds::COMMITTEE, network.as_ref(), &epoch.to_le_bytes()])
+}
+
+/// Creates a pool; its seed comes from the operator's associated token account.
+pub fn create_pool(
+    payer: &Pubkey,
+    operator: &Pubkey,
+    stake_mint: &Pubkey,
+    args: CreatePoolArgs,
+) -> Instruction {
+    let pool = pool(stake_mint, operator);
+    build(
+        accounts::CreatePool {
+            operator: *operator,
+            payer: *payer,
+            stake_mint: *stake_mint,
+            source: associated(operator, stake_mint),
+            pool,
+            vault: vault(&pool),
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::CreatePool { args },
+    )
+}
+
+/// Names the worker's key.
+pub fn set_signer(pool: &Pubkey, operator: &Pubkey, signer: &Pubkey) -> Instruction {
+    build(
+        accounts::SetSigner {
+            operator: *operator,
+            pool: *pool,
+        },
+        instruction::SetSigner { signer: *signer },
+    )
+}
+
+/// Offers a pool to another operator.
+pub fn transfer_operator(pool: &Pubkey, operator: &Pubkey, new_operator: &Pubkey) -> Instruction {
+    build(
+        accounts::TransferOperator {
+            operator: *operator,
+            pool: *pool,
+        },
+        instruction::TransferOperator {
+            operator: *new_operator,
+        },
+    )
+}
+
+/// Takes a pool over.
+pub fn accept_operator(pool: &Pubkey, pending_operator: &Pubkey) -> Instruction {
+    build(
+        accounts::AcceptOperator {
+            pending_operator: *pending_operator,
+            pool: *pool,
+        },
+        instruction::AcceptOperator {},
+    )
+}
+
+/// Stakes base units in a pool from the owner's associated token account, for at least `min_shares` shares.
+pub fn delegate(
+    payer: &Pubkey,
+    owner: &Pubkey,
+    pool: &Pubkey,
+    stake_mint: &Pubkey,
+    amount: u64,
+    min_shares: u64,
+) -> Instruction {
+    build(
+        accounts::Delegate {
+            owner: *owner,
+            payer: *payer,
+            pool: *pool,
+            delegation: delegation(pool, owner),
+            stake_mint: *stake_mint,
+            source: associated(owner, stake_mint),
+            vault: vault(pool),
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::Delegate { amount, min_shares },
+    )
+}
+
+/// Lets shares cool down as the owner's withdrawal `number`, which must be `Delegation::withdrawals`.
+pub fn request_withdrawal(
+    payer: &Pubkey,
+    owner: &Pubkey,
+    pool: &Pubkey,
+    number: u64,
+    shares: u64,
+) -> Instruction {
+    build(
+        accounts::RequestWithdrawal {
+            owner: *owner,
+            payer: *payer,
+            pool: *pool,
+            delegation: delegation(pool, owner),
+            withdrawal: withdrawal(pool, owner, number),
+            vault: vault(pool),
+            system_program: system_program::ID,
+        },
+        instruction::RequestWithdrawal { shares },
+    )
+}
+
+/// Pays the owner's withdrawal `number` to its associated token account.
+pub fn withdraw(owner: &Pubkey, pool: &Pubkey, stake_mint: &Pubkey, number: u64) -> Instruction {
+    build(
+        accounts::Withdraw {
+            owner: *owner,
+            pool: *pool,
+            withdrawal: withdrawal(pool, owner, number),
+            stake_mint: *stake_mint,
+            destination: associated(owner, stake_mint),
+            vault: vault(pool),
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::Withdraw {},
+    )
+}
+
+/// The terms of a roster.
+#[derive(Debug, Clone, Copy)]
+pub struct RosterTerms {
+    /// Program authorities that may slash; the default key is none.
+    pub slashers: [Pubkey; MAX_SLASHERS],
+    /// How much of a pool's stake can be slashed in an epoch, in basis points.
+    pub slash_cap_bps: u32,
+    /// Smallest allocation, base units.
+    pub minimum_allocation: u64,
+}
+
+/// Opens a network's roster.
+pub fn create_roster(
+    payer: &Pubkey,
+    authority: &Pubkey,
+    network: &Pubkey,
+    terms: RosterTerms,
+) -> Instruction {
+    build(
+        accounts::CreateRoster {
+            authority: *authority,
+            payer: *payer,
+            network: *network,
+            roster: roster(network),
+            system_program: system_program::ID,
+        },
+        instruction::CreateRoster {
+            slashers: terms.slashers,
+            slash_cap_bps: terms.slash_cap_bps,
+            minimum_allocation: terms.minimum_allocation,
+        },
+    )
+}
+
+/// Sets what a pool allocates to a network, in base units.
+pub fn opt_in(network: &Pubkey, pool: &Pubkey, operator: &Pubkey, allocation: u64) -> Instruction {
+    build(
+        accounts::OptIn {
+            operator: *operator,
+            network: *network,
+            roster: roster(network),
+            pool: *pool,
+        },
+        instruction::OptIn { allocation },
+    )
+}
+
+/// Ends a pool's allocation to a network.
+pub fn opt_out(network: &Pubkey, pool: &Pubkey, operator: &Pubkey) -> Instruction {
+    build(
+        accounts::OptOut {
+            operator: *operator,
+            network: *network,
+            roster: roster(network),
+            pool: *pool,
+        },
+        instruction::OptOut {},
+    )
+}
+
+/// Brings a pool's entry on a network's roster up to date.
+pub fn refresh(network: &Pubkey, pool: &Pubkey) -> Instruction {
+    build(
+        accounts::Refresh {
+            network: *network,
+            roster: roster(network),
+            pool: *pool,
+        },
+        instruction::Refresh {},
+    )
+}
+
+/// Pools that one [`snapshot_committee`] can name, so that its transaction keeps to 64 accounts with a fee payer of its
+/// own and the compute budget.
+pub const POOLS_PER_SNAPSHOT: usize = 56;
+
+/// The pools that [`snapshot_committee`] has to be given in `epoch`, in order: all of them, or what an incomplete
+/// committee still lacks. One call takes at most [`POOLS_PER_SNAPSHOT`] of them.
+pub fn committee_pools(roster: &Roster, committee: Option<&Committee>, epoch: u64) -> Vec<Pubkey> {
+    let drawn = committee.map_or(0, |committee| committee.drawn_slots as usize);
+    roster
+        .entries
+        .iter()
+        .skip(drawn)
+        .filter(|entry| !entry.is_free() && entry.allocation_at(epoch) > 0)
+        .map(|entry| entry.pool)
+        .collect()
+}
+
+/// Draws the committee of the current epoch, or the next part of it, from `pools` of [`committee_pools`].
+pub fn snapshot_committee(
+    payer: &Pubkey,
+    network: &Pubkey,
+    epoch: u64,
+    pools: &[Pubkey],
+) -> Instruction {
+    let mut instruction = build(
+        accounts::SnapshotCommittee {
+            payer: *payer,
+            network: *network,
+            roster: roster(network),
+            committee: committee(network, epoch),
+            system_program: system_program::ID,
+        },
+        instruction::SnapshotCommittee { epoch },
+    );
+    instruction.accounts.extend(
+        pools
+            .iter()
+            .map(|pool| AccountMeta::new_readonly(*pool, false)),
+    );
+    instruction
+}
+
+fn address(seeds: &[&[u8]]) -> Pubkey {
+    Pubkey::find_program_address(seeds, &ID).0
+}
+
+fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction {
+        program_id: ID,
+        accounts: accounts.to_account_metas(None),
+        data: data.data(),
+    }
+}

@@ -1,0 +1,61 @@
+//! SPL token accounts: addresses, creation and amounts for people.
+
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_lang::solana_program::system_program;
+
+/// The SPL Token program.
+pub const TOKEN_PROGRAM: Pubkey = anchor_spl::token::ID;
+
+/// The associated token account of `owner` for `mint`.
+pub fn associated(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
+    anchor_spl::associated_token::get_associated_token_address(owner, mint)
+}
+
+/// Creates [`associated`] unless it exists.
+pub fn create_associated(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Instruction {
+    Instruction {
+        program_id: anchor_spl::associated_token::ID,
+        accounts: vec![
+            AccountMeta::new(*payer, true),
+            AccountMeta::new(associated(owner, mint), false),
+            AccountMeta::new_readonly(*owner, false),
+            AccountMeta::new_readonly(*mint, false),
+            AccountMeta::new_readonly(system_program::ID, false),
+            AccountMeta::new_readonly(TOKEN_PROGRAM, false),
+        ],
+        // CreateIdempotent
+        data: vec![1],
+    }
+}
+
+/// `amount` base units as a decimal number of tokens.
+pub fn format_amount(amount: u64, decimals: u8) -> String {
+    let Some(unit) = 10u64
+        .checked_pow(u32::from(decimals))
+        .filter(|unit| *unit > 1)
+    else {
+        return amount.to_string();
+    };
+    let fraction = format!("{:0width$}", amount % unit, width = usize::from(decimals));
+    match fraction.trim_end_matches('0') {
+        "" => (amount / unit).to_string(),
+        fraction => format!("{}.{fraction}", amount / unit),
+    }
+}
+
+/// Reads a decimal number of tokens, as [`format_amount`] writes it. `None` when it is no number, has more
+/// decimals than the mint, or does not fit.
+pub fn parse_amount(text: &str, decimals: u8) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty())
+        || !digits(whole)
+        || !digits(fraction)
+        || fraction.len() > usize::from(decimals)
+    {
+        return None;
+    }
+    let padded = format!("{whole}{fraction:0<width$}", width = usize::from(decimals));
+    padded.parse().ok()
+}
