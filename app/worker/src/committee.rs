@@ -1,0 +1,262 @@
+//! Signing what another operator attests, after having checked all of it, and serving what others need to check ours.
+
+use crate::payload::{self, Payload, PayloadError};
+use crate::store::StoreError;
+use crate::window::{self, BatchError};
+use crate::worker::{Operator, WorkerError};
+use ai_feed::state::{Attestation, Feed, Model};
+use anchor_lang::prelude::Pubkey;
+use commitment::{CommitmentLeaf, Tree};
+use device_protocol::AttestationMessage;
+use fieldproof_client::{chain, ClientError};
+use inference::ModelRef;
+use security_pool::state::Committee;
+use serde::{Deserialize, Serialize};
+use solana_signature::Signature;
+use solana_signer::Signer;
+
+/// A committee member's signature of an attestation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberSignature {
+    /// The member's index in the committee.
+    pub member: u8,
+    /// Ed25519 signature of the attestation's message.
+    #[serde(with = "signature_hex")]
+    pub signature: Signature,
+}
+
+/// Why an attestation is not signed. Nothing is signed that was not recomputed here.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// This operator has no seat in the attestation's committee.
+    #[error("this operator is not in the attestation's committee")]
+    NotMember,
+    /// The commitment was not seen on the chain yet.
+    #[error("the commitment is not known here yet: ask again")]
+    UnknownCommitment,
+    /// Nobody serves the payload.
+    #[error("the payload can't be had: {0}")]
+    Unavailable(String),
+    /// The bytes served are not those committed to.
+    #[error("the payload is not the one committed to: its hash or length differs")]
+    Tampered,
+    /// The payload does not parse.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The payload has no such batch.
+    #[error("the payload does not hold the batch that is attested")]
+    NoBatch,
+    /// A rule is broken.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The batch does not hash to the leaf that the chain has.
+    #[error("the batch does not give the committed leaf")]
+    WrongLeaf,
+    /// The model gives other outputs.
+    #[error("the model gives other outputs on this batch")]
+    WrongOutputs,
+    /// The attestation's message is not what it says.
+    #[error("the attestation's message is not made of its fields")]
+    WrongMessage,
+    /// The chain.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// The reason's name in answers and counters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotMember => "not_member",
+            Self::UnknownCommitment => "unknown_commitment",
+            Self::Unavailable(_) => "unavailable",
+            Self::Tampered => "tampered",
+            Self::Payload(_) => "payload",
+            Self::NoBatch => "no_batch",
+            Self::Batch(_) => "batch",
+            Self::WrongLeaf => "wrong_leaf",
+            Self::WrongOutputs => "wrong_outputs",
+            Self::WrongMessage => "wrong_message",
+            Self::Client(_) => "chain",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
+/// Checks the attestation at `key` from its payload up, and signs it.
+///
+/// # Errors
+/// The first [`Refusal`] that applies.
+pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusal> {
+    let chain = operator.chain.as_ref();
+    let attestation: Attestation = chain::read(chain, key)?;
+    let feed: Feed = chain::read(chain, &attestation.feed)?;
+    let committee: Committee = chain::read(chain, &attestation.committee)?;
+    let member = committee.member(&operator.pool).ok_or(Refusal::NotMember)?;
+    let member = u8::try_from(member).map_err(|_| Refusal::NotMember)?;
+
+    let stream = attestation.stream.to_bytes();
+    let commitment = operator
+        .store
+        .seen_commitment(&stream, attestation.sequence)?
+        .ok_or(Refusal::UnknownCommitment)?;
+    let bytes = fetch(operator, &attestation.pool, &commitment)?;
+    let Payload::Readings { batches, .. } = Payload::decode(&bytes)? else {
+        return Err(Refusal::NoBatch);
+    };
+    let index = usize::try_from(attestation.batch_index).map_err(|_| Refusal::NoBatch)?;
+    let batch = batches.get(index).ok_or(Refusal::NoBatch)?;
+    window::check_batch(
+        batch,
+        &feed,
+        attestation.round,
+        &operator.network_id,
+        &operator.registry,
+    )?;
+
+    let model: Model = chain::read(chain, &fieldproof_client::ai_feed::model(&feed.model))?;
+    let model = ModelRef::parse(&model.bytes).map_err(|_| BatchError::Model)?;
+    let computed = window::compute(batch, &model)?;
+    if computed.leaf.hash() != attestation.batch_leaf {
+        return Err(Refusal::WrongLeaf);
+    }
+    if computed.outputs != attestation.outputs {
+        return Err(Refusal::WrongOutputs);
+    }
+    let message = AttestationMessage {
+        network: operator.network_id,
+        feed: feed.id,
+        stream,
+        round: attestation.round,
+        sequence: attestation.sequence,
+        batch_index: attestation.batch_index,
+        batch_leaf: computed.leaf.hash(),
+        model: feed.model,
+        outputs: computed.outputs,
+        epoch: committee.epoch,
+    }
+    .digest();
+    if message != attestation.message {
+        return Err(Refusal::WrongMessage);
+    }
+    // Kept, since the scores of the epoch are made of it.
+    operator.store.put_payload(&bytes)?;
+    Ok(MemberSignature {
+        member,
+        signature: operator.signer.sign_message(&message),
+    })
+}
+
+/// The payload of a commitment: from the own archive, or from the worker of `pool`. Whatever is returned has the
+/// committed hash and length.
+///
+/// # Errors
+/// [`Refusal::Unavailable`] or [`Refusal::Tampered`].
+pub fn fetch(
+    operator: &Operator,
+    pool: &Pubkey,
+    commitment: &CommitmentLeaf,
+) -> Result<Vec<u8>, Refusal> {
+    if let Some(bytes) = operator.store.payload(&commitment.payload_hash)? {
+        return Ok(bytes);
+    }
+    let peer = operator
+        .peers
+        .get(pool)
+        .ok_or_else(|| Refusal::Unavailable(format!("no worker of pool {pool} is configured")))?;
+    let url = format!(
+        "{peer}/v1/payloads/{}",
+        hex::encode(commitment.payload_hash)
+    );
+    let bytes = operator
+        .http
+        .get(url)
+        .send()
+        .and_then(reqwest::blocking::Response::error_for_status)
+        .and_then(|response| response.bytes())
+        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if length != commitment.payload_len || payload::hash(&bytes) != commitment.payload_hash {
+        return Err(Refusal::Tampered);
+    }
+    Ok(bytes.to_vec())
+}
+
+/// Asks every other operator for its signature of the attestation at `key`, and adds this one's own. Those that refuse
+/// or can't be reached are named with what they said.
+///
+/// # Errors
+/// This operator's own [`Refusal`] can't stop the others; only the database's errors are returned.
+pub fn collect(operator: &Operator, key: &Pubkey) -> (Vec<MemberSignature>, Vec<(Pubkey, String)>) {
+    let mut signatures = Vec::new();
+    let mut refusals = Vec::new();
+    match sign(operator, key) {
+        Ok(signature) => signatures.push(signature),
+        Err(refusal) => refusals.push((operator.pool, refusal.to_string())),
+    }
+    for (pool, peer) in &operator.peers {
+        match ask(operator, peer, key) {
+            Ok(signature) => signatures.push(signature),
+            Err(refusal) => refusals.push((*pool, refusal)),
+        }
+    }
+    (signatures, refusals)
+}
+
+/// The request for a signature.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SignRequest {
+    /// The attestation's address.
+    pub attestation: String,
+}
+
+/// The answer of an operator that refuses.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refused {
+    /// [`Refusal::name`].
+    pub refused: String,
+    /// What it says.
+    pub detail: String,
+}
+
+fn ask(operator: &Operator, peer: &str, key: &Pubkey) -> Result<MemberSignature, String> {
+    let response = operator
+        .http
+        .post(format!("{peer}/v1/attestations"))
+        .json(&SignRequest {
+            attestation: key.to_string(),
+        })
+        .send()
+        .map_err(|error| error.to_string())?;
+    if response.status().is_success() {
+        return response.json().map_err(|error| error.to_string());
+    }
+    let refused: Refused = response.json().map_err(|error| error.to_string())?;
+    Err(format!("{}: {}", refused.refused, refused.detail))
+}
+
+/// The path of batch `index` among a commitment's batch leaves, and their root.
+///
+/// # Errors
+/// [`WorkerError::Proof`] when there is no such batch.
+pub fn batch_path(leaves: &[device_protocol::Hash], index: u32) -> Result<Vec<u8>, WorkerError> {
+    Ok(Tree::of_batches(leaves)?.path(u64::from(index))?)
+}
+
+mod signature_hex {
+    use super::Signature;
+    use serde::{de::Error, Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Signature, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(value))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Signature, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = hex::decode(text).map_err(D::Error::custom)?;
+        Signature::try_from(bytes).map_err(|_| D::Error::custom("a signature has 64 bytes"))
+    }
+}

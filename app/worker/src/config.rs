@@ -1,0 +1,76 @@
+//! How a worker is set up.
+
+use anchor_lang::prelude::Pubkey;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// A worker's configuration file (TOML).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The cluster's RPC address.
+    pub rpc_url: String,
+    /// The network account's address.
+    #[serde(deserialize_with = "pubkey")]
+    pub network: Pubkey,
+    /// The operator's pool.
+    #[serde(deserialize_with = "pubkey")]
+    pub pool: Pubkey,
+    /// File with the pool's signer: commits, attests, votes and pays fees.
+    pub signer: PathBuf,
+    /// Where to listen for readings and for other operators.
+    pub listen: SocketAddr,
+    /// Directory of the database.
+    pub data: PathBuf,
+    /// The other operators: pool → base URL of its worker.
+    #[serde(default)]
+    pub peers: BTreeMap<String, String>,
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{0}: {1}")]
+    Read(PathBuf, std::io::Error),
+    /// It is not what a configuration looks like.
+    #[error("{0}: {1}")]
+    Parse(PathBuf, toml::de::Error),
+    /// A peer's key is no address.
+    #[error("peer {0} is no pool address")]
+    Peer(String),
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the file's name and what is wrong.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| ConfigError::Read(file.to_owned(), error))?;
+        toml::from_str(&text).map_err(|error| ConfigError::Parse(file.to_owned(), error))
+    }
+
+    /// The other operators by pool.
+    ///
+    /// # Errors
+    /// [`ConfigError::Peer`].
+    pub fn peers(&self) -> Result<BTreeMap<Pubkey, String>, ConfigError> {
+        self.peers
+            .iter()
+            .map(|(pool, url)| {
+                let key = pool.parse().map_err(|_| ConfigError::Peer(pool.clone()))?;
+                Ok((key, url.trim_end_matches('/').to_owned()))
+            })
+            .collect()
+    }
+}
+
+fn pubkey<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Pubkey, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse()
+        .map_err(|_| serde::de::Error::custom(format!("{text} is no address")))
+}

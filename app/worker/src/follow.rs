@@ -1,0 +1,52 @@
+//! Following the chain: new devices and new commitments of the network, in order, from where the database stands.
+
+use crate::worker::{Operator, WorkerError};
+use commitment::CommitmentLeaf;
+use data_commitment::events::RootCommitted;
+use device_registry::events::DeviceRegistered;
+use fieldproof_client::event;
+use solana_signature::Signature;
+
+/// Reads what the chain tells since last time. Returns the number of new devices and of new commitments.
+///
+/// # Errors
+/// The chain's or the database's; what was read before it is kept.
+pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
+    let after = operator.store.cursor()?;
+    let after = after.and_then(|bytes| Signature::try_from(bytes).ok());
+    let (mut new_devices, mut new_commitments) = (0, 0);
+    for signature in operator.chain.history(&operator.network, after.as_ref())? {
+        // What has landed but can't be read yet comes with the next call.
+        let Some(execution) = operator.chain.execution(&signature)? else {
+            break;
+        };
+        let mut devices = Vec::new();
+        for event in event::events::<DeviceRegistered>(&execution, &device_registry::ID) {
+            if event.network == operator.network {
+                devices.extend(operator.registry.add(&event)?);
+            }
+        }
+        let commitments: Vec<_> = event::events::<RootCommitted>(&execution, &data_commitment::ID)
+            .into_iter()
+            .filter(|event| event.network == operator.network)
+            .map(|event| (event.stream.to_bytes(), leaf(&event)))
+            .collect();
+        operator
+            .store
+            .follow(&devices, &commitments, signature.as_ref())?;
+        new_devices += devices.len();
+        new_commitments += commitments.len();
+    }
+    Ok((new_devices, new_commitments))
+}
+
+fn leaf(event: &RootCommitted) -> CommitmentLeaf {
+    CommitmentLeaf {
+        sequence: event.sequence,
+        posted_at: event.posted_at,
+        root: event.root,
+        batches: event.batches,
+        payload_hash: event.payload_hash,
+        payload_len: event.payload_len,
+    }
+}

@@ -1,0 +1,74 @@
+//! `fieldproof-worker --config FILE`: runs an operator's worker until it is stopped.
+
+use clap::Parser;
+use fieldproof_client::chain::RpcChain;
+use fieldproof_worker::{server, Config, Event, Worker};
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// How often the chain is looked at.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Runs an operator's worker: takes readings over HTTP, commits, attests, checks others, votes.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
+        )
+        .init();
+    let config = Config::read(&Arguments::parse().config)?;
+    let signer = solana_keypair::read_keypair_file(&config.signer)?;
+    let chain = Arc::new(RpcChain::new(&config.rpc_url));
+    let worker = Arc::new(Worker::open(
+        chain,
+        config.network,
+        config.pool,
+        signer,
+        config.peers()?,
+        &config.data,
+    )?);
+    let driver = worker.clone();
+    std::thread::spawn(move || drive(&driver));
+
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let listener = tokio::net::TcpListener::bind(config.listen).await?;
+        info!(address = %listener.local_addr()?, "listening");
+        let stop = async {
+            if let Err(error) = tokio::signal::ctrl_c().await {
+                warn!(%error, "no signal handler: stop the process to end the worker");
+                std::future::pending::<()>().await;
+            }
+        };
+        server::serve(&worker, listener, stop).await
+    })?;
+    Ok(())
+}
+
+/// Steps for ever. What fails is tried again with the next step.
+fn drive(worker: &Worker) {
+    loop {
+        match worker.step() {
+            Ok(events) => events.iter().for_each(log),
+            Err(error) => warn!(%error, "step"),
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Refused { .. } | Event::Failed { .. } => warn!(?event, "step"),
+        event => info!(?event, "step"),
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a reading is not taken.
+
+/// The reasons, each with a counter of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Reject {
+    /// The bytes are no signed reading.
+    #[error("the bytes are no signed reading")]
+    Malformed,
+    /// It was signed for another network.
+    #[error("the reading was signed for another network")]
+    WrongNetwork,
+    /// No device with this id is registered.
+    #[error("the device is not registered: register it first")]
+    UnknownDevice,
+    /// The device is banned or void.
+    #[error("the device is banned or void")]
+    InactiveDevice,
+    /// It was signed for another owner's time.
+    #[error("the reading names another nonce than the device's leaf: read the leaf again")]
+    WrongNonce,
+    /// The session was not granted.
+    #[error("no grant of this session is known: sign with the device key (session 0)")]
+    UnknownSession,
+    /// The signature is wrong, or not as strict as the chain's precompiles ask.
+    #[error("the signature does not verify")]
+    BadSignature,
+    /// The same reading was taken before.
+    #[error("the reading was taken before")]
+    Replay,
+    /// Another reading with this session and sequence was taken before. Both are kept: they are evidence.
+    #[error("another reading with this sequence was taken before")]
+    Equivocation,
+    /// Captured later than now.
+    #[error("the device's clock is ahead")]
+    ClockInFuture,
+    /// Captured too long ago.
+    #[error("the reading is too old")]
+    TooOld,
+}
+
+impl Reject {
+    /// Every reason.
+    pub const ALL: [Self; 11] = [
+        Self::Malformed,
+        Self::WrongNetwork,
+        Self::UnknownDevice,
+        Self::InactiveDevice,
+        Self::WrongNonce,
+        Self::UnknownSession,
+        Self::BadSignature,
+        Self::Replay,
+        Self::Equivocation,
+        Self::ClockInFuture,
+        Self::TooOld,
+    ];
+
+    /// The reason's name in counters and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::WrongNetwork => "wrong_network",
+            Self::UnknownDevice => "unknown_device",
+            Self::InactiveDevice => "inactive_device",
+            Self::WrongNonce => "wrong_nonce",
+            Self::UnknownSession => "unknown_session",
+            Self::BadSignature => "bad_signature",
+            Self::Replay => "replay",
+            Self::Equivocation => "equivocation",
+            Self::ClockInFuture => "clock_in_future",
+            Self::TooOld => "too_old",
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! An epoch's rewards: score what was committed, archive the trees, propose their roots, vote, finalise.
+
+use crate::committee::{self, Refusal};
+use crate::payload::{self, Payload, Rewards};
+use crate::round::Commitment;
+use crate::score::{self, Committed, Payee};
+use crate::verify;
+use crate::worker::{Event, Operator, WorkerError};
+use anchor_lang::prelude::Pubkey;
+use commitment::SumNode;
+use data_commitment::state::Stream;
+use device_protocol::Hash;
+use fieldproof_client::precompile::{self, Entry};
+use fieldproof_client::reward_emission::{self as emissions, VoteReference};
+use fieldproof_client::{chain, security_pool as pools};
+use reward_emission::instructions::ProposeRootArgs;
+use reward_emission::state::{self, Emission, Proposal, Roots, PASSED};
+use security_pool::state::Committee;
+use serde::{Deserialize, Serialize};
+use solana_signer::Signer;
+use std::collections::BTreeMap;
+
+/// What this operator computed for an epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// The epoch.
+    pub epoch: u64,
+    /// Hash of the archived trees, which the own archive holds.
+    pub payload_hash: Hash,
+    /// Depth of both trees.
+    pub depth: u8,
+    /// Score tree's root.
+    pub score_hash: Hash,
+    /// Its sum.
+    pub score_sum: u64,
+    /// Reward tree's root.
+    pub reward_hash: Hash,
+    /// Its sum.
+    pub reward_sum: u64,
+}
+
+impl EpochRecord {
+    /// Whether `roots` are those computed here.
+    fn has_roots(&self, roots: &Roots) -> bool {
+        let Roots {
+            score_hash,
+            score_sum,
+            reward_hash,
+            reward_sum,
+        } = *roots;
+        (score_hash, score_sum) == (self.score_hash, self.score_sum)
+            && (reward_hash, reward_sum) == (self.reward_hash, self.reward_sum)
+    }
+}
+
+/// Does what can be done now for the oldest epoch that is over and not final.
+///
+/// # Errors
+/// The chain's and the database's.
+pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let emission_key = emissions::emission(&operator.network);
+    let Some(emission) = chain::find::<Emission>(chain, &emission_key)? else {
+        return Ok(Vec::new());
+    };
+    let Some(record) = compute(operator, &emission)? else {
+        return Ok(Vec::new());
+    };
+    let mut proposals: Vec<(Pubkey, Proposal)> = chain::read_all(chain)?;
+    proposals.retain(|(_, proposal)| {
+        proposal.network == operator.network && proposal.epoch == record.epoch
+    });
+    if let Some((key, proposal)) = proposals
+        .iter()
+        .find(|(_, proposal)| proposal.status == PASSED)
+    {
+        return finalize(operator, &emission, &record, key, proposal, now);
+    }
+    let ballot = emission.ballot(&operator.network()?, record.epoch, now)?;
+    let same = |(_, proposal): &&(Pubkey, Proposal)| {
+        proposal.ballot == ballot && record.has_roots(&proposal.roots)
+    };
+    match proposals.iter().find(same) {
+        None => propose(operator, &emission, &record, ballot),
+        Some((key, proposal)) => vote(operator, &record, key, proposal),
+    }
+}
+
+/// The epoch to reward next: after the last final one, or the first in which anything was committed; `None` until it is
+/// over.
+fn next_epoch(operator: &Operator, emission: &Emission) -> Result<Option<u64>, WorkerError> {
+    let network = operator.network()?;
+    let now = operator.now();
+    let current = network.epoch(now)?;
+    let posted = operator.store.seen_commitments()?;
+    let epochs = posted
+        .iter()
+        .filter_map(|(_, leaf)| network.epoch(leaf.posted_at).ok());
+    let first = if emission.finals == 0 {
+        0
+    } else {
+        emission.final_epoch + 1
+    };
+    Ok(epochs
+        .filter(|epoch| (first..current).contains(epoch))
+        .min())
+}
+
+/// The epoch's trees, computed once and kept.
+fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecord>, WorkerError> {
+    let Some(epoch) = next_epoch(operator, emission)? else {
+        return Ok(None);
+    };
+    if let Some(record) = operator.store.epoch::<EpochRecord>(epoch)? {
+        return Ok(Some(record));
+    }
+    let Some(readings) = committed(operator)? else {
+        return Ok(None);
+    };
+    let network = operator.network()?;
+    let (start, end) = (network.epoch_start(epoch), network.epoch_start(epoch + 1));
+    let scores = score::scores(readings, start, end);
+
+    let payees: Vec<Payee> = chain::read_all::<state::Payee>(operator.chain.as_ref())?
+        .into_iter()
+        .filter(|(_, payee)| payee.network == operator.network && payee.registered_at < end)
+        .map(|(_, payee)| Payee {
+            kind: payee.kind,
+            index: payee.index,
+            key: payee.owner.to_bytes(),
+        })
+        .collect();
+    let Some(previous) = previous(operator, emission)? else {
+        return Ok(None);
+    };
+    let budget = emission.schedule.budget(epoch)?;
+    let operators_part = emission.operators_share(epoch)?;
+    let rewards = score::rewards(
+        epoch,
+        &scores,
+        &payees,
+        &previous,
+        budget - operators_part,
+        operators_part,
+    )
+    .ok_or(WorkerError::State("rewards do not fit"))?;
+    let (score_tree, reward_tree) = score::trees(&rewards)?;
+    let (score_root, reward_root): (SumNode, SumNode) = (score_tree.root(), reward_tree.root());
+    let payload = Payload::Rewards {
+        network: operator.network_id,
+        rewards: rewards.clone(),
+    }
+    .encode();
+    let record = EpochRecord {
+        epoch,
+        payload_hash: operator.store.put_payload(&payload)?,
+        depth: rewards.depth,
+        score_hash: score_root.hash,
+        score_sum: score_root.sum,
+        reward_hash: reward_root.hash,
+        reward_sum: reward_root.sum,
+    };
+    operator.store.put_epoch(epoch, &record)?;
+    Ok(Some(record))
+}
+
+/// All verified readings that were ever committed, in the order of their commitments. `None` while a payload can't be had.
+fn committed(operator: &Operator) -> Result<Option<Vec<Committed>>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let mut commitments = operator.store.seen_commitments()?;
+    commitments.sort_by_key(|(stream, leaf)| (leaf.posted_at, *stream, leaf.sequence));
+    let mut pools = BTreeMap::new();
+    let mut readings = Vec::new();
+    for (stream, leaf) in commitments {
+        let pool = match pools.get(&stream) {
+            Some(pool) => *pool,
+            None => {
+                let pool = chain::read::<Stream>(chain, &Pubkey::from(stream))?.pool;
+                pools.insert(stream, pool);
+                pool
+            }
+        };
+        let bytes = match committee::fetch(operator, &pool, &leaf) {
+            Ok(bytes) => bytes,
+            Err(Refusal::Store(error)) => return Err(error.into()),
+            Err(_) => return Ok(None),
+        };
+        operator.store.put_payload(&bytes)?;
+        let Ok(Payload::Readings { batches, .. }) = Payload::decode(&bytes) else {
+            continue;
+        };
+        for signed in batches
+            .iter()
+            .flat_map(|batch| &batch.windows)
+            .flat_map(|window| window.readings.iter())
+        {
+            let reading = &signed.reading;
+            let Some(device) = operator.registry.device(&reading.device) else {
+                continue;
+            };
+            if verify::verify(signed, &device, &operator.network_id).is_ok() {
+                readings.push(Committed {
+                    pool: pool.to_bytes(),
+                    owner: device.leaf.owner,
+                    key: (reading.device, reading.session, reading.sequence),
+                    posted_at: leaf.posted_at,
+                });
+            }
+        }
+    }
+    Ok(Some(readings))
+}
+
+/// Cumulative amounts of the last final reward root, checked against it. `None` while its archive can't be had.
+fn previous(
+    operator: &Operator,
+    emission: &Emission,
+) -> Result<Option<BTreeMap<(u8, Hash), u64>>, WorkerError> {
+    if emission.finals == 0 {
+        return Ok(Some(BTreeMap::new()));
+    }
+    let Some(rewards) = final_rewards(operator, emission)? else {
+        return Ok(None);
+    };
+    Ok(Some(
+        rewards
+            .entries
+            .into_iter()
+            .map(|entry| ((entry.kind, entry.payee), entry.cumulative))
+            .collect(),
+    ))
+}
+
+/// The leaves behind the last final roots, if they were computed here and the own archive holds them.
+///
+/// # Errors
+/// The database's.
+pub fn final_rewards(
+    operator: &Operator,
+    emission: &Emission,
+) -> Result<Option<Rewards>, WorkerError> {
+    let Some(record) = operator.store.epoch::<EpochRecord>(emission.final_epoch)? else {
+        return Ok(None);
+    };
+    if !record.has_roots(&emission.roots) {
+        return Ok(None);
+    }
+    archived(operator, &record)
+}
+
+/// The leaves behind an epoch's record, if the own archive holds them.
+fn archived(operator: &Operator, record: &EpochRecord) -> Result<Option<Rewards>, WorkerError> {
+    let Some(bytes) = operator.store.payload(&record.payload_hash)? else {
+        return Ok(None);
+    };
+    match Payload::decode(&bytes) {
+        Ok(Payload::Rewards { rewards, .. }) => Ok(Some(rewards)),
+        _ => Ok(None),
+    }
+}
+
+/// Archives the trees in this operator's stream, unless done.
+fn archive(operator: &Operator, record: &EpochRecord) -> Result<Option<u64>, WorkerError> {
+    let commitments: Vec<Commitment> = operator.store.commitments()?;
+    if let Some(known) = commitments
+        .iter()
+        .find(|known| known.payload_hash == record.payload_hash)
+    {
+        return Ok(known.posted_at.map(|_| known.sequence));
+    }
+    let payload = operator
+        .store
+        .payload(&record.payload_hash)?
+        .ok_or(WorkerError::State("an epoch's trees are not archived"))?;
+    let sequence = commitments.len() as u64;
+    let decided = Commitment {
+        sequence,
+        // It has no batches: its one leaf is the payload itself.
+        root: payload::hash(&payload),
+        batches: vec![payload::hash(&payload)],
+        payload_hash: record.payload_hash,
+        payload_len: payload.len() as u64,
+        posted_at: None,
+        signature: None,
+    };
+    operator
+        .store
+        .decide_commitment::<_, ()>(sequence, &decided, &payload, &[])?;
+    // It lands with the next step of the rounds.
+    Ok(None)
+}
+
+fn propose(
+    operator: &Operator,
+    emission: &Emission,
+    record: &EpochRecord,
+    ballot: u32,
+) -> Result<Vec<Event>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let epoch = operator.epoch()?;
+    operator.snapshot(epoch)?;
+    let committee_key = pools::committee(&operator.network, epoch);
+    let committee: Committee = chain::read(chain, &committee_key)?;
+    let Some(member) = committee.member(&operator.pool) else {
+        return Ok(Vec::new());
+    };
+    // Members take turns, so that they do not all pay for the same proposal.
+    let turn = (u64::from(ballot) + record.epoch).checked_rem(committee.members().len() as u64);
+    if turn != Some(member as u64) {
+        return Ok(Vec::new());
+    }
+    if record.reward_sum < emission.roots.reward_sum {
+        return Err(WorkerError::State(
+            "the computed rewards are below the last final ones",
+        ));
+    }
+    let Some(sequence) = archive(operator, record)? else {
+        return Ok(Vec::new());
+    };
+    let rewards = archived(operator, record)?
+        .ok_or(WorkerError::State("an epoch's trees are not archived"))?;
+    let (_, tree) = score::trees(&rewards)?;
+    let (owners, operators) = emissions::halves(&tree)?;
+    let args = ProposeRootArgs {
+        epoch: record.epoch,
+        ballot,
+        member: member as u8,
+        score_hash: record.score_hash,
+        score_sum: record.score_sum,
+        owners,
+        operators,
+        sequence,
+    };
+    let signer = operator.signer_key();
+    let instruction = emissions::propose_root(
+        &signer,
+        &operator.network,
+        &committee_key,
+        &operator.stream,
+        &signer,
+        args,
+    );
+    let execution = operator.land(&[instruction], |_| Ok(()))?;
+    Ok(vec![Event::Proposed {
+        epoch: record.epoch,
+        ballot,
+        reward_sum: record.reward_sum,
+        signature: execution.signature,
+        compute_units: execution.compute_units,
+    }])
+}
+
+/// Votes for a proposal with the roots computed here, once, and only if it archives the trees behind them.
+fn vote(
+    operator: &Operator,
+    record: &EpochRecord,
+    key: &Pubkey,
+    proposal: &Proposal,
+) -> Result<Vec<Event>, WorkerError> {
+    let archived = operator
+        .store
+        .seen_commitment(&proposal.stream.to_bytes(), proposal.sequence)?;
+    if archived.is_none_or(|leaf| leaf.payload_hash != record.payload_hash) {
+        return Ok(Vec::new());
+    }
+    let committee: Committee = chain::read(operator.chain.as_ref(), &proposal.committee)?;
+    let Some(member) = committee.member(&operator.pool) else {
+        return Ok(Vec::new());
+    };
+    if proposal.voted >> member & 1 == 1 {
+        return Ok(Vec::new());
+    }
+    let message = proposal.message(operator.network_id).digest();
+    let signature = operator.signer.sign_message(&message);
+    let precompile = precompile::ed25519(&[Entry {
+        public_key: operator.signer_key().as_ref(),
+        message: &message,
+        signature: signature.as_array(),
+    }])?;
+    let reference = VoteReference {
+        instruction: 0,
+        index: 0,
+        member: member as u8,
+    };
+    let instruction = emissions::vote_root(&operator.network, &proposal.committee, key, reference);
+    let execution = operator.land(&[precompile, instruction], |_| Ok(()))?;
+    Ok(vec![Event::Voted {
+        epoch: record.epoch,
+        ballot: proposal.ballot,
+        signature: execution.signature,
+        compute_units: execution.compute_units,
+    }])
+}
+
+fn finalize(
+    operator: &Operator,
+    emission: &Emission,
+    record: &EpochRecord,
+    key: &Pubkey,
+    proposal: &Proposal,
+    now: i64,
+) -> Result<Vec<Event>, WorkerError> {
+    if now < proposal.finalizable_at(emission.challenge_window)? {
+        return Ok(Vec::new());
+    }
+    let instruction = emissions::finalize_root(&operator.network, key);
+    let execution = operator.land(&[instruction], |_| Ok(()))?;
+    Ok(vec![Event::RewardsFinal {
+        epoch: record.epoch,
+        reward_sum: record.reward_sum,
+        signature: execution.signature,
+        compute_units: execution.compute_units,
+    }])
+}
+
+/// What an owner needs to claim.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClaimProof {
+    /// The final epoch that the proof is for.
+    pub epoch: u64,
+    /// 0 for an owner, 1 for an operator.
+    pub kind: u8,
+    /// The payee's index.
+    pub index: u32,
+    /// What may have been claimed in all, in base units.
+    pub cumulative: u64,
+    /// The reward tree's siblings, 40 bytes each, in hex.
+    pub path: String,
+}
+
+/// The proof of `payee`'s leaf under the last final reward root, if it has one.
+///
+/// # Errors
+/// The chain's and the database's.
+pub fn claim_proof(operator: &Operator, payee: &Pubkey) -> Result<Option<ClaimProof>, WorkerError> {
+    let key = emissions::emission(&operator.network);
+    let emission: Emission = chain::read(operator.chain.as_ref(), &key)?;
+    if emission.finals == 0 {
+        return Ok(None);
+    }
+    let Some(rewards) = final_rewards(operator, &emission)? else {
+        return Ok(None);
+    };
+    let payee = payee.to_bytes();
+    let Some(entry) = rewards.entries.iter().find(|entry| entry.payee == payee) else {
+        return Ok(None);
+    };
+    let (_, tree) = score::trees(&rewards)?;
+    Ok(Some(ClaimProof {
+        epoch: rewards.epoch,
+        kind: entry.kind,
+        index: entry.index,
+        cumulative: entry.cumulative,
+        path: hex::encode(tree.path(entry.kind, entry.index)?),
+    }))
+}

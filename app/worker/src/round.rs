@@ -1,0 +1,551 @@
+//! A feed's rounds: from stored readings to a finalised value.
+//!
+//! What is decided on is durable before it is done: a commitment's number, payload and jobs are written in one step, so
+//! a worker that is killed commits the same bytes again, and the program takes each number once. Every later stage asks
+//! the chain first what is there already.
+
+use crate::committee::{self, batch_path};
+use crate::payload::{self, Payload};
+use crate::window::{self, Batch, Computed};
+use crate::worker::{Event, Operator, WorkerError};
+use ai_feed::state::{Attestation, Feed, Model};
+use anchor_lang::prelude::Pubkey;
+use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, Tree, WINDOWS};
+use data_commitment::instructions::CommitRootArgs;
+use data_commitment::state::Stream;
+use device_protocol::Hash;
+use feed_reader::Mask;
+use fieldproof_client::precompile::{self, Entry};
+use fieldproof_client::{
+    ai_feed as feeds, chain, data_commitment as streams, security_pool as pools,
+};
+use inference::ModelRef;
+use security_pool::state::Committee;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Rounds this far back are still built when a worker comes late.
+const LOOKBACK: u64 = 3;
+/// Members' signatures that one transaction carries.
+const SIGNATURES_PER_TRANSACTION: usize = 8;
+
+/// This operator's commitment of one number.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Commitment {
+    /// Its number in the stream.
+    pub sequence: u64,
+    /// Root over the batch leaves.
+    pub root: Hash,
+    /// Hashes of the batch leaves, in order.
+    pub batches: Vec<Hash>,
+    /// SHA-256 of the payload.
+    pub payload_hash: Hash,
+    /// Its length.
+    pub payload_len: u64,
+    /// When the program took it (unix seconds); `None` until it has landed.
+    pub posted_at: Option<i64>,
+    /// The last transaction sent for it.
+    pub signature: Option<String>,
+}
+
+impl Commitment {
+    /// Its leaf in the stream's MMR, once it has landed.
+    pub fn leaf(&self) -> Option<CommitmentLeaf> {
+        Some(CommitmentLeaf {
+            sequence: self.sequence,
+            posted_at: self.posted_at?,
+            root: self.root,
+            batches: u32::try_from(self.batches.len()).ok()?,
+            payload_hash: self.payload_hash,
+            payload_len: self.payload_len,
+        })
+    }
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Decided on, with its commitment.
+    Built,
+    /// Its attestation is on the chain.
+    Submitted,
+    /// The committee has passed it.
+    Attested,
+    /// Its round is final, or was passed over.
+    Finalized,
+}
+
+/// One feed's round, of this operator's stream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    /// The feed's id.
+    pub feed: Hash,
+    /// The round.
+    pub round: u64,
+    /// The commitment that holds the batch.
+    pub sequence: u64,
+    /// The batch's number in it.
+    pub batch_index: u32,
+    /// The batch.
+    pub batch: BatchRecord,
+    /// The model's outputs.
+    pub outputs: [u8; WINDOWS],
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// [`BatchLeaf`] as it is stored.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct BatchRecord {
+    readings_root: Hash,
+    windows_root: Hash,
+    windows: u32,
+    readings: u32,
+    first_capture: i64,
+    last_capture: i64,
+}
+
+impl From<BatchLeaf> for BatchRecord {
+    fn from(leaf: BatchLeaf) -> Self {
+        let BatchLeaf {
+            readings_root,
+            windows_root,
+            windows,
+            readings,
+            first_capture,
+            last_capture,
+        } = leaf;
+        Self {
+            readings_root,
+            windows_root,
+            windows,
+            readings,
+            first_capture,
+            last_capture,
+        }
+    }
+}
+
+/// Does what can be done now for every round of every feed of the network.
+///
+/// # Errors
+/// The chain's and the database's. What one job meets does not stop the others: it becomes an [`Event::Failed`].
+pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
+    let mut events = Vec::new();
+    events.extend(land_commitment(operator)?);
+    if events.is_empty() {
+        build(operator, now)?;
+        events.extend(land_commitment(operator)?);
+    }
+    for mut job in operator.store.jobs::<Job>()? {
+        while job.stage != Stage::Finalized {
+            let before = job.stage;
+            match advance(operator, &mut job, now) {
+                Ok(event) => events.extend(event),
+                Err(error) => {
+                    events.push(Event::Failed {
+                        what: "round",
+                        detail: error.to_string(),
+                    });
+                    break;
+                }
+            }
+            if job.stage == before {
+                break;
+            }
+            operator.store.put_job(&job.feed, job.round, &job)?;
+        }
+    }
+    Ok(events)
+}
+
+/// The stream's MMR, from this operator's landed commitments.
+fn mmr(commitments: &[Commitment]) -> Result<MmrBuilder, WorkerError> {
+    let mut mmr = MmrBuilder::new();
+    for leaf in commitments.iter().filter_map(Commitment::leaf) {
+        mmr.append(leaf.hash())?;
+    }
+    Ok(mmr)
+}
+
+/// Decides on the next commitment: the batches of every feed's ended rounds for which there are readings and no job yet.
+fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
+    let mut feeds: Vec<(Pubkey, Feed)> = chain::read_all(operator.chain.as_ref())?;
+    feeds.retain(|(_, feed)| feed.network == operator.network);
+    let mut batches: Vec<(Batch, Computed)> = Vec::new();
+    for (_, feed) in &feeds {
+        let current = u64::try_from(now.div_euclid(feed.round_length)).unwrap_or(0);
+        let first = (feed.last_round + 1).max(current.saturating_sub(LOOKBACK));
+        for round in first..current {
+            if operator.store.job::<Job>(&feed.id, round)?.is_none() {
+                batches.extend(build_batches(operator, feed, round)?);
+            }
+        }
+    }
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let commitments: Vec<Commitment> = operator.store.commitments()?;
+    let sequence = commitments.len() as u64;
+    let (batches, computed): (Vec<Batch>, Vec<Computed>) = batches.into_iter().unzip();
+    let jobs = batches
+        .iter()
+        .zip(&computed)
+        .enumerate()
+        .map(|(index, (batch, computed))| {
+            let job = Job {
+                feed: batch.feed,
+                round: batch.round,
+                sequence,
+                batch_index: index as u32,
+                batch: computed.leaf.into(),
+                outputs: computed.outputs,
+                stage: Stage::Built,
+            };
+            (batch.feed, batch.round, job)
+        })
+        .collect::<Vec<_>>();
+    let leaves: Vec<Hash> = computed
+        .iter()
+        .map(|computed| computed.leaf.hash())
+        .collect();
+    let payload = Payload::Readings {
+        network: operator.network_id,
+        stream: operator.stream.to_bytes(),
+        batches,
+    }
+    .encode();
+    let record = Commitment {
+        sequence,
+        root: Tree::of_batches(&leaves)?.root(),
+        batches: leaves,
+        payload_hash: payload::hash(&payload),
+        payload_len: payload.len() as u64,
+        posted_at: None,
+        signature: None,
+    };
+    operator
+        .store
+        .decide_commitment(sequence, &record, &payload, &jobs)?;
+    Ok(())
+}
+
+fn build_batches(
+    operator: &Operator,
+    feed: &Feed,
+    round: u64,
+) -> Result<Option<(Batch, Computed)>, WorkerError> {
+    let end = i64::try_from(round + 1)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(feed.round_length);
+    let span = (i64::from(feed.max_gap) * 16).saturating_add(feed.round_length);
+    let mut windows = BTreeMap::new();
+    for device in operator.registry.all() {
+        let readings = operator.store.readings(
+            &device.leaf.device,
+            (end - span).saturating_mul(1_000),
+            end.saturating_mul(1_000) - 1,
+        )?;
+        if let Some(window) = window::window_of(&device, &readings, feed, round) {
+            windows.insert((device.tree_index, device.index), window);
+        }
+    }
+    if windows.is_empty() {
+        return Ok(None);
+    }
+    let model = model(operator, feed)?;
+    let model = ModelRef::parse(&model.bytes).map_err(|_| window::BatchError::Model)?;
+    let batch = Batch {
+        feed: feed.id,
+        model: feed.model,
+        round,
+        // One batch a round; a feed with more devices than fit takes those that registered first.
+        windows: windows.into_values().take(WINDOWS).collect(),
+    };
+    let computed = window::compute(&batch, &model)?;
+    Ok(Some((batch, computed)))
+}
+
+fn model(operator: &Operator, feed: &Feed) -> Result<Model, WorkerError> {
+    Ok(chain::read(
+        operator.chain.as_ref(),
+        &feeds::model(&feed.model),
+    )?)
+}
+
+/// Sees the decided commitment on the chain, if there is one that has not landed.
+fn land_commitment(operator: &Operator) -> Result<Option<Event>, WorkerError> {
+    let commitments: Vec<Commitment> = operator.store.commitments()?;
+    let Some(mut pending) = commitments
+        .into_iter()
+        .find(|record| record.posted_at.is_none())
+    else {
+        return Ok(None);
+    };
+    let sequence = pending.sequence;
+    let stream: Stream = chain::read(operator.chain.as_ref(), &operator.stream)?;
+    if stream.count < sequence {
+        return Err(WorkerError::State(
+            "the stream has fewer commitments than this database",
+        ));
+    }
+    let mut event = None;
+    if stream.count == sequence {
+        let instruction = streams::commit_root(
+            &operator.signer_key(),
+            &operator.network,
+            &operator.pool,
+            CommitRootArgs {
+                sequence,
+                root: pending.root,
+                batches: pending.batches.len() as u32,
+                payload_hash: pending.payload_hash,
+                payload_len: pending.payload_len,
+            },
+        );
+        let execution = operator.land(&[instruction], |signature| {
+            pending.signature = Some(signature.to_string());
+            operator.store.put_commitment(sequence, &pending)
+        })?;
+        event = Some((execution.signature, execution.compute_units));
+    }
+    let stream: Stream = chain::read(operator.chain.as_ref(), &operator.stream)?;
+    if stream.count != sequence + 1 {
+        return Err(WorkerError::State(
+            "the stream has commitments that this database lacks",
+        ));
+    }
+    pending.posted_at = Some(stream.last_posted_at);
+    operator.store.put_commitment(sequence, &pending)?;
+    Ok(Some(Event::Committed {
+        sequence,
+        root: pending.root,
+        signature: event.map(|(signature, _)| signature),
+        compute_units: event.map(|(_, compute_units)| compute_units),
+    }))
+}
+
+/// Takes a job one stage further, if it can.
+fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let feed_key = feeds::feed(&job.feed);
+    let feed: Feed = chain::read(chain, &feed_key)?;
+    let attestation_key = feeds::attestation(
+        &feed_key,
+        &operator.stream,
+        job.round,
+        job.sequence,
+        job.batch_index,
+    );
+    let attestation: Option<Attestation> = chain::find(chain, &attestation_key)?;
+    if feed.last_round >= job.round && attestation.is_none_or(|known| known.mask == 0) {
+        // The feed has moved on without it.
+        job.stage = Stage::Finalized;
+        return Ok(Vec::new());
+    }
+    match job.stage {
+        Stage::Built => {
+            if attestation.is_none() {
+                return submit(operator, job, &feed_key, &feed);
+            }
+            job.stage = Stage::Submitted;
+            Ok(Vec::new())
+        }
+        Stage::Submitted => {
+            let Some(attestation) = attestation else {
+                return Err(WorkerError::State(
+                    "a submitted attestation is not on the chain",
+                ));
+            };
+            if attestation.mask & Mask::COMMITTEE == 0 {
+                attest(operator, job, &feed_key, &attestation_key, &attestation)
+            } else {
+                job.stage = Stage::Attested;
+                Ok(Vec::new())
+            }
+        }
+        Stage::Attested => finalize(operator, job, &feed_key, &feed, now),
+        Stage::Finalized => Ok(Vec::new()),
+    }
+}
+
+fn submit(
+    operator: &Operator,
+    job: &mut Job,
+    feed_key: &Pubkey,
+    feed: &Feed,
+) -> Result<Vec<Event>, WorkerError> {
+    let commitments: Vec<Commitment> = operator.store.commitments()?;
+    let record = commitments
+        .iter()
+        .find(|record| record.sequence == job.sequence)
+        .ok_or(WorkerError::State("a job's commitment is missing"))?;
+    let Some(leaf) = record.leaf() else {
+        return Ok(Vec::new());
+    };
+    let epoch = operator.epoch()?;
+    operator.snapshot(epoch)?;
+    let args = ai_feed::SubmitAttestationArgs {
+        round: job.round,
+        outputs: job.outputs,
+        commitment: ai_feed::CommitmentFields {
+            sequence: leaf.sequence,
+            posted_at: leaf.posted_at,
+            root: leaf.root,
+            batches: leaf.batches,
+            payload_hash: leaf.payload_hash,
+            payload_len: leaf.payload_len,
+        },
+        mmr_path: mmr(&commitments)?.path(job.sequence)?,
+        batch_index: job.batch_index,
+        batch: ai_feed::BatchFields {
+            readings_root: job.batch.readings_root,
+            windows_root: job.batch.windows_root,
+            windows: job.batch.windows,
+            readings: job.batch.readings,
+            first_capture: job.batch.first_capture,
+            last_capture: job.batch.last_capture,
+        },
+        batch_path: batch_path(&record.batches, job.batch_index)?,
+    };
+    let instruction = feeds::submit_attestation(
+        &feeds::Attesting {
+            payer: operator.signer_key(),
+            attester: operator.signer_key(),
+            network: operator.network,
+            feed: *feed_key,
+            model: feeds::model(&feed.model),
+            stream: operator.stream,
+            pool: operator.pool,
+            committee: pools::committee(&operator.network, epoch),
+        },
+        args,
+    );
+    let execution = operator.land(&[instruction], |_| Ok(()))?;
+    job.stage = Stage::Submitted;
+    Ok(vec![Event::Submitted {
+        feed: job.feed,
+        round: job.round,
+        signature: execution.signature,
+        compute_units: execution.compute_units,
+    }])
+}
+
+fn attest(
+    operator: &Operator,
+    job: &mut Job,
+    feed_key: &Pubkey,
+    attestation_key: &Pubkey,
+    attestation: &Attestation,
+) -> Result<Vec<Event>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let committee: Committee = chain::read(chain, &attestation.committee)?;
+    let (mut signatures, refusals) = committee::collect(operator, attestation_key);
+    let mut events: Vec<Event> = refusals
+        .into_iter()
+        .map(|(pool, reason)| Event::Refused {
+            feed: job.feed,
+            round: job.round,
+            pool,
+            reason,
+        })
+        .collect();
+    signatures.retain(|signature| attestation.signers >> signature.member & 1 == 0);
+    signatures.sort_by_key(|signature| signature.member);
+    signatures.dedup_by_key(|signature| signature.member);
+    // Signatures are only worth sending once they pass: until then the same ones are asked for again.
+    let signed: u64 = attestation.signed
+        + signatures
+            .iter()
+            .filter_map(|signature| committee.entries.get(usize::from(signature.member)))
+            .map(|entry| entry.allocation)
+            .sum::<u64>();
+    if !security_pool::state::quorum(signed, committee.total) {
+        return Ok(events);
+    }
+    for chunk in signatures.chunks(SIGNATURES_PER_TRANSACTION) {
+        let entries: Vec<Entry> = chunk
+            .iter()
+            .filter_map(|signature| {
+                let member = committee.entries.get(usize::from(signature.member))?;
+                Some(Entry {
+                    public_key: member.signer.as_ref(),
+                    message: &attestation.message,
+                    signature: signature.signature.as_array(),
+                })
+            })
+            .collect();
+        let members: Vec<u8> = chunk.iter().map(|signature| signature.member).collect();
+        let precompile = precompile::ed25519(&entries)?;
+        let attested = feeds::Attested {
+            network: operator.network,
+            feed: *feed_key,
+            committee: attestation.committee,
+            round: feeds::round(feed_key, job.round),
+            attestation: *attestation_key,
+        };
+        let instruction = feeds::attest_committee(&attested, 0, members);
+        let execution = operator.land(&[precompile, instruction], |_| Ok(()))?;
+        let now: Attestation = chain::read(chain, attestation_key)?;
+        events.push(Event::Attested {
+            feed: job.feed,
+            round: job.round,
+            value: now.value,
+            mask: now.mask,
+            signers: now.signers.count_ones(),
+            signature: execution.signature,
+            compute_units: execution.compute_units,
+        });
+    }
+    let now: Attestation = chain::read(chain, attestation_key)?;
+    if now.mask & Mask::COMMITTEE != 0 {
+        job.stage = Stage::Attested;
+    }
+    Ok(events)
+}
+
+fn finalize(
+    operator: &Operator,
+    job: &mut Job,
+    feed_key: &Pubkey,
+    feed: &Feed,
+    now: i64,
+) -> Result<Vec<Event>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    if feed.last_round >= job.round {
+        job.stage = Stage::Finalized;
+        return Ok(Vec::new());
+    }
+    let end = i64::try_from(job.round + 1)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(feed.round_length);
+    let round_key = feeds::round(feed_key, job.round);
+    let round: ai_feed::state::Round = chain::read(chain, &round_key)?;
+    let pending = round
+        .streams()
+        .iter()
+        .any(|slot| slot.mask() & feed.required_mask != feed.required_mask);
+    if now < end || (pending && now < end.saturating_add(feed.grace)) {
+        return Ok(Vec::new());
+    }
+    let instruction = feeds::finalize_round(&operator.network, feed_key, job.round, &round.payer);
+    let execution = operator.land(&[instruction], |_| Ok(()))?;
+    let after: Feed = chain::read(chain, feed_key)?;
+    job.stage = Stage::Finalized;
+    let entry = after
+        .ring
+        .get(after.head as usize)
+        .filter(|entry| entry.round == job.round);
+    Ok(entry
+        .map(|entry| Event::Finalized {
+            feed: job.feed,
+            round: job.round,
+            value: entry.value,
+            mask: entry.mask,
+            signature: execution.signature,
+            compute_units: execution.compute_units,
+        })
+        .into_iter()
+        .collect())
+}

@@ -1,0 +1,255 @@
+//! Windows and batches: what a model sees, and what a commitment says of it.
+//!
+//! The operator that aggregates and those that check it run the same code here, so that they can only agree.
+
+use crate::registry::{Device, Registry};
+use crate::verify;
+use ai_feed::state::Feed;
+use commitment::{reading_leaf, BatchLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
+use device_protocol::{Hash, SignedReading};
+use fieldproof_client::poseidon::poseidon;
+use inference::ModelRef;
+use std::collections::HashSet;
+
+/// 16 consecutive readings of one device, oldest first, and where the device stands in the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// The registry tree's number in the network.
+    pub tree: u16,
+    /// The device's leaf in that tree.
+    pub index: u32,
+    /// The readings.
+    pub readings: Box<[SignedReading; READINGS_PER_WINDOW]>,
+}
+
+impl Window {
+    /// The newest reading.
+    pub fn newest(&self) -> &SignedReading {
+        let [.., newest] = self.readings.as_ref();
+        newest
+    }
+}
+
+/// Up to 32 windows of one feed and round: the unit of proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The feed's id.
+    pub feed: Hash,
+    /// The hash of the feed's model.
+    pub model: Hash,
+    /// The round.
+    pub round: u64,
+    /// The windows.
+    pub windows: Vec<Window>,
+}
+
+/// What follows from a batch alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Computed {
+    /// The batch's leaf in its commitment.
+    pub leaf: BatchLeaf,
+    /// The model's output for each window, zero beyond the last.
+    pub outputs: [u8; WINDOWS],
+    /// The outputs' aggregate, in the model's units.
+    pub value: i64,
+}
+
+/// What is wrong with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// It has no windows, or more than 32.
+    #[error("a batch has 1 to 32 windows")]
+    Count,
+    /// It is of another feed or model, or for another round.
+    #[error("the batch is for another feed, model or round")]
+    Foreign,
+    /// A window's readings are not all of the registered device it names.
+    #[error("a window's readings are not all of the device it names")]
+    Device,
+    /// A device has two windows in the batch.
+    #[error("a device has two windows in one batch")]
+    Twice,
+    /// The device is not in one of the feed's cells.
+    #[error("a device is outside the feed's cells")]
+    Cell,
+    /// A reading has another schema, or too few values for the model.
+    #[error("a reading does not have the feed's schema")]
+    Schema,
+    /// Readings are out of order or too far apart.
+    #[error("a window's readings are not consecutive")]
+    Gap,
+    /// The newest reading was not captured in the round.
+    #[error("a window does not end in the round")]
+    Round,
+    /// A reading is not good.
+    #[error("a reading is not good: {0}")]
+    Reading(#[from] crate::Reject),
+    /// The model can't be run.
+    #[error("the model's bytes are not valid")]
+    Model,
+}
+
+/// The windows that `device` can give for `round` of `feed`: the 16 readings up to the newest one in the round, if they
+/// are consecutive. `readings` are the device's, by capture time.
+pub fn window_of(
+    device: &Device,
+    readings: &[SignedReading],
+    feed: &Feed,
+    round: u64,
+) -> Option<Window> {
+    let newest = readings
+        .iter()
+        .rposition(|signed| round_of(signed.reading.captured_at, feed) == Some(round))?;
+    let first = (newest + 1).checked_sub(READINGS_PER_WINDOW)?;
+    let readings: Vec<SignedReading> = readings.get(first..=newest)?.to_vec();
+    let readings: [SignedReading; READINGS_PER_WINDOW] = readings.try_into().ok()?;
+    let window = Window {
+        tree: device.tree_index,
+        index: device.index,
+        readings: Box::new(readings),
+    };
+    check_window(&window, device, feed, round).ok()?;
+    Some(window)
+}
+
+/// Checks a batch against its feed: every rule, and every reading's signature.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check_batch(
+    batch: &Batch,
+    feed: &Feed,
+    round: u64,
+    network: &Hash,
+    registry: &Registry,
+) -> Result<(), BatchError> {
+    if batch.feed != feed.id || batch.model != feed.model || batch.round != round {
+        return Err(BatchError::Foreign);
+    }
+    if batch.windows.is_empty() || batch.windows.len() > WINDOWS {
+        return Err(BatchError::Count);
+    }
+    let mut seen = HashSet::new();
+    for window in &batch.windows {
+        let id = window.newest().reading.device;
+        let device = registry.device(&id).ok_or(BatchError::Device)?;
+        if !seen.insert(id) {
+            return Err(BatchError::Twice);
+        }
+        check_window(window, &device, feed, round)?;
+        for signed in window.readings.iter() {
+            verify::verify(signed, &device, network)?;
+        }
+    }
+    Ok(())
+}
+
+/// Computes a batch's leaf and the model's outputs.
+///
+/// # Errors
+/// [`BatchError::Count`], [`BatchError::Schema`] or [`BatchError::Model`].
+pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchError> {
+    if batch.windows.is_empty() || batch.windows.len() > WINDOWS {
+        return Err(BatchError::Count);
+    }
+    let header = model.header();
+    let value_index = usize::from(header.value_index);
+    let mut outputs = [0; WINDOWS];
+    let mut window_leaves = Vec::with_capacity(batch.windows.len());
+    let mut reading_leaves = Vec::with_capacity(batch.windows.len() * READINGS_PER_WINDOW);
+    let (mut first_capture, mut last_capture) = (i64::MAX, i64::MIN);
+    for (window, output) in batch.windows.iter().zip(&mut outputs) {
+        let mut values = [0; READINGS_PER_WINDOW];
+        for (signed, value) in window.readings.iter().zip(&mut values) {
+            let reading = &signed.reading;
+            *value = *reading.values.get(value_index).ok_or(BatchError::Schema)?;
+            reading_leaves.push(reading_leaf(&reading.digest()));
+            first_capture = first_capture.min(reading.captured_at);
+            last_capture = last_capture.max(reading.captured_at);
+        }
+        let features = inference::features(header, &values);
+        *output = inference::infer(model, &features);
+        let newest = &window.newest().reading;
+        window_leaves.push(
+            inference::window_leaf(
+                &features,
+                window.tree,
+                window.index,
+                newest.leaf_nonce,
+                newest.captured_at,
+                poseidon,
+            )
+            .map_err(|_| BatchError::Model)?,
+        );
+    }
+    let windows_root =
+        inference::windows_root(&window_leaves, poseidon).map_err(|_| BatchError::Model)?;
+    let readings_root = Tree::new(&reading_leaves, READINGS_DEPTH)
+        .map_err(|_| BatchError::Count)?
+        .root();
+    let used = outputs
+        .get(..batch.windows.len())
+        .ok_or(BatchError::Count)?;
+    let value = inference::aggregate(header, used).ok_or(BatchError::Count)?;
+    let leaf = BatchLeaf {
+        readings_root,
+        windows_root,
+        windows: batch.windows.len() as u32,
+        readings: reading_leaves.len() as u32,
+        first_capture,
+        last_capture,
+    };
+    Ok(Computed {
+        leaf,
+        outputs,
+        value,
+    })
+}
+
+/// The round of `feed` in which something captured at `captured_at` (ms) lies.
+pub fn round_of(captured_at: i64, feed: &Feed) -> Option<u64> {
+    captured_at
+        .div_euclid(1_000)
+        .checked_div(feed.round_length)?
+        .try_into()
+        .ok()
+}
+
+fn check_window(
+    window: &Window,
+    device: &Device,
+    feed: &Feed,
+    round: u64,
+) -> Result<(), BatchError> {
+    let cells = feed
+        .cells
+        .get(..usize::from(feed.cell_count))
+        .unwrap_or_default();
+    if !cells.is_empty() && !cells.contains(&device.leaf.cell) {
+        return Err(BatchError::Cell);
+    }
+    if (window.tree, window.index) != (device.tree_index, device.index) {
+        return Err(BatchError::Device);
+    }
+    for signed in window.readings.iter() {
+        if signed.reading.device != device.leaf.device {
+            return Err(BatchError::Device);
+        }
+        if signed.reading.schema != feed.schema {
+            return Err(BatchError::Schema);
+        }
+    }
+    let max_gap = i64::from(feed.max_gap) * 1_000;
+    for pair in window.readings.windows(2) {
+        if let [older, newer] = pair {
+            let gap = newer.reading.captured_at - older.reading.captured_at;
+            if gap <= 0 || gap > max_gap {
+                return Err(BatchError::Gap);
+            }
+        }
+    }
+    if round_of(window.newest().reading.captured_at, feed) != Some(round) {
+        return Err(BatchError::Round);
+    }
+    Ok(())
+}

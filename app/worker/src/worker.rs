@@ -1,0 +1,305 @@
+//! The worker itself: one operator's keys, chain, database and peers, and the loop that drives it.
+
+use crate::ingest::Ingest;
+use crate::registry::Registry;
+use crate::store::{Store, StoreError};
+use crate::window::BatchError;
+use crate::{follow, reward, round};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use commitment::ProofError;
+use device_protocol::Hash;
+use device_registry::state::Network;
+use fieldproof_client::chain::{self, Chain, Execution};
+use fieldproof_client::precompile::PrecompileError;
+use fieldproof_client::{
+    data_commitment as streams, security_pool as pools, transaction, ClientError,
+};
+use security_pool::state::{Committee, Roster};
+use solana_keypair::Keypair;
+use solana_signature::Signature;
+use solana_signer::Signer;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long another operator's worker may take to answer.
+const PEER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a step stopped. The next one goes on from what is recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The chain.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A batch that can't be made.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A tree or path that can't be made.
+    #[error("a proof can't be made: {0:?}")]
+    Proof(ProofError),
+    /// Signatures that don't fit an instruction.
+    #[error(transparent)]
+    Precompile(#[from] PrecompileError),
+    /// A program's own arithmetic refused.
+    #[error("the network's accounts don't allow it: {0}")]
+    Account(#[from] anchor_lang::error::Error),
+    /// Chain and database disagree.
+    #[error("{0}")]
+    State(&'static str),
+}
+
+impl From<ProofError> for WorkerError {
+    fn from(error: ProofError) -> Self {
+        Self::Proof(error)
+    }
+}
+
+/// Something a worker did or met.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub enum Event {
+    /// New devices were registered.
+    Devices { new: usize },
+    /// A commitment landed; without a signature when it had landed before a restart.
+    Committed {
+        sequence: u64,
+        root: Hash,
+        signature: Option<Signature>,
+        compute_units: Option<u64>,
+    },
+    /// An attestation was submitted.
+    Submitted {
+        feed: Hash,
+        round: u64,
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// Another operator did not sign.
+    Refused {
+        feed: Hash,
+        round: u64,
+        pool: Pubkey,
+        reason: String,
+    },
+    /// Members' signatures were brought to the chain; value and mask are as they stand after.
+    Attested {
+        feed: Hash,
+        round: u64,
+        value: i64,
+        mask: u16,
+        signers: u32,
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// A round became final.
+    Finalized {
+        feed: Hash,
+        round: u64,
+        value: i64,
+        mask: u16,
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// Roots of an epoch were proposed.
+    Proposed {
+        epoch: u64,
+        ballot: u32,
+        reward_sum: u64,
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// This operator voted.
+    Voted {
+        epoch: u64,
+        ballot: u32,
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// An epoch's rewards became final.
+    RewardsFinal {
+        epoch: u64,
+        reward_sum: u64,
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// Something did not work; it is tried again.
+    Failed { what: &'static str, detail: String },
+}
+
+/// One operator's means, shared by the loop and the server.
+pub struct Operator {
+    /// The chain.
+    pub chain: Arc<dyn Chain>,
+    /// The database.
+    pub store: Arc<Store>,
+    /// Registered devices.
+    pub registry: Registry,
+    /// The network's address.
+    pub network: Pubkey,
+    /// The network's id.
+    pub network_id: Hash,
+    /// The operator's pool.
+    pub pool: Pubkey,
+    /// Its stream in the network.
+    pub stream: Pubkey,
+    /// The pool's signer.
+    pub signer: Keypair,
+    /// The other operators' workers: pool → base URL.
+    pub peers: BTreeMap<Pubkey, String>,
+    /// Client for them.
+    pub http: reqwest::blocking::Client,
+    /// The chain's time as it was read last, unix seconds.
+    now: Arc<AtomicI64>,
+}
+
+impl Operator {
+    /// The signer's address.
+    pub fn signer_key(&self) -> Pubkey {
+        self.signer.pubkey()
+    }
+
+    /// The chain's time as it was read last, unix seconds.
+    pub fn now(&self) -> i64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// The network's account.
+    ///
+    /// # Errors
+    /// The chain's.
+    pub fn network(&self) -> Result<Network, WorkerError> {
+        Ok(chain::read(self.chain.as_ref(), &self.network)?)
+    }
+
+    /// The network's epoch now.
+    ///
+    /// # Errors
+    /// The chain's; [`WorkerError::Account`] before the network's genesis.
+    pub fn epoch(&self) -> Result<u64, WorkerError> {
+        Ok(self.network()?.epoch(self.now())?)
+    }
+
+    /// Sees that the committee of `epoch`, the present one, is on the chain.
+    ///
+    /// # Errors
+    /// The chain's.
+    pub fn snapshot(&self, epoch: u64) -> Result<(), WorkerError> {
+        let chain = self.chain.as_ref();
+        let key = pools::committee(&self.network, epoch);
+        let roster: Roster = chain::read(chain, &pools::roster(&self.network))?;
+        loop {
+            let committee: Option<Committee> = chain::find(chain, &key)?;
+            if committee.is_some_and(|committee| committee.is_complete()) {
+                return Ok(());
+            }
+            let members = pools::committee_pools(&roster, committee.as_ref(), epoch);
+            let step = members
+                .get(..members.len().min(pools::POOLS_PER_SNAPSHOT))
+                .unwrap_or_default();
+            let payer = self.signer_key();
+            let draw = pools::snapshot_committee(&payer, &self.network, epoch, step);
+            self.land(&[draw], |_| Ok(()))?;
+        }
+    }
+
+    /// Sends instructions signed and paid by the pool's signer, and sees them land. `sent` is told the signature before
+    /// anything is sent.
+    ///
+    /// # Errors
+    /// The transaction's, or that of `sent`.
+    pub fn land(
+        &self,
+        instructions: &[Instruction],
+        sent: impl FnOnce(Signature) -> Result<(), StoreError>,
+    ) -> Result<Execution, WorkerError> {
+        let chain = self.chain.as_ref();
+        let prepared = transaction::prepare(chain, instructions, &self.signer, &[], &[])?;
+        sent(prepared.signature())?;
+        Ok(transaction::land(chain, &prepared)?)
+    }
+}
+
+/// A worker.
+pub struct Worker {
+    operator: Arc<Operator>,
+    ingest: Arc<Ingest>,
+    now: Arc<AtomicI64>,
+}
+
+impl Worker {
+    /// A worker of `pool` in `network`, with its database in `data`.
+    ///
+    /// # Errors
+    /// When the network is not on the chain or the database can't be opened.
+    pub fn open(
+        chain: Arc<dyn Chain>,
+        network: Pubkey,
+        pool: Pubkey,
+        signer: Keypair,
+        peers: BTreeMap<Pubkey, String>,
+        data: &Path,
+    ) -> Result<Self, WorkerError> {
+        let network_id = chain::read::<Network>(chain.as_ref(), &network)?.id;
+        let store = Arc::new(Store::open(data)?);
+        let registry = Registry::load(&store)?;
+        let now = Arc::new(AtomicI64::new(chain.clock()?.unix_timestamp));
+        let ingest = Ingest::new(store.clone(), registry.clone(), network_id, now.clone());
+        let http = reqwest::blocking::Client::builder()
+            .timeout(PEER_TIMEOUT)
+            .build()
+            .map_err(|error| ClientError::Cluster(error.to_string()))?;
+        let operator = Operator {
+            chain,
+            store,
+            registry,
+            network,
+            network_id,
+            pool,
+            stream: streams::stream(&network, &pool),
+            signer,
+            peers,
+            http,
+            now: now.clone(),
+        };
+        Ok(Self {
+            operator: Arc::new(operator),
+            ingest: Arc::new(ingest),
+            now,
+        })
+    }
+
+    /// The operator's means.
+    pub fn operator(&self) -> &Arc<Operator> {
+        &self.operator
+    }
+
+    /// What takes readings.
+    pub fn ingest(&self) -> &Arc<Ingest> {
+        &self.ingest
+    }
+
+    /// Does whatever can be done now: follows the chain, commits, attests, finalises, rewards.
+    ///
+    /// # Errors
+    /// What stopped it. Everything up to there is recorded, and the next step goes on from it.
+    pub fn step(&self) -> Result<Vec<Event>, WorkerError> {
+        let now = self.operator.chain.clock()?.unix_timestamp;
+        self.now.store(now, Ordering::Relaxed);
+        let mut events = Vec::new();
+        let (new, _) = follow::follow(&self.operator)?;
+        if new > 0 {
+            events.push(Event::Devices { new });
+        }
+        events.extend(round::step(&self.operator, now)?);
+        // Own commitments of this step count for the scores too.
+        follow::follow(&self.operator)?;
+        events.extend(reward::step(&self.operator, now)?);
+        Ok(events)
+    }
+}
