@@ -1,0 +1,9 @@
+//! One module a command.
+
+pub mod claim;
+pub mod feed;
+pub mod keys;
+pub mod register;
+pub mod send;
+pub mod status;
+pub mod voucher;

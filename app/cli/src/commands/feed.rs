@@ -1,0 +1,108 @@
+//! `fieldproof feed`: reads a feed as a consumer program does, and fails as one does.
+
+use crate::context::Context;
+use crate::output;
+use anyhow::{anyhow, Context as _, Result};
+use clap::ValueEnum;
+use feed_reader::{Feed, Mask};
+use fieldproof_client::chain::Chain;
+use serde::Serialize;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The feed's address
+    #[arg(value_name = "ADDRESS")]
+    feed: String,
+    /// Oldest newest capture to accept, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 7_200)]
+    max_age: u32,
+    /// Verifications that the value must have passed
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "committee,sourced"
+    )]
+    require: Vec<Verification>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Verification {
+    Committee,
+    Optimistic,
+    Sourced,
+    Zk,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    feed: String,
+    value: String,
+    confidence: String,
+    ema: String,
+    round: u64,
+    age: i64,
+    verification: Vec<&'static str>,
+    attesters: u16,
+    streams: u16,
+    data_root: String,
+    model: String,
+}
+
+pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
+    let chain = context.chain();
+    let key = arguments
+        .feed
+        .parse()
+        .with_context(|| format!("{} is no address", arguments.feed))?;
+    let account = chain
+        .account(&key)?
+        .ok_or_else(|| anyhow!("there is no account at {key}"))?;
+    let feed = Feed::parse(&account.data).map_err(|error| anyhow!("{key}: {error}"))?;
+    // The address follows from the id, so the account is the feed it says it is if the owner is right.
+    Feed::from_account(&account.owner.to_bytes(), &account.data, &feed.id())
+        .map_err(|error| anyhow!("{key}: {error}"))?;
+    let mask = arguments.require.iter().fold(0, |mask, verification| {
+        mask | match verification {
+            Verification::Committee => Mask::COMMITTEE,
+            Verification::Optimistic => Mask::OPTIMISTIC,
+            Verification::Sourced => Mask::SOURCED,
+            Verification::Zk => Mask::ZK,
+        }
+    });
+    let now = chain.clock()?.unix_timestamp;
+    let value = feed
+        .value(now, arguments.max_age, mask)
+        .map_err(|error| anyhow!("no value to rely on: {error}"))?;
+    let shown = Shown {
+        feed: key.to_string(),
+        value: output::decimal(value.value, value.exponent),
+        confidence: output::decimal(i64::try_from(value.confidence)?, value.exponent),
+        ema: output::decimal(value.ema, value.exponent),
+        round: value.round,
+        age: now - value.newest_capture / 1_000,
+        verification: output::verifications(value.mask),
+        attesters: value.attesters,
+        streams: value.streams,
+        data_root: hex::encode(value.data_root),
+        model: hex::encode(feed.model()),
+    };
+    context.print(&shown, || {
+        output::fields([
+            ("Value", format!("{} ± {}", shown.value, shown.confidence)),
+            ("Average (EMA)", shown.ema.clone()),
+            ("Round", shown.round.to_string()),
+            (
+                "Newest capture",
+                format!("{} ago", output::duration(shown.age)),
+            ),
+            ("Verification", shown.verification.join(", ")),
+            (
+                "Attesters",
+                format!("{} of {} streams", shown.attesters, shown.streams),
+            ),
+            ("Data root", shown.data_root.clone()),
+            ("Model", shown.model.clone()),
+        ])
+    })
+}

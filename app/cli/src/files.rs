@@ -1,0 +1,103 @@
+//! Device keys and vouchers as files.
+
+use anyhow::{anyhow, Context as _, Result};
+use device_protocol::{Curve, Hash};
+use fieldproof_client::key::DeviceSigner;
+use serde::{Deserialize, Serialize};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+/// A device's key as a file. It holds the secret: only its owner may read it.
+#[derive(Serialize, Deserialize)]
+pub struct DeviceKeyFile {
+    /// `ed25519` or `p256`.
+    pub curve: String,
+    /// The secret, in hex.
+    pub secret: String,
+}
+
+/// A maker's voucher for one device.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct VoucherFile {
+    /// The network's address.
+    pub network: String,
+    /// The maker's key.
+    pub maker: String,
+    /// The voucher's number.
+    pub number: u64,
+    /// The device's id, in hex.
+    pub device: String,
+    /// What the maker vouches for.
+    pub tier: u8,
+    /// SHA-256 of the serial number, in hex.
+    pub serial_hash: String,
+    /// The maker's signature, in hex.
+    pub signature: String,
+}
+
+/// The name of a curve in files and options.
+pub fn curve_name(curve: Curve) -> &'static str {
+    match curve {
+        Curve::Ed25519 => "ed25519",
+        Curve::P256 => "p256",
+    }
+}
+
+/// Writes a new device key.
+pub fn write_device_key(
+    file: &Path,
+    curve: Curve,
+    signer: &DeviceSigner,
+    force: bool,
+) -> Result<()> {
+    let content = DeviceKeyFile {
+        curve: curve_name(curve).to_owned(),
+        secret: hex::encode(signer.to_seed()),
+    };
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create_new(!force)
+        .create(force)
+        .truncate(force);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut output = options.open(file).with_context(|| {
+        format!(
+            "{}: refusing to overwrite, unless with --force",
+            file.display()
+        )
+    })?;
+    writeln!(output, "{}", serde_json::to_string(&content)?)?;
+    Ok(())
+}
+
+/// Reads a device key.
+pub fn read_device_key(file: &Path) -> Result<DeviceSigner> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let content: DeviceKeyFile = serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{}: not a device key: make one with `fieldproof keys new`",
+            file.display()
+        )
+    })?;
+    let curve = match content.curve.as_str() {
+        "ed25519" => Curve::Ed25519,
+        "p256" => Curve::P256,
+        other => return Err(anyhow!("{}: unknown curve {other}", file.display())),
+    };
+    DeviceSigner::from_seed(curve, &hash(&content.secret)?)
+        .map_err(|error| anyhow!("{}: {error}", file.display()))
+}
+
+/// 32 bytes in hex.
+pub fn hash(text: &str) -> Result<Hash> {
+    let bytes = hex::decode(text).with_context(|| format!("{text} is not hexadecimal"))?;
+    bytes
+        .try_into()
+        .map_err(|_| anyhow!("{text} is not 32 bytes"))
+}

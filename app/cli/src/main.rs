@@ -1,0 +1,102 @@
+//! `fieldproof`: for device owners, makers and consumers of feeds.
+
+mod commands;
+mod context;
+mod files;
+mod output;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use commands::{claim, feed, keys, register, send, status, voucher};
+use std::path::PathBuf;
+
+/// Device keys, registration, readings, feeds and rewards.
+#[derive(Parser)]
+#[command(name = "fieldproof", version)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(clap::Args)]
+struct Global {
+    /// RPC address, or moniker: mainnet-beta, testnet, devnet, localhost (first letters do)
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "URL_OR_MONIKER",
+        env = "FIELDPROOF_URL",
+        default_value = "localhost"
+    )]
+    url: String,
+    /// Your keypair: owns devices, pays fees
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "KEYPAIR",
+        env = "FIELDPROOF_KEYPAIR"
+    )]
+    keypair: Option<PathBuf>,
+    /// Address of the network
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        env = "FIELDPROOF_NETWORK"
+    )]
+    network: Option<String>,
+    /// How to print
+    #[arg(long, global = true, value_enum, default_value_t = Format::Display)]
+    output: Format,
+}
+
+/// How to print.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Display,
+    /// For scripts
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make and show device keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Vouch for a device, as its maker
+    Voucher(voucher::Arguments),
+    /// Register a device with its maker's voucher
+    Register(register::Arguments),
+    /// Sign a reading with a device's key and send it to a worker
+    Send(send::Arguments),
+    /// Show a network, and a worker
+    Status(status::Arguments),
+    /// Read a feed
+    Feed(feed::Arguments),
+    /// Claim rewards
+    Claim(claim::Arguments),
+}
+
+fn main() {
+    let Arguments { global, command } = Arguments::parse();
+    let context = context::Context::new(global);
+    let done = match command {
+        Command::Keys(command) => keys::run(&context, command),
+        Command::Voucher(arguments) => voucher::run(&context, arguments),
+        Command::Register(arguments) => register::run(&context, arguments),
+        Command::Send(arguments) => send::run(&context, arguments),
+        Command::Status(arguments) => status::run(&context, arguments),
+        Command::Feed(arguments) => feed::run(&context, arguments),
+        Command::Claim(arguments) => claim::run(&context, arguments),
+    };
+    if let Err(error) = done {
+        context.fail(&error);
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,55 @@
+//! Tables and times for people.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::Table;
+
+/// A table of names and values, without lines.
+pub fn fields<const N: usize>(rows: [(&str, String); N]) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    for (name, value) in rows {
+        table.add_row([name.to_owned(), value]);
+    }
+    table.trim_fmt()
+}
+
+/// Seconds as the largest units that say them well.
+pub fn duration(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+/// `value` × 10^`exponent` as a decimal number.
+pub fn decimal(value: i64, exponent: i8) -> String {
+    if exponent >= 0 {
+        return format!(
+            "{value}{}",
+            "0".repeat(usize::from(exponent.unsigned_abs()))
+        );
+    }
+    let places = usize::from(exponent.unsigned_abs());
+    let digits = format!("{:0width$}", value.unsigned_abs(), width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    format!("{}{whole}.{fraction}", if value < 0 { "-" } else { "" })
+}
+
+/// The names of the verifications in a mask.
+pub fn verifications(mask: u16) -> Vec<&'static str> {
+    use feed_reader::Mask;
+    [
+        (Mask::COMMITTEE, "committee"),
+        (Mask::OPTIMISTIC, "optimistic"),
+        (Mask::SOURCED, "sourced"),
+        (Mask::ZK, "zk"),
+        (Mask::ORACLE, "oracle"),
+        (Mask::TEE, "tee"),
+    ]
+    .into_iter()
+    .filter(|(bit, _)| mask & bit != 0)
+    .map(|(_, name)| name)
+    .collect()
+}
