@@ -1,0 +1,180 @@
+//! What a chain shall hold, as a person writes it down.
+
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// A migration's configuration file (TOML). Paths are relative to the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The network.
+    pub network: Network,
+    /// Its mints.
+    pub mints: Mints,
+    /// Registry trees, in their order.
+    #[serde(default)]
+    pub trees: Vec<Tree>,
+    /// Makers.
+    #[serde(default)]
+    pub makers: Vec<Maker>,
+    /// The roster of operators.
+    pub roster: Roster,
+    /// The emission of rewards.
+    pub emission: Emission,
+    /// Models.
+    #[serde(default)]
+    pub models: Vec<PathBuf>,
+    /// Feeds.
+    #[serde(default)]
+    pub feeds: Vec<Feed>,
+}
+
+/// A network: identity, time and parameters.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Tells the authority's networks apart.
+    pub nonce: u64,
+    /// Start of epoch 0, unix seconds.
+    pub genesis: i64,
+    /// Seconds of an epoch.
+    pub epoch_length: i64,
+    /// Seconds between proposing and applying parameters.
+    pub timelock: i64,
+    /// Whether owners may be their own makers.
+    #[serde(default)]
+    pub self_signed_makers: bool,
+    /// Whether keys with public secrets are accepted; never where there is value.
+    #[serde(default)]
+    pub development_keys: bool,
+    /// Bond of a device before its tier's discount, in base units of the stake mint.
+    pub device_bond: u64,
+    /// Seconds for which evidence is taken.
+    pub evidence_window: i64,
+    /// Fastest that a device can travel, metres a second.
+    pub max_speed: u32,
+    /// Discount on the bond by tier, basis points.
+    pub tier_discount_bps: [u16; 4],
+}
+
+/// Decimals of the mints that the migration makes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mints {
+    /// Of rewards.
+    pub reward_decimals: u8,
+    /// Of stake.
+    pub stake_decimals: u8,
+}
+
+/// A registry tree.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    /// Levels, 20 to 24.
+    pub depth: u8,
+    /// Levels that the account keeps, at least 10.
+    pub canopy: u8,
+}
+
+/// An approved maker.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maker {
+    /// Its key.
+    pub key: String,
+    /// Devices that it may vouch for.
+    pub quota: u64,
+    /// Highest tier that it may vouch for.
+    pub max_tier: u8,
+}
+
+/// The roster's terms.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roster {
+    /// How much of a pool can be slashed an epoch, basis points.
+    pub slash_cap_bps: u32,
+    /// Smallest allocation, base units of the stake mint.
+    pub minimum_allocation: u64,
+}
+
+/// The emission's terms; amounts in base units of the reward mint.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emission {
+    /// Tokens of epoch 0.
+    pub initial: u64,
+    /// Least tokens of an epoch before the end.
+    pub floor: u64,
+    /// What an epoch emits of the one before, in parts of 2^32.
+    pub decay: u64,
+    /// First epoch without emission.
+    pub end: u64,
+    /// Operators' share, basis points.
+    pub operators_bps: u16,
+    /// Seconds from passing a vote to being final.
+    pub challenge_window: i64,
+    /// Seconds of a ballot.
+    pub ballot_length: i64,
+    /// Seconds in which the breaker drains.
+    pub breaker_window: i64,
+    /// What may be claimed at once.
+    pub breaker_limit: u64,
+}
+
+/// A feed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// The model's file.
+    pub model: PathBuf,
+    /// H3 cells, in hexadecimal; none means anywhere.
+    pub cells: Vec<String>,
+    /// Seconds of a round.
+    pub round_length: i64,
+    /// Largest gap between consecutive readings, seconds.
+    pub max_gap: u32,
+    /// Verifications required: `committee`, `sourced`.
+    pub required: Vec<String>,
+    /// Committee members that must sign.
+    pub min_signers: u8,
+    /// Streams that a round needs.
+    pub min_streams: u8,
+    /// Seconds after a round's end until it goes on without late streams.
+    pub grace: i64,
+    /// Seconds for which an attestation can be challenged.
+    pub challenge_window: i64,
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file can't be read.
+    #[error("{0}: {1}")]
+    Read(PathBuf, std::io::Error),
+    /// It is not what a configuration looks like.
+    #[error("{0}: {1}")]
+    Parse(PathBuf, toml::de::Error),
+}
+
+impl Config {
+    /// Reads a configuration; its paths then count from the working directory.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the file's name and what is wrong.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| ConfigError::Read(file.to_owned(), error))?;
+        let mut config: Self =
+            toml::from_str(&text).map_err(|error| ConfigError::Parse(file.to_owned(), error))?;
+        let directory = file.parent().unwrap_or(Path::new("."));
+        for model in &mut config.models {
+            *model = directory.join(&model);
+        }
+        for feed in &mut config.feeds {
+            feed.model = directory.join(&feed.model);
+        }
+        Ok(config)
+    }
+}

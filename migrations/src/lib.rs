@@ -1,0 +1,523 @@
+//! Brings a chain to what a configuration says: mints, network, trees, makers, roster, emission, models, feeds.
+//!
+//! Every address follows from the authority and the configuration, so a step that was done is seen to be done: a second
+//! run changes nothing, and one that was cut off is completed by the next. What exists and differs from the configuration
+//! is an error, never overwritten.
+
+pub mod config;
+pub mod deploy;
+
+pub use config::Config;
+
+use ai_feed::state::{Feed, Model};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::system_instruction;
+use anchor_spl::token::spl_token;
+use device_protocol::{feed_id, network_id, Hash, InputSpec};
+use device_registry::state::{Maker, Network, Parameters};
+use fieldproof_client::chain::{self, Chain};
+use fieldproof_client::poseidon::poseidon;
+use fieldproof_client::{ai_feed as feeds, device_registry as registry};
+use fieldproof_client::{reward_emission as emissions, security_pool as pools};
+use fieldproof_client::{token, transaction, ClientError};
+use inference::ModelRef;
+use reward_emission::state::{Emission, Schedule};
+use security_pool::state::Roster;
+use serde::Serialize;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::path::PathBuf;
+
+/// The programs, by the names of their binaries.
+pub const PROGRAMS: [&str; 6] = [
+    "device_registry",
+    "data_commitment",
+    "security_pool",
+    "ai_feed",
+    "reward_emission",
+    "parametric_insurance",
+];
+
+/// Bytes of a mint's account.
+const MINT_BYTES: usize = 82;
+
+/// Why a migration stopped. What was done stays done.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The chain, or a program that refused.
+    #[error("{step}: {error}")]
+    Step {
+        /// What was being done.
+        step: String,
+        /// What it met.
+        error: ClientError,
+    },
+    /// Something exists and is not as the configuration says.
+    #[error("{0} exists and differs from the configuration: change the configuration, or use another nonce")]
+    Differs(String),
+    /// The configuration names something that is none.
+    #[error("the configuration's {0}")]
+    Config(String),
+    /// A model's file can't be used.
+    #[error("{0}: {1}")]
+    Model(PathBuf, String),
+}
+
+/// What a chain holds after a migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deployment {
+    /// The network's id.
+    #[serde(serialize_with = "hex")]
+    pub network_id: Hash,
+    /// The network's address.
+    #[serde(serialize_with = "text")]
+    pub network: Pubkey,
+    /// Mint of rewards.
+    #[serde(serialize_with = "text")]
+    pub reward_mint: Pubkey,
+    /// Mint of stake.
+    #[serde(serialize_with = "text")]
+    pub stake_mint: Pubkey,
+    /// Registry trees, in their order.
+    #[serde(serialize_with = "texts")]
+    pub trees: Vec<Pubkey>,
+    /// Feeds, in the order of the configuration.
+    #[serde(serialize_with = "texts")]
+    pub feeds: Vec<Pubkey>,
+}
+
+/// One step, as it is reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What it is about.
+    pub name: String,
+    /// The transaction that did it; `None` where it had been done.
+    pub signature: Option<String>,
+}
+
+struct Migration<'a> {
+    chain: &'a dyn Chain,
+    authority: &'a Keypair,
+    report: &'a mut dyn FnMut(&Step),
+}
+
+/// Brings `chain` to what `config` says. `authority` pays, and becomes the authority of everything. Each step is told to
+/// `report` when it is done.
+///
+/// # Errors
+/// [`MigrationError`].
+pub fn run(
+    chain: &dyn Chain,
+    authority: &Keypair,
+    config: &Config,
+    report: &mut dyn FnMut(&Step),
+) -> Result<Deployment, MigrationError> {
+    let mut migration = Migration {
+        chain,
+        authority,
+        report,
+    };
+    let reward_mint = migration.mint("reward-mint", config.mints.reward_decimals, config)?;
+    let stake_mint = migration.mint("stake-mint", config.mints.stake_decimals, config)?;
+    let (network_id, network) = migration.network(config, &reward_mint, &stake_mint)?;
+    let trees = migration.trees(config, &network)?;
+    migration.makers(config, &network)?;
+    migration.roster(config, &network)?;
+    migration.emission(config, &network, &reward_mint)?;
+    for file in &config.models {
+        migration.model(file)?;
+    }
+    let mut feeds = Vec::new();
+    for feed in &config.feeds {
+        feeds.push(migration.feed(feed, &network_id, &network)?);
+    }
+    Ok(Deployment {
+        network_id,
+        network,
+        reward_mint,
+        stake_mint,
+        trees,
+        feeds,
+    })
+}
+
+impl Migration<'_> {
+    fn key(&self) -> Pubkey {
+        self.authority.pubkey()
+    }
+
+    fn send(&mut self, name: &str, instructions: &[Instruction]) -> Result<(), MigrationError> {
+        let done =
+            transaction::send(self.chain, instructions, self.authority, &[]).map_err(at(name))?;
+        (self.report)(&Step {
+            name: name.to_owned(),
+            signature: Some(done.signature.to_string()),
+        });
+        Ok(())
+    }
+
+    fn done(&mut self, name: &str) {
+        (self.report)(&Step {
+            name: name.to_owned(),
+            signature: None,
+        });
+    }
+
+    /// An address that follows from the authority, the network's nonce and `name`.
+    fn derived(
+        &self,
+        name: &str,
+        config: &Config,
+        owner: &Pubkey,
+    ) -> Result<(String, Pubkey), MigrationError> {
+        let seed = format!("{name}-{}", config.network.nonce);
+        let address = Pubkey::create_with_seed(&self.key(), &seed, owner)
+            .map_err(|_| MigrationError::Config(format!("nonce makes no address for {name}")))?;
+        Ok((seed, address))
+    }
+
+    fn create(
+        &self,
+        seed: &str,
+        address: &Pubkey,
+        bytes: usize,
+        owner: &Pubkey,
+    ) -> Result<Instruction, MigrationError> {
+        let key = self.key();
+        let rent = self.chain.rent(bytes).map_err(at(seed))?;
+        Ok(system_instruction::create_account_with_seed(
+            &key,
+            address,
+            &key,
+            seed,
+            rent,
+            bytes as u64,
+            owner,
+        ))
+    }
+
+    fn mint(
+        &mut self,
+        name: &str,
+        decimals: u8,
+        config: &Config,
+    ) -> Result<Pubkey, MigrationError> {
+        let (seed, mint) = self.derived(name, config, &token::TOKEN_PROGRAM)?;
+        if self.chain.account(&mint).map_err(at(name))?.is_some() {
+            let known: anchor_spl::token::Mint =
+                chain::read_borsh(self.chain, &mint).map_err(at(name))?;
+            same(known.decimals == decimals, name)?;
+            self.done(name);
+            return Ok(mint);
+        }
+        let create = self.create(&seed, &mint, MINT_BYTES, &token::TOKEN_PROGRAM)?;
+        let initialize = spl_token::instruction::initialize_mint2(
+            &token::TOKEN_PROGRAM,
+            &mint,
+            &self.key(),
+            None,
+            decimals,
+        )
+        .map_err(|error| MigrationError::Config(format!("decimals: {error}")))?;
+        self.send(name, &[create, initialize])?;
+        Ok(mint)
+    }
+
+    fn network(
+        &mut self,
+        config: &Config,
+        reward_mint: &Pubkey,
+        stake_mint: &Pubkey,
+    ) -> Result<(Hash, Pubkey), MigrationError> {
+        let wanted = &config.network;
+        let genesis_hash = self.chain.genesis_hash().map_err(at("network"))?.to_bytes();
+        let key = self.key();
+        let id = network_id(
+            &device_registry::ID.to_bytes(),
+            &genesis_hash,
+            &key.to_bytes(),
+            wanted.nonce,
+        );
+        let address = registry::network(&id);
+        let parameters = Parameters {
+            device_bond: wanted.device_bond,
+            evidence_window: wanted.evidence_window,
+            max_speed: wanted.max_speed,
+            tier_discount_bps: wanted.tier_discount_bps,
+            _pad: 0,
+        };
+        let mut flags = 0;
+        if wanted.self_signed_makers {
+            flags |= device_registry::state::network::SELF_SIGNED_MAKERS;
+        }
+        if wanted.development_keys {
+            flags |= device_registry::state::network::DEVELOPMENT_KEYS;
+        }
+        if let Some(known) = chain::find::<Network>(self.chain, &address).map_err(at("network"))? {
+            // Parameters and authority change in a network's life; its identity, time and mints never do.
+            same(
+                known.genesis == wanted.genesis
+                    && known.epoch_length == wanted.epoch_length
+                    && known.flags == flags
+                    && known.reward_mint == *reward_mint
+                    && known.stake_mint == *stake_mint,
+                "network",
+            )?;
+            self.done("network");
+            return Ok((id, address));
+        }
+        let args = device_registry::CreateNetworkArgs {
+            id,
+            nonce: wanted.nonce,
+            genesis_hash,
+            genesis: wanted.genesis,
+            epoch_length: wanted.epoch_length,
+            timelock: wanted.timelock,
+            flags,
+            parameters,
+        };
+        let create = registry::create_network(&key, &key, reward_mint, stake_mint, args);
+        self.send("network", &[create])?;
+        Ok((id, address))
+    }
+
+    fn trees(&mut self, config: &Config, network: &Pubkey) -> Result<Vec<Pubkey>, MigrationError> {
+        let mut trees = Vec::new();
+        for (number, wanted) in config.trees.iter().enumerate() {
+            let name = format!("tree-{number}");
+            let (seed, address) = self.derived(&name, config, &device_registry::ID)?;
+            trees.push(address);
+            if self.chain.account(&address).map_err(at(&name))?.is_some() {
+                let bytes = device_registry::state::tree::size(wanted.depth, wanted.canopy);
+                let known = self.chain.account(&address).map_err(at(&name))?;
+                same(
+                    known.is_some_and(|account| account.data.len() == bytes),
+                    &name,
+                )?;
+                self.done(&name);
+                continue;
+            }
+            let bytes = device_registry::state::tree::size(wanted.depth, wanted.canopy);
+            let create = self.create(&seed, &address, bytes, &device_registry::ID)?;
+            let add =
+                registry::add_tree(network, &self.key(), &address, wanted.depth, wanted.canopy);
+            self.send(&name, &[create, add])?;
+        }
+        Ok(trees)
+    }
+
+    fn makers(&mut self, config: &Config, network: &Pubkey) -> Result<(), MigrationError> {
+        for wanted in &config.makers {
+            let name = format!("maker {}", wanted.key);
+            let key: Pubkey = wanted
+                .key
+                .parse()
+                .map_err(|_| MigrationError::Config(format!("{name} is no address")))?;
+            let address = registry::maker(network, &key);
+            if chain::find::<Maker>(self.chain, &address)
+                .map_err(at(&name))?
+                .is_some()
+            {
+                // Quotas are raised and makers revoked in a network's life.
+                self.done(&name);
+                continue;
+            }
+            let grant = registry::MakerGrant {
+                key,
+                quota: wanted.quota,
+                max_tier: wanted.max_tier,
+            };
+            let approve = registry::approve_maker(&self.key(), network, &self.key(), grant);
+            self.send(&name, &[approve])?;
+        }
+        Ok(())
+    }
+
+    fn roster(&mut self, config: &Config, network: &Pubkey) -> Result<(), MigrationError> {
+        let wanted = &config.roster;
+        let address = pools::roster(network);
+        if let Some(known) = chain::find::<Roster>(self.chain, &address).map_err(at("roster"))? {
+            same(
+                known.slash_cap_bps == wanted.slash_cap_bps
+                    && known.minimum_allocation == wanted.minimum_allocation,
+                "roster",
+            )?;
+            self.done("roster");
+            return Ok(());
+        }
+        let terms = pools::RosterTerms {
+            slashers: [Pubkey::default(); 4],
+            slash_cap_bps: wanted.slash_cap_bps,
+            minimum_allocation: wanted.minimum_allocation,
+        };
+        let create = pools::create_roster(&self.key(), &self.key(), network, terms);
+        self.send("roster", &[create])
+    }
+
+    fn emission(
+        &mut self,
+        config: &Config,
+        network: &Pubkey,
+        reward_mint: &Pubkey,
+    ) -> Result<(), MigrationError> {
+        let wanted = &config.emission;
+        let schedule = Schedule::new(wanted.initial, wanted.floor, wanted.decay, wanted.end)
+            .map_err(|error| MigrationError::Config(format!("emission: {error}")))?;
+        let address = emissions::emission(network);
+        if let Some(known) =
+            chain::find::<Emission>(self.chain, &address).map_err(at("emission"))?
+        {
+            same(
+                known.schedule == schedule && known.operators_bps == wanted.operators_bps,
+                "emission",
+            )?;
+            self.done("emission");
+            return Ok(());
+        }
+        let args = reward_emission::instructions::CreateEmissionArgs {
+            operators_bps: wanted.operators_bps,
+            schedule,
+            challenge_window: wanted.challenge_window,
+            ballot_length: wanted.ballot_length,
+            breaker_window: wanted.breaker_window,
+            breaker_limit: wanted.breaker_limit,
+        };
+        let key = self.key();
+        let create = emissions::create_emission(&key, network, &key, reward_mint, &key, args);
+        self.send("emission", &[create])
+    }
+
+    fn model(&mut self, file: &PathBuf) -> Result<Hash, MigrationError> {
+        let name = format!("model {}", file.display());
+        let bytes = std::fs::read(file)
+            .map_err(|error| MigrationError::Model(file.clone(), error.to_string()))?;
+        let hash = hash_of(file, &bytes)?;
+        if chain::find::<Model>(self.chain, &feeds::model(&hash))
+            .map_err(at(&name))?
+            .is_some()
+        {
+            self.done(&name);
+            return Ok(hash);
+        }
+        let register = feeds::register_model(&self.key(), hash, bytes);
+        self.send(&name, &[register])?;
+        Ok(hash)
+    }
+
+    fn feed(
+        &mut self,
+        wanted: &config::Feed,
+        network_id: &Hash,
+        network: &Pubkey,
+    ) -> Result<Pubkey, MigrationError> {
+        let bytes = std::fs::read(&wanted.model)
+            .map_err(|error| MigrationError::Model(wanted.model.clone(), error.to_string()))?;
+        let model = hash_of(&wanted.model, &bytes)?;
+        let schema = ModelRef::parse(&bytes)
+            .map_err(|error| MigrationError::Model(wanted.model.clone(), error.to_string()))?
+            .header()
+            .schema;
+        let mut cells = wanted
+            .cells
+            .iter()
+            .map(|cell| u64::from_str_radix(cell, 16))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| MigrationError::Config("cells must be in hexadecimal".to_owned()))?;
+        cells.sort_unstable();
+        let mut required_mask = 0;
+        for name in &wanted.required {
+            required_mask |= match name.as_str() {
+                "committee" => feed_reader::Mask::COMMITTEE,
+                "sourced" => feed_reader::Mask::SOURCED,
+                other => {
+                    return Err(MigrationError::Config(format!(
+                        "required verification {other} is none: use committee, sourced"
+                    )))
+                }
+            };
+        }
+        let key = self.key();
+        let aggregation = 0;
+        let input = InputSpec {
+            schema,
+            max_gap_s: wanted.max_gap,
+            cells: &cells,
+        };
+        let id = feed_id(
+            network_id,
+            &key.to_bytes(),
+            &model,
+            &input,
+            aggregation,
+            wanted.round_length,
+        )
+        .map_err(|_| MigrationError::Config("feed has too many cells".to_owned()))?;
+        let address = feeds::feed(&id);
+        let name = format!("feed {address}");
+        if let Some(known) = chain::find::<Feed>(self.chain, &address).map_err(at(&name))? {
+            same(
+                known.network == *network && known.required_mask == required_mask,
+                &name,
+            )?;
+            self.done(&name);
+            return Ok(address);
+        }
+        let args = ai_feed::CreateFeedArgs {
+            id,
+            schema,
+            max_gap: wanted.max_gap,
+            cells,
+            aggregation,
+            round_length: wanted.round_length,
+            required_mask,
+            min_signers: wanted.min_signers,
+            min_streams: wanted.min_streams,
+            grace: wanted.grace,
+            challenge_window: wanted.challenge_window,
+        };
+        let create = feeds::create_feed(&key, &key, network, &model, args);
+        self.send(&name, &[create])?;
+        Ok(address)
+    }
+}
+
+/// The hash that names the model in `file`.
+fn hash_of(file: &std::path::Path, bytes: &[u8]) -> Result<Hash, MigrationError> {
+    let failed =
+        |error: &dyn std::fmt::Display| MigrationError::Model(file.to_owned(), error.to_string());
+    let model = ModelRef::parse(bytes).map_err(|error| failed(&error))?;
+    inference::model_hash(&model, poseidon).map_err(|error| failed(&error))
+}
+
+fn at(step: &str) -> impl FnOnce(ClientError) -> MigrationError + '_ {
+    move |error| MigrationError::Step {
+        step: step.to_owned(),
+        error,
+    }
+}
+
+fn same(same: bool, what: &str) -> Result<(), MigrationError> {
+    if same {
+        Ok(())
+    } else {
+        Err(MigrationError::Differs(what.to_owned()))
+    }
+}
+
+fn text<S: serde::Serializer>(key: &Pubkey, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(key)
+}
+
+fn texts<S: serde::Serializer>(keys: &[Pubkey], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(keys.iter().map(ToString::to_string))
+}
+
+fn hex<S: serde::Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(
+        &hash
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    )
+}
