@@ -1,0 +1,182 @@
+//! The harness of the whole-flow and attack tests: the six compiled programs on an in-process chain with mainnet's
+//! features, and the few things every test needs.
+//!
+//! The programs are those of `cargo xtask build`; `FIELDPROOF_PROGRAMS` names their directory, which `cargo xtask test`
+//! sets, and defaults to the target directory's `deploy`.
+
+pub mod cluster;
+pub mod fixture;
+
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::{Discriminator, Owner, ZeroCopy};
+use anchor_spl::token::{self, spl_token};
+use fieldproof_client::chain::{self, Chain, Execution, LocalChain};
+use fieldproof_client::{token as tokens, transaction, ClientError};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::path::PathBuf;
+
+/// The time at which a harness starts: 2013-12-02 00:00:00 UTC.
+pub const START: i64 = 1_385_942_400;
+
+/// Lamports that the harness gives to each key it makes.
+pub const LAMPORTS: u64 = 100_000_000_000;
+
+/// A chain with all programs, and a payer that mints every token of the test.
+pub struct Harness {
+    /// The chain.
+    pub chain: LocalChain,
+    /// Pays for everything, and is the authority of the mints.
+    pub payer: Keypair,
+}
+
+impl Default for Harness {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Harness {
+    /// A new chain at [`START`], with all programs deployed.
+    pub fn new() -> Self {
+        let chain = LocalChain::new();
+        for (id, name) in programs() {
+            let file = programs_dir().join(format!("{}.so", name.replace('-', "_")));
+            chain
+                .deploy(&id, &file)
+                .expect("run `cargo xtask build` first");
+        }
+        chain.set_time(START);
+        let payer = Keypair::new();
+        chain.airdrop(&payer.pubkey(), LAMPORTS);
+        Self { chain, payer }
+    }
+
+    /// A new key with lamports.
+    pub fn key(&self) -> Keypair {
+        let key = Keypair::new();
+        self.chain.airdrop(&key.pubkey(), LAMPORTS);
+        key
+    }
+
+    /// Sends `instructions`, paid by the harness's payer and signed by `signers` too.
+    pub fn send(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<Execution, ClientError> {
+        transaction::send(&self.chain, instructions, &self.payer, signers)
+    }
+
+    /// Seconds since 1970 by the chain's clock.
+    pub fn now(&self) -> i64 {
+        self.chain.clock().expect("clock").unix_timestamp
+    }
+
+    /// Moves the clock on by `seconds`.
+    pub fn advance(&self, seconds: i64) {
+        self.chain.set_time(self.now() + seconds);
+    }
+
+    /// The zero-copy account at `key`.
+    pub fn read<T: ZeroCopy + Discriminator + Owner>(&self, key: &Pubkey) -> T {
+        chain::read(&self.chain, key).expect("account")
+    }
+
+    /// Whether there is an account at `key`.
+    pub fn exists(&self, key: &Pubkey) -> bool {
+        self.chain
+            .account(key)
+            .expect("chain")
+            .is_some_and(|account| account.lamports > 0)
+    }
+
+    /// A new mint with six decimals, whose authority is the payer.
+    pub fn mint(&self) -> Pubkey {
+        let mint = Keypair::new();
+        let space = 82;
+        let create = anchor_lang::solana_program::system_instruction::create_account(
+            &self.payer.pubkey(),
+            &mint.pubkey(),
+            self.chain.rent(space).expect("rent"),
+            space as u64,
+            &tokens::TOKEN_PROGRAM,
+        );
+        let initialize = spl_token::instruction::initialize_mint2(
+            &tokens::TOKEN_PROGRAM,
+            &mint.pubkey(),
+            &self.payer.pubkey(),
+            None,
+            6,
+        )
+        .expect("mint instruction");
+        self.send(&[create, initialize], &[&mint]).expect("mint");
+        mint.pubkey()
+    }
+
+    /// The associated token account of `owner`, topped up by `amount` new tokens (base units).
+    pub fn fund(&self, owner: &Pubkey, mint: &Pubkey, amount: u64) -> Pubkey {
+        let account = tokens::associated(owner, mint);
+        let mut instructions = vec![tokens::create_associated(&self.payer.pubkey(), owner, mint)];
+        if amount > 0 {
+            instructions.push(
+                spl_token::instruction::mint_to(
+                    &tokens::TOKEN_PROGRAM,
+                    mint,
+                    &account,
+                    &self.payer.pubkey(),
+                    &[],
+                    amount,
+                )
+                .expect("mint instruction"),
+            );
+        }
+        self.send(&instructions, &[]).expect("fund");
+        account
+    }
+
+    /// Base units in a token account.
+    pub fn balance(&self, account: &Pubkey) -> u64 {
+        chain::read_borsh::<token::TokenAccount>(&self.chain, account)
+            .expect("token account")
+            .amount
+    }
+}
+
+/// Every program's id and name.
+pub fn programs() -> [(Pubkey, &'static str); 6] {
+    [
+        (device_registry::ID, "device-registry"),
+        (data_commitment::ID, "data-commitment"),
+        (security_pool::ID, "security-pool"),
+        (ai_feed::ID, "ai-feed"),
+        (reward_emission::ID, "reward-emission"),
+        (parametric_insurance::ID, "parametric-insurance"),
+    ]
+}
+
+/// Where the compiled programs are.
+pub fn programs_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("FIELDPROOF_PROGRAMS") {
+        return dir.into();
+    }
+    // A test binary lies in <target>/<profile>/deps.
+    let binary = std::env::current_exe().expect("own path");
+    binary
+        .ancestors()
+        .map(|dir| dir.join("deploy"))
+        .find(|dir| dir.is_dir())
+        .expect("run `cargo xtask build` first")
+}
+
+/// Asserts that a program refused with exactly `error`, an `#[error_code]` or one of Anchor's own.
+#[track_caller]
+pub fn assert_refused(result: Result<Execution, ClientError>, error: impl Into<u32>) {
+    let code = error.into();
+    match result {
+        Err(ClientError::Refused(failure)) if failure.code == code => {}
+        Err(other) => panic!("expected error {code}, got {other:?}"),
+        Ok(_) => panic!("expected error {code}, but it passed"),
+    }
+}

@@ -1,0 +1,30 @@
+// A real RPC server for the tests. Prints one line of JSON with its addresses, then obeys one JSON command a line:
+//   {"deploy": {"id": ADDRESS, "file": PATH}}   puts a compiled program at an address
+//   {"time": MILLISECONDS}                      moves the clock forward to a unix time
+//   {"fund": {"address": ADDRESS, "lamports": N}}
+// and answers each with {"ok": true} or {"error": TEXT}. Ends with its standard input.
+const { Surfnet } = require("@solana/surfpool-linux-x64-gnu");
+const readline = require("readline");
+
+const net = Surfnet.startWithConfig({ offline: true, slotTimeMs: 200 });
+console.log(JSON.stringify({ rpcUrl: net.rpcUrl, wsUrl: net.wsUrl }));
+
+const lines = readline.createInterface({ input: process.stdin });
+lines.on("line", (line) => {
+  try {
+    const command = JSON.parse(line);
+    if (command.deploy) {
+      net.deploy({ programId: command.deploy.id, soPath: command.deploy.file });
+    } else if (command.time !== undefined) {
+      net.timeTravelToTimestamp(command.time);
+    } else if (command.fund) {
+      net.fundSol(command.fund.address, command.fund.lamports);
+    } else {
+      throw new Error("unknown command: " + line);
+    }
+    console.log(JSON.stringify({ ok: true }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  }
+});
+lines.on("close", () => process.exit(0));

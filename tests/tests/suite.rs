@@ -1,0 +1,9 @@
+//! Whole flows and attacks, on the compiled programs.
+
+mod suite {
+    mod ai_feed;
+    mod data_commitment;
+    mod device_registry;
+    mod reward_emission;
+    mod security_pool;
+}
