@@ -1,0 +1,73 @@
+//! `cargo xtask`: builds the programs, and runs what needs them.
+
+mod build;
+mod cu;
+mod demo;
+mod idl;
+mod test;
+mod workspace;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::Parser;
+use workspace::Workspace;
+
+/// Builds the programs, and runs what needs them
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Compile the programs to sBPF, and put them into the target directory's deploy/
+    Build,
+    /// Build, then run every test
+    Test,
+    /// Build, then run the demo
+    Demo {
+        /// Arguments of the demo, such as `--json FILE` and `--report FILE`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Build, then measure compute units and write docs/benchmarks.md
+    Cu {
+        /// Compare with docs/benchmarks.md instead, and fail when something costs over 5 % more
+        #[arg(long)]
+        check: bool,
+        /// Also write the measurements to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Write the programs' interfaces to the target directory's idl/
+    Idl,
+    /// Train a model
+    Train {
+        /// Arguments of the trainer
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Build => build::run(&workspace).map(drop),
+        Task::Test => test::run(&workspace),
+        Task::Demo { args } => demo::run(&workspace, &args),
+        Task::Cu { check, json } => cu::run(&workspace, check, json),
+        Task::Idl => idl::run(&workspace),
+        Task::Train { args } => {
+            let mut trainer = workspace.cargo(&["run"]);
+            trainer.args(["--package", "trainer", "--"]).args(args);
+            workspace::hand_over(&mut trainer)
+        }
+    }
+}

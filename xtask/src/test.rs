@@ -1,0 +1,73 @@
+//! `cargo xtask test`: builds the programs and runs every test on them.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{bail, Context, Result};
+
+use crate::{
+    build::{self, Compiler},
+    workspace::{self, Workspace},
+};
+
+/// Runs the tests with cargo-nextest where it is installed, else with cargo. The output ends with
+/// the runner's own last line.
+pub fn run(workspace: &Workspace) -> Result<()> {
+    let programs = build::run(workspace)?;
+    install_node_packages(&workspace.root.join("tests/surfpool"))?;
+    let nextest = workspace
+        .cargo(&["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    let mut tests = workspace.cargo(if nextest {
+        &["nextest", "run"]
+    } else {
+        &["test"]
+    });
+    tests
+        .arg("--workspace")
+        .env("FIELDPROOF_PROGRAMS", programs);
+    if let Compiler::Anza(path) = Compiler::find(workspace) {
+        eprintln!(
+            "Without the tests of tools/sbpf: {} built the programs",
+            path.display()
+        );
+        tests.args(["--", "--skip", "toolchain_"]);
+    }
+    workspace::hand_over(&mut tests)
+}
+
+/// Installs what the tests on a real RPC server need from npm, unless it is there and current.
+fn install_node_packages(dir: &Path) -> Result<()> {
+    let modified = |file: &str| fs::metadata(dir.join(file)).and_then(|file| file.modified());
+    let Ok(wanted) = modified("package-lock.json") else {
+        return Ok(());
+    };
+    // npm writes this file last.
+    if modified("node_modules/.package-lock.json").is_ok_and(|installed| installed >= wanted) {
+        return Ok(());
+    }
+    for tool in ["node", "npm"] {
+        let version = Command::new(tool)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status();
+        if !version.is_ok_and(|status| status.success()) {
+            bail!(
+                "the tests on a real RPC server need {tool}, which is not installed \
+                 (on Debian: apt-get install nodejs npm)"
+            );
+        }
+    }
+    workspace::run(
+        Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund"])
+            .current_dir(dir),
+    )
+    .with_context(|| format!("installing the packages of {}", dir.display()))
+}
