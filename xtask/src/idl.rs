@@ -12,6 +12,8 @@ use crate::workspace::Workspace;
 pub fn run(workspace: &Workspace) -> Result<()> {
     // The library passes a toolchain from the environment on wrongly: rust-toolchain.toml names it.
     env::remove_var("RUSTUP_TOOLCHAIN");
+    // A program that others depend on is built with several sets of features: each under its name.
+    env::set_var("__CARGO_DEFAULT_LIB_METADATA", "idl");
     let out = workspace.target.join("idl");
     fs::create_dir_all(&out)?;
     // Its own flags would make cargo build everything else again afterwards.
@@ -19,11 +21,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     for program in &workspace.programs {
         let idl = IdlBuilder::new()
             .program_path(program.dir.clone())
-            .cargo_args(vec![
-                "--quiet".into(),
-                "--target-dir".into(),
-                target.clone(),
-            ])
+            .cargo_args(vec!["--target-dir".into(), target.clone()])
             .build()
             .with_context(|| format!("the interface of {}", program.package))?;
         let address = program.address()?;

@@ -8,6 +8,7 @@ pub fn reading_leaf(reading_digest: &Hash) -> Hash {
 
 /// What a commitment says of one batch: up to 32 windows and their readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BatchLeaf {
     /// Root of the SHA-256 tree, `READINGS_DEPTH` deep, over [`reading_leaf`]s; places without a reading are [`crate::EMPTY`].
     pub readings_root: Hash,
@@ -42,6 +43,7 @@ impl BatchLeaf {
 
 /// One commitment of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CommitmentLeaf {
     /// The commitment's number in its stream, from 0: its index in the stream's MMR.
     pub sequence: u64,

@@ -95,7 +95,9 @@ impl MmrBuilder {
             let level = &mut self.levels[height];
             level.push(node);
             match level.as_slice() {
-                [.., left, right] if level.len() % 2 == 0 => node = crate::node(left, right),
+                [.., left, right] if level.len().is_multiple_of(2) => {
+                    node = crate::node(left, right)
+                }
                 _ => break,
             }
         }

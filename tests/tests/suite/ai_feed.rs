@@ -2,7 +2,7 @@
 //! written into the chain as accounts, so that each case shows the one thing that it is about.
 
 use ai_feed::error::AiFeedError as E;
-use ai_feed::instructions::{BatchFields, CommitmentFields, CreateFeedArgs, SubmitAttestationArgs};
+use ai_feed::instructions::{CreateFeedArgs, SubmitAttestationArgs};
 use ai_feed::state::{Attestation, Feed, Model, Round, FROZEN, PASSABLE};
 use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::Pubkey;
@@ -335,24 +335,10 @@ impl World {
         SubmitAttestationArgs {
             round: batch.last_capture as u64 / 1_000 / ROUND as u64,
             outputs: outputs(first_outputs),
-            commitment: CommitmentFields {
-                sequence: leaf.sequence,
-                posted_at: leaf.posted_at,
-                root: leaf.root,
-                batches: leaf.batches,
-                payload_hash: leaf.payload_hash,
-                payload_len: leaf.payload_len,
-            },
+            commitment: (*leaf).into(),
             mmr_path: operator.mmr.path(sequence).unwrap(),
             batch_index,
-            batch: BatchFields {
-                readings_root: batch.readings_root,
-                windows_root: batch.windows_root,
-                windows: batch.windows,
-                readings: batch.readings,
-                first_capture: batch.first_capture,
-                last_capture: batch.last_capture,
-            },
+            batch: batch.into(),
             batch_path: tree.path(batch_index.into()).unwrap(),
         }
     }
@@ -1049,8 +1035,8 @@ mod submission {
             &|a| a.commitment.sequence = 0,
             &|a| a.batch_index = 2,
             &|a| a.batch_index = 3,
-            &|a| drop(a.batch_path.pop()),
-            &|a| drop(a.mmr_path.pop()),
+            &|a| a.batch_path.truncate(a.batch_path.len() - 1),
+            &|a| a.mmr_path.truncate(a.mmr_path.len() - 1),
         ];
         for change in changes {
             let mut changed = args.clone();

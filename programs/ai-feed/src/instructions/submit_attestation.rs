@@ -1,7 +1,8 @@
 //! Claims the model's outputs on one batch of the attester's stream, and proves that the stream committed to it.
 
 use anchor_lang::prelude::*;
-use commitment::{verify_batch, BatchLeaf, CommitmentLeaf, WINDOWS};
+use commitment::{verify_batch, BatchLeaf, WINDOWS};
+use data_commitment::instructions::{BatchArgs, CommitmentArgs};
 use data_commitment::state::Stream;
 use device_protocol::AttestationMessage;
 use device_registry::state::{Network, Operation};
@@ -13,40 +14,6 @@ use crate::{
     state::{Attestation, BatchRecord, Feed, Model, Round, Submission},
 };
 
-/// The commitment that holds a batch: the fields of `commitment::CommitmentLeaf`.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
-pub struct CommitmentFields {
-    /// Its number in the stream.
-    pub sequence: u64,
-    /// When it was posted, unix seconds.
-    pub posted_at: i64,
-    /// Root over its batch leaves.
-    pub root: [u8; 32],
-    /// Number of batches.
-    pub batches: u32,
-    /// SHA-256 of the archived payload.
-    pub payload_hash: [u8; 32],
-    /// Length of the archived payload in bytes.
-    pub payload_len: u64,
-}
-
-/// A batch: the fields of `commitment::BatchLeaf`.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
-pub struct BatchFields {
-    /// Root of the readings.
-    pub readings_root: [u8; 32],
-    /// Root of the windows.
-    pub windows_root: [u8; 32],
-    /// Number of windows, 1 to 32.
-    pub windows: u32,
-    /// Number of readings.
-    pub readings: u32,
-    /// Earliest capture, unix milliseconds.
-    pub first_capture: i64,
-    /// Latest capture, unix milliseconds.
-    pub last_capture: i64,
-}
-
 /// Arguments of `submit_attestation`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct SubmitAttestationArgs {
@@ -55,13 +22,13 @@ pub struct SubmitAttestationArgs {
     /// The model's output for each window; beyond them, 0.
     pub outputs: [u8; 32],
     /// The commitment that holds the batch.
-    pub commitment: CommitmentFields,
+    pub commitment: CommitmentArgs,
     /// Proves the commitment in the stream at its present count: siblings of 32 bytes, from the leaf upward.
     pub mmr_path: Vec<u8>,
     /// The batch's number in the commitment.
     pub batch_index: u32,
     /// The batch.
-    pub batch: BatchFields,
+    pub batch: BatchArgs,
     /// Proves the batch in the commitment: siblings of 32 bytes, from the leaf upward.
     pub batch_path: Vec<u8>,
 }
@@ -152,7 +119,7 @@ pub fn handle_submit_attestation(
     let slot = accounts.enter(&args, allocation, value, windows, ctx.bumps.round)?;
 
     let stream = accounts.stream.key();
-    let BatchFields {
+    let BatchArgs {
         readings_root,
         windows_root,
         windows: _, // in its own field
@@ -292,47 +259,5 @@ impl SubmitAttestation<'_> {
             },
         )?;
         Ok(slot)
-    }
-}
-
-impl From<CommitmentFields> for CommitmentLeaf {
-    fn from(fields: CommitmentFields) -> Self {
-        let CommitmentFields {
-            sequence,
-            posted_at,
-            root,
-            batches,
-            payload_hash,
-            payload_len,
-        } = fields;
-        Self {
-            sequence,
-            posted_at,
-            root,
-            batches,
-            payload_hash,
-            payload_len,
-        }
-    }
-}
-
-impl From<BatchFields> for BatchLeaf {
-    fn from(fields: BatchFields) -> Self {
-        let BatchFields {
-            readings_root,
-            windows_root,
-            windows,
-            readings,
-            first_capture,
-            last_capture,
-        } = fields;
-        Self {
-            readings_root,
-            windows_root,
-            windows,
-            readings,
-            first_capture,
-            last_capture,
-        }
     }
 }

@@ -27,7 +27,7 @@ pub struct Stream {
     pub open_challenges: u32,
     pub _pad2: u32,
     /// Roots of the perfect trees that the commitments form: peak k is there when bit k of `count` is set.
-    pub peaks: mmr::Peaks,
+    pub peaks: [[u8; 32]; mmr::PEAKS],
     pub reserved: [u8; 128],
 }
 
