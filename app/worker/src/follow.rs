@@ -6,12 +6,18 @@ use data_commitment::events::RootCommitted;
 use device_registry::events::DeviceRegistered;
 use fieldproof_client::event;
 use solana_signature::Signature;
+use std::sync::PoisonError;
 
 /// Reads what the chain tells since last time. Returns the number of new devices and of new commitments.
 ///
 /// # Errors
 /// The chain's or the database's; what was read before it is kept.
 pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
+    // One at a time: who is behind must not move the cursor back, nor past what is not on the disk yet.
+    let _following = operator
+        .following
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let after = operator.store.cursor()?;
     let after = after.and_then(|bytes| Signature::try_from(bytes).ok());
     let (mut new_devices, mut new_commitments) = (0, 0);
@@ -23,7 +29,7 @@ pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
         let mut devices = Vec::new();
         for event in event::events::<DeviceRegistered>(&execution, &device_registry::ID) {
             if event.network == operator.network {
-                devices.extend(operator.registry.add(&event)?);
+                devices.extend(operator.registry.unknown(&event)?);
             }
         }
         let commitments: Vec<_> = event::events::<RootCommitted>(&execution, &data_commitment::ID)
@@ -36,6 +42,9 @@ pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
             .follow(&devices, &commitments, signature.as_ref())?;
         new_devices += devices.len();
         new_commitments += commitments.len();
+        for (_, record) in devices {
+            operator.registry.insert(record)?;
+        }
     }
     Ok((new_devices, new_commitments))
 }

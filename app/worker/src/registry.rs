@@ -34,7 +34,7 @@ impl Registry {
     pub fn load(store: &Store) -> Result<Self, StoreError> {
         let registry = Self::default();
         for record in store.devices::<Record>()? {
-            registry.insert(record.try_into()?);
+            registry.insert(record)?;
         }
         Ok(registry)
     }
@@ -58,27 +58,28 @@ impl Registry {
             .collect()
     }
 
-    /// Adds a newly registered device. A second leaf for one device is a case for a report; the first stands.
-    /// Returns whether it is new.
+    /// The record of a registered device that is not known yet. A second leaf for one device is a case for a report; the
+    /// first stands.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when the event holds no valid key or status.
-    pub fn add(&self, event: &DeviceRegistered) -> Result<Option<(Hash, Record)>, StoreError> {
+    pub fn unknown(&self, event: &DeviceRegistered) -> Result<Option<(Hash, Record)>, StoreError> {
         let record = Record::from(event);
-        let device = Device::try_from(record.clone())?;
-        let id = device.leaf.device;
-        if self.device(&id).is_some() {
-            return Ok(None);
-        }
-        self.insert(device);
-        Ok(Some((id, record)))
+        let id = Device::try_from(record.clone())?.leaf.device;
+        Ok(self.device(&id).is_none().then_some((id, record)))
     }
 
-    fn insert(&self, device: Device) {
+    /// Adds a device that is on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the record holds no valid key or status.
+    pub fn insert(&self, record: Record) -> Result<(), StoreError> {
+        let device = Device::try_from(record)?;
         self.devices
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(device.leaf.device, Arc::new(device));
+        Ok(())
     }
 }
 

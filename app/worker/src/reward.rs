@@ -14,7 +14,7 @@ use fieldproof_client::precompile::{self, Entry};
 use fieldproof_client::reward_emission::{self as emissions, VoteReference};
 use fieldproof_client::{chain, security_pool as pools};
 use reward_emission::instructions::ProposeRootArgs;
-use reward_emission::state::{self, Emission, Proposal, Roots, PASSED};
+use reward_emission::state::{self, Emission, Proposal, Roots, FINAL, PASSED};
 use security_pool::state::Committee;
 use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
@@ -74,16 +74,18 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         .iter()
         .find(|(_, proposal)| proposal.status == PASSED)
     {
-        return finalize(operator, &emission, &record, key, proposal, now);
+        return finalize(operator, &emission, key, proposal, now);
     }
     let ballot = emission.ballot(&operator.network()?, record.epoch, now)?;
-    let same = |(_, proposal): &&(Pubkey, Proposal)| {
-        proposal.ballot == ballot && record.has_roots(&proposal.roots)
-    };
-    match proposals.iter().find(same) {
-        None => propose(operator, &emission, &record, ballot),
-        Some((key, proposal)) => vote(operator, &record, key, proposal),
+    for (key, proposal) in &proposals {
+        if proposal.ballot == ballot
+            && record.has_roots(&proposal.roots)
+            && is_archived(operator, &record, proposal)?
+        {
+            return vote(operator, &record, key, proposal);
+        }
     }
+    propose(operator, &emission, &record, ballot)
 }
 
 /// The epoch to reward next: after the last final one, or the first in which anything was committed; `None` until it is
@@ -231,21 +233,54 @@ fn previous(
     ))
 }
 
-/// The leaves behind the last final roots, if they were computed here and the own archive holds them.
+/// The leaves behind the last final roots: those computed here, or else those that the final proposal archives.
+/// `None` while they can't be had.
 ///
 /// # Errors
-/// The database's.
+/// The chain's and the database's.
 pub fn final_rewards(
     operator: &Operator,
     emission: &Emission,
 ) -> Result<Option<Rewards>, WorkerError> {
-    let Some(record) = operator.store.epoch::<EpochRecord>(emission.final_epoch)? else {
+    let record = operator.store.epoch::<EpochRecord>(emission.final_epoch)?;
+    if let Some(record) = record.filter(|record| record.has_roots(&emission.roots)) {
+        return archived(operator, &record);
+    }
+    let chain = operator.chain.as_ref();
+    let proposals: Vec<(Pubkey, Proposal)> = chain::read_all(chain)?;
+    let Some((_, proposal)) = proposals.into_iter().find(|(_, proposal)| {
+        proposal.network == operator.network
+            && proposal.epoch == emission.final_epoch
+            && proposal.status == FINAL
+    }) else {
         return Ok(None);
     };
-    if !record.has_roots(&emission.roots) {
+    let stream = proposal.stream.to_bytes();
+    let Some(leaf) = operator
+        .store
+        .seen_commitment(&stream, proposal.sequence)?
+    else {
+        return Ok(None);
+    };
+    let pool = chain::read::<Stream>(chain, &proposal.stream)?.pool;
+    let bytes = match committee::fetch(operator, &pool, &leaf) {
+        Ok(bytes) => bytes,
+        Err(Refusal::Store(error)) => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
+    let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&bytes) else {
+        return Ok(None);
+    };
+    let root = score::trees(&rewards).map(|(_, tree)| tree.root());
+    let wanted = SumNode {
+        hash: emission.roots.reward_hash,
+        sum: emission.roots.reward_sum,
+    };
+    if root != Ok(wanted) {
         return Ok(None);
     }
-    archived(operator, &record)
+    operator.store.put_payload(&bytes)?;
+    Ok(Some(rewards))
 }
 
 /// The leaves behind an epoch's record, if the own archive holds them.
@@ -350,19 +385,26 @@ fn propose(
     }])
 }
 
-/// Votes for a proposal with the roots computed here, once, and only if it archives the trees behind them.
+/// Whether a proposal archives the trees that were computed here.
+fn is_archived(
+    operator: &Operator,
+    record: &EpochRecord,
+    proposal: &Proposal,
+) -> Result<bool, WorkerError> {
+    let stream = proposal.stream.to_bytes();
+    let archived = operator
+        .store
+        .seen_commitment(&stream, proposal.sequence)?;
+    Ok(archived.is_some_and(|leaf| leaf.payload_hash == record.payload_hash))
+}
+
+/// Votes, once, for a proposal with the roots computed here.
 fn vote(
     operator: &Operator,
     record: &EpochRecord,
     key: &Pubkey,
     proposal: &Proposal,
 ) -> Result<Vec<Event>, WorkerError> {
-    let archived = operator
-        .store
-        .seen_commitment(&proposal.stream.to_bytes(), proposal.sequence)?;
-    if archived.is_none_or(|leaf| leaf.payload_hash != record.payload_hash) {
-        return Ok(Vec::new());
-    }
     let committee: Committee = chain::read(operator.chain.as_ref(), &proposal.committee)?;
     let Some(member) = committee.member(&operator.pool) else {
         return Ok(Vec::new());
@@ -395,7 +437,6 @@ fn vote(
 fn finalize(
     operator: &Operator,
     emission: &Emission,
-    record: &EpochRecord,
     key: &Pubkey,
     proposal: &Proposal,
     now: i64,
@@ -406,8 +447,8 @@ fn finalize(
     let instruction = emissions::finalize_root(&operator.network, key);
     let execution = operator.land(&[instruction], |_| Ok(()))?;
     Ok(vec![Event::RewardsFinal {
-        epoch: record.epoch,
-        reward_sum: record.reward_sum,
+        epoch: proposal.epoch,
+        reward_sum: proposal.roots.reward_sum,
         signature: execution.signature,
         compute_units: execution.compute_units,
     }])

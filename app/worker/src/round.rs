@@ -88,43 +88,11 @@ pub struct Job {
     /// The batch's number in it.
     pub batch_index: u32,
     /// The batch.
-    pub batch: BatchRecord,
+    pub batch: BatchLeaf,
     /// The model's outputs.
     pub outputs: [u8; WINDOWS],
     /// How far it is.
     pub stage: Stage,
-}
-
-/// [`BatchLeaf`] as it is stored.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct BatchRecord {
-    readings_root: Hash,
-    windows_root: Hash,
-    windows: u32,
-    readings: u32,
-    first_capture: i64,
-    last_capture: i64,
-}
-
-impl From<BatchLeaf> for BatchRecord {
-    fn from(leaf: BatchLeaf) -> Self {
-        let BatchLeaf {
-            readings_root,
-            windows_root,
-            windows,
-            readings,
-            first_capture,
-            last_capture,
-        } = leaf;
-        Self {
-            readings_root,
-            windows_root,
-            windows,
-            readings,
-            first_capture,
-            last_capture,
-        }
-    }
 }
 
 /// Does what can be done now for every round of every feed of the network.
@@ -199,7 +167,7 @@ fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
                 round: batch.round,
                 sequence,
                 batch_index: index as u32,
-                batch: computed.leaf.into(),
+                batch: computed.leaf,
                 outputs: computed.outputs,
                 stage: Stage::Built,
             };
@@ -389,24 +357,10 @@ fn submit(
     let args = ai_feed::SubmitAttestationArgs {
         round: job.round,
         outputs: job.outputs,
-        commitment: ai_feed::CommitmentFields {
-            sequence: leaf.sequence,
-            posted_at: leaf.posted_at,
-            root: leaf.root,
-            batches: leaf.batches,
-            payload_hash: leaf.payload_hash,
-            payload_len: leaf.payload_len,
-        },
+        commitment: leaf.into(),
         mmr_path: mmr(&commitments)?.path(job.sequence)?,
         batch_index: job.batch_index,
-        batch: ai_feed::BatchFields {
-            readings_root: job.batch.readings_root,
-            windows_root: job.batch.windows_root,
-            windows: job.batch.windows,
-            readings: job.batch.readings,
-            first_capture: job.batch.first_capture,
-            last_capture: job.batch.last_capture,
-        },
+        batch: job.batch.into(),
         batch_path: batch_path(&record.batches, job.batch_index)?,
     };
     let instruction = feeds::submit_attestation(
@@ -522,11 +476,16 @@ fn finalize(
         .saturating_mul(feed.round_length);
     let round_key = feeds::round(feed_key, job.round);
     let round: ai_feed::state::Round = chain::read(chain, &round_key)?;
-    let pending = round
-        .streams()
+    let streams = round.streams();
+    let passed = streams
         .iter()
-        .any(|slot| slot.mask() & feed.required_mask != feed.required_mask);
-    if now < end || (pending && now < end.saturating_add(feed.grace)) {
+        .filter(|slot| slot.mask() & feed.required_mask == feed.required_mask)
+        .count();
+    let grace_over = now >= end.saturating_add(feed.grace);
+    if now < end
+        || passed < usize::from(feed.min_streams)
+        || (passed < streams.len() && !grace_over)
+    {
         return Ok(Vec::new());
     }
     let instruction = feeds::finalize_round(&operator.network, feed_key, job.round, &round.payer);

@@ -292,7 +292,7 @@ impl Store {
             let mut table = db!(transaction.open_table(SEEN_COMMITMENTS));
             for (stream, leaf) in commitments {
                 let key = [stream.as_slice(), &leaf.sequence.to_be_bytes()].concat();
-                db!(table.insert(key.as_slice(), json(&Leaf::from(leaf)).as_slice()));
+                db!(table.insert(key.as_slice(), json(leaf).as_slice()));
             }
             db!(db!(transaction.open_table(CURSORS)).insert(CHAIN, cursor));
         }
@@ -311,9 +311,7 @@ impl Store {
     ) -> Result<Option<CommitmentLeaf>, StoreError> {
         let key = [stream.as_slice(), &sequence.to_be_bytes()].concat();
         let bytes = self.get(SEEN_COMMITMENTS, &key)?;
-        bytes
-            .map(|bytes| Ok(from_json::<Leaf>(&bytes)?.into()))
-            .transpose()
+        bytes.map(|bytes| from_json(&bytes)).transpose()
     }
 
     /// All commitments seen, by stream and sequence.
@@ -327,7 +325,7 @@ impl Store {
                 let stream = *key
                     .first_chunk()
                     .ok_or(StoreError::Damaged("commitment key"))?;
-                Ok((stream, from_json::<Leaf>(&bytes)?.into()))
+                Ok((stream, from_json(&bytes)?))
             })
             .collect()
     }
@@ -448,59 +446,6 @@ impl Store {
             found.push((key.value().to_vec(), value.value().to_vec()));
         }
         Ok(found)
-    }
-}
-
-/// [`CommitmentLeaf`] as it is stored.
-#[derive(Serialize, serde::Deserialize)]
-struct Leaf {
-    sequence: u64,
-    posted_at: i64,
-    root: Hash,
-    batches: u32,
-    payload_hash: Hash,
-    payload_len: u64,
-}
-
-impl From<&CommitmentLeaf> for Leaf {
-    fn from(leaf: &CommitmentLeaf) -> Self {
-        let CommitmentLeaf {
-            sequence,
-            posted_at,
-            root,
-            batches,
-            payload_hash,
-            payload_len,
-        } = *leaf;
-        Self {
-            sequence,
-            posted_at,
-            root,
-            batches,
-            payload_hash,
-            payload_len,
-        }
-    }
-}
-
-impl From<Leaf> for CommitmentLeaf {
-    fn from(leaf: Leaf) -> Self {
-        let Leaf {
-            sequence,
-            posted_at,
-            root,
-            batches,
-            payload_hash,
-            payload_len,
-        } = leaf;
-        Self {
-            sequence,
-            posted_at,
-            root,
-            batches,
-            payload_hash,
-            payload_len,
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long another operator's worker may take to answer.
@@ -156,6 +156,8 @@ pub struct Operator {
     pub http: reqwest::blocking::Client,
     /// The chain's time as it was read last, unix seconds.
     now: Arc<AtomicI64>,
+    /// Held while the chain is followed.
+    pub(crate) following: Mutex<()>,
 }
 
 impl Operator {
@@ -266,6 +268,7 @@ impl Worker {
             peers,
             http,
             now: now.clone(),
+            following: Mutex::new(()),
         };
         Ok(Self {
             operator: Arc::new(operator),
