@@ -1,5 +1,6 @@
 //! Signing what another operator attests, after having checked all of it, and serving what others need to check ours.
 
+use crate::follow;
 use crate::payload::{self, Payload, PayloadError};
 use crate::store::StoreError;
 use crate::window::{self, BatchError};
@@ -7,7 +8,7 @@ use crate::worker::{Operator, WorkerError};
 use ai_feed::state::{Attestation, Feed, Model};
 use anchor_lang::prelude::Pubkey;
 use commitment::{CommitmentLeaf, Tree};
-use device_protocol::AttestationMessage;
+use device_protocol::{AttestationMessage, Hash};
 use fieldproof_client::{chain, ClientError};
 use inference::ModelRef;
 use security_pool::state::Committee;
@@ -99,10 +100,7 @@ pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusa
     let member = u8::try_from(member).map_err(|_| Refusal::NotMember)?;
 
     let stream = attestation.stream.to_bytes();
-    let commitment = operator
-        .store
-        .seen_commitment(&stream, attestation.sequence)?
-        .ok_or(Refusal::UnknownCommitment)?;
+    let commitment = seen_commitment(operator, &stream, attestation.sequence)?;
     let bytes = fetch(operator, &attestation.pool, &commitment)?;
     let Payload::Readings { batches, .. } = Payload::decode(&bytes)? else {
         return Err(Refusal::NoBatch);
@@ -148,6 +146,22 @@ pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusa
         member,
         signature: operator.signer.sign_message(&message),
     })
+}
+
+/// A commitment as the chain tells it, which is followed first where it is ahead of the database.
+fn seen_commitment(
+    operator: &Operator,
+    stream: &Hash,
+    sequence: u64,
+) -> Result<CommitmentLeaf, Refusal> {
+    if let Some(commitment) = operator.store.seen_commitment(stream, sequence)? {
+        return Ok(commitment);
+    }
+    follow::follow(operator).map_err(|_| Refusal::UnknownCommitment)?;
+    operator
+        .store
+        .seen_commitment(stream, sequence)?
+        .ok_or(Refusal::UnknownCommitment)
 }
 
 /// The payload of a commitment: from the own archive, or from the worker of `pool`. Whatever is returned has the
@@ -242,7 +256,7 @@ fn ask(operator: &Operator, peer: &str, key: &Pubkey) -> Result<MemberSignature,
 ///
 /// # Errors
 /// [`WorkerError::Proof`] when there is no such batch.
-pub fn batch_path(leaves: &[device_protocol::Hash], index: u32) -> Result<Vec<u8>, WorkerError> {
+pub fn batch_path(leaves: &[Hash], index: u32) -> Result<Vec<u8>, WorkerError> {
     Ok(Tree::of_batches(leaves)?.path(u64::from(index))?)
 }
 

@@ -256,10 +256,7 @@ pub fn final_rewards(
         return Ok(None);
     };
     let stream = proposal.stream.to_bytes();
-    let Some(leaf) = operator
-        .store
-        .seen_commitment(&stream, proposal.sequence)?
-    else {
+    let Some(leaf) = operator.store.seen_commitment(&stream, proposal.sequence)? else {
         return Ok(None);
     };
     let pool = chain::read::<Stream>(chain, &proposal.stream)?.pool;
@@ -392,9 +389,7 @@ fn is_archived(
     proposal: &Proposal,
 ) -> Result<bool, WorkerError> {
     let stream = proposal.stream.to_bytes();
-    let archived = operator
-        .store
-        .seen_commitment(&stream, proposal.sequence)?;
+    let archived = operator.store.seen_commitment(&stream, proposal.sequence)?;
     Ok(archived.is_some_and(|leaf| leaf.payload_hash == record.payload_hash))
 }
 

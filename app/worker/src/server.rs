@@ -1,6 +1,6 @@
 //! The worker's HTTP interface: readings in, and what other operators, owners and monitors ask for.
 
-use crate::committee::{self, Refusal, Refused, SignRequest};
+use crate::committee::{self, Refused, SignRequest};
 use crate::ingest::MAX_READINGS;
 use crate::reward;
 use crate::worker::{Operator, Worker};
@@ -124,21 +124,10 @@ async fn sign(State(operator): State<Arc<Operator>>, Json(request): Json<SignReq
             "give the attestation's address".to_owned(),
         );
     };
-    match blocking(move || sign_now(&operator, &key)).await {
+    match blocking(move || committee::sign(&operator, &key)).await {
         Ok(Ok(signature)) => Json(signature).into_response(),
         Ok(Err(refusal)) => failure(StatusCode::CONFLICT, refusal.name(), refusal.to_string()),
         Err(response) => response,
-    }
-}
-
-/// Signs an attestation, following the chain first: who asks may be ahead.
-fn sign_now(operator: &Operator, key: &Pubkey) -> Result<committee::MemberSignature, Refusal> {
-    match committee::sign(operator, key) {
-        Err(Refusal::UnknownCommitment) => {
-            crate::follow::follow(operator).map_err(|_| Refusal::UnknownCommitment)?;
-            committee::sign(operator, key)
-        }
-        done => done,
     }
 }
 

@@ -1,0 +1,337 @@
+//! Who takes part: operators with their workers, owners, and devices.
+
+use crate::network::Network;
+use crate::proxy;
+use crate::scenario::{self, AIRPORTS, OPERATORS, OWNERS, TOKEN};
+use crate::show;
+use anchor_lang::prelude::Pubkey;
+use anyhow::{Context, Result};
+use device_protocol::{Curve, Possession, Reading, SignedReading, Values, Voucher, SIGNATURE_LEN};
+use device_registry::RegisterDeviceArgs;
+use fieldproof_client::chain::Execution;
+use fieldproof_client::key::DeviceSigner;
+use fieldproof_client::precompile::{self, Entry};
+use fieldproof_client::{
+    data_commitment as streams, device_registry as registry, reward_emission as emissions,
+    security_pool as pools,
+};
+use fieldproof_worker::server::{self, Accepted};
+use fieldproof_worker::Worker;
+use security_pool::instructions::CreatePoolArgs;
+use sha2::{Digest, Sha256};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// Seconds that stake cools down: longer than an epoch and the time in which evidence is taken.
+const COOLDOWN: i64 = 7 * 86_400;
+/// Tier of every device.
+const TIER: u8 = 1;
+/// Schema of the readings: hundredths of °C.
+const SCHEMA: u16 = 1;
+/// Metres around the position in which a device is.
+const ACCURACY: u16 = 20;
+
+/// An operator, with its own worker, database and server.
+pub struct Operator {
+    /// Its name.
+    pub name: &'static str,
+    /// Owns the pool.
+    pub key: Keypair,
+    /// The pool.
+    pub pool: Pubkey,
+    /// The worker.
+    pub worker: Arc<Worker>,
+    /// Where the worker listens.
+    pub url: String,
+}
+
+/// An owner of devices.
+pub struct Owner {
+    /// Its name.
+    pub name: &'static str,
+    /// Its key.
+    pub key: Keypair,
+}
+
+/// A device at an airport.
+pub struct Device {
+    /// Its key.
+    pub signer: DeviceSigner,
+    /// Number of its airport.
+    pub airport: usize,
+    network: device_protocol::Hash,
+    leaf_nonce: u32,
+}
+
+/// Opens a pool for each operator, opts in, and starts its worker with a database in `data`. The last operator reaches
+/// the first one through somebody who tampers.
+pub fn operators(network: &Network, runtime: &Runtime, data: &Path) -> Result<Vec<Operator>> {
+    let mut prepared = Vec::new();
+    for (name, tokens) in OPERATORS {
+        let (key, signer) = (network.new_key(), network.new_key());
+        let pool = bond(network, name, &key, &signer, tokens)?;
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        prepared.push((name, key, signer, pool, listener, url));
+    }
+    let mut urls: Vec<(Pubkey, String)> = prepared
+        .iter()
+        .map(|(_, _, _, pool, _, url)| (*pool, url.clone()))
+        .collect();
+    let last = prepared.len() - 1;
+    let mut operators = Vec::new();
+    for (number, (name, key, signer, pool, listener, url)) in prepared.into_iter().enumerate() {
+        if number == last {
+            urls[0].1 = proxy::start(runtime, &urls[0].1)?;
+        }
+        let peers: BTreeMap<Pubkey, String> = urls
+            .iter()
+            .filter(|(peer, _)| *peer != pool)
+            .cloned()
+            .collect();
+        let worker = Arc::new(Worker::open(
+            network.chain.clone(),
+            network.key(),
+            pool,
+            signer,
+            peers,
+            &data.join(name),
+        )?);
+        let served = worker.clone();
+        runtime
+            .spawn(async move { server::serve(&served, listener, std::future::pending()).await });
+        operators.push(Operator {
+            name,
+            key,
+            pool,
+            worker,
+            url,
+        });
+    }
+    Ok(operators)
+}
+
+/// A new pool of `key` with `tokens` staked and allocated to the network, its stream, and its place among the payees.
+fn bond(
+    network: &Network,
+    name: &str,
+    key: &Keypair,
+    signer: &Keypair,
+    tokens: u64,
+) -> Result<Pubkey> {
+    let stake_mint = network.deployment.stake_mint;
+    let (payer, operator) = (network.authority.pubkey(), key.pubkey());
+    network.fund(&operator, &stake_mint, (tokens + 1) * TOKEN)?;
+    let destination = network.fund(&operator, &network.deployment.reward_mint, 0)?;
+    let pool = pools::pool(&stake_mint, &operator);
+    let args = CreatePoolArgs {
+        signer: signer.pubkey(),
+        cooldown: COOLDOWN,
+        leverage_bps: 10_000,
+        seed: TOKEN,
+    };
+    let amount = tokens * TOKEN;
+    let done = network.send(
+        &[
+            pools::create_pool(&payer, &operator, &stake_mint, args),
+            pools::delegate(&payer, &operator, &pool, &stake_mint, amount, 1),
+            pools::opt_in(&network.key(), &pool, &operator, amount),
+            streams::open_stream(&payer, &signer.pubkey(), &network.key(), &pool),
+            emissions::register_operator(&payer, &network.key(), &operator, &pool, &destination),
+        ],
+        &[key, signer],
+    )?;
+    let what = format!("{name:<6} allocates {tokens:>3} tokens");
+    show::transaction(&what, &done);
+    Ok(pool)
+}
+
+/// The owners, registered as payees.
+pub fn owners(network: &Network) -> Result<Vec<Owner>> {
+    let payer = network.authority.pubkey();
+    OWNERS
+        .into_iter()
+        .map(|name| {
+            let key = network.new_key();
+            let destination = network.fund(&key.pubkey(), &network.deployment.reward_mint, 0)?;
+            let register =
+                emissions::register_owner(&payer, &network.key(), &key.pubkey(), &destination);
+            let done = network.send(&[register], &[&key])?;
+            show::transaction(&format!("{name:<6} is a payee"), &done);
+            Ok(Owner { name, key })
+        })
+        .collect()
+}
+
+/// One device an owner and airport, vouched for by a maker and registered by its owner. Both curves are at every airport.
+pub fn devices(network: &Network, owners: &[Owner]) -> Result<Vec<Device>> {
+    let payer = network.authority.pubkey();
+    for maker in &network.makers {
+        let open = registry::open_voucher_page(&payer, &network.key(), &maker.pubkey(), 0);
+        network.send(&[open], &[maker])?;
+    }
+    let mut numbers = vec![0; network.makers.len()];
+    let mut devices = Vec::new();
+    for (airport, place) in AIRPORTS.iter().enumerate() {
+        for (owner_number, owner) in owners.iter().enumerate() {
+            let curve = match owner_number % 2 {
+                0 => Curve::Ed25519,
+                _ => Curve::P256,
+            };
+            let maker = owner_number % network.makers.len();
+            let number = numbers[maker];
+            numbers[maker] += 1;
+            let (device, done) = register(network, airport, curve, owner, maker, number)?;
+            let id = hex::encode(&device.signer.device_key().id()[..4]);
+            let curve = format!("{curve:?}");
+            let what = format!("{} {id}  {curve:<7}  of {:<4}", place.code, owner.name);
+            show::transaction(&what, &done);
+            devices.push(device);
+        }
+    }
+    Ok(devices)
+}
+
+fn register(
+    network: &Network,
+    airport: usize,
+    curve: Curve,
+    owner: &Owner,
+    maker: usize,
+    number: u64,
+) -> Result<(Device, Execution)> {
+    let signer = DeviceSigner::generate(curve);
+    let key = signer.device_key();
+    let maker = &network.makers[maker];
+    let (network_id, owner_key) = (network.deployment.network_id, owner.key.pubkey());
+    let serial = format!("{} {} {number}", AIRPORTS[airport].code, owner.name);
+    let serial_hash: [u8; 32] = Sha256::digest(serial).into();
+    let possession = Possession {
+        network: network_id,
+        owner: owner_key.to_bytes(),
+        key,
+        nonce: number,
+    }
+    .digest();
+    let voucher = Voucher {
+        network: network_id,
+        maker: maker.pubkey().to_bytes(),
+        number,
+        device: key.id(),
+        tier: TIER,
+        serial_hash,
+    }
+    .digest();
+    let proof = [Entry {
+        public_key: key.as_bytes(),
+        message: &possession,
+        signature: &signer.sign(&possession),
+    }];
+    let proof = match curve {
+        Curve::Ed25519 => precompile::ed25519(&proof),
+        Curve::P256 => precompile::secp256r1(&proof),
+    }?;
+    let maker_key = maker.pubkey();
+    let vouched = precompile::ed25519(&[Entry {
+        public_key: maker_key.as_ref(),
+        message: &voucher,
+        signature: maker.sign_message(&voucher).as_array(),
+    }])?;
+    let place = registry::Registration {
+        network: network.key(),
+        maker: maker_key,
+        tree: *network
+            .deployment
+            .trees
+            .first()
+            .context("no registry tree")?,
+        owner: owner_key,
+    };
+    let args = RegisterDeviceArgs {
+        curve: curve as u8,
+        key: key.bytes,
+        number,
+        tier: TIER,
+        serial_hash,
+        cell: AIRPORTS[airport].cell,
+        possession_instruction: 0,
+        possession_index: 0,
+        voucher_instruction: 1,
+        voucher_index: 0,
+    };
+    let register = registry::register_device(place, args);
+    let done = network.send(&[proof, vouched, register], &[&owner.key])?;
+    let registered = registry::registrations(&done);
+    let leaf_nonce = registered
+        .first()
+        .context("no registration in the log")?
+        .nonce;
+    let device = Device {
+        signer,
+        airport,
+        network: network_id,
+        leaf_nonce,
+    };
+    Ok((device, done))
+}
+
+impl Device {
+    /// A device that nobody registered.
+    pub fn unregistered(network: &Network, airport: usize) -> Self {
+        Self {
+            signer: DeviceSigner::generate(Curve::Ed25519),
+            airport,
+            network: network.deployment.network_id,
+            leaf_nonce: 0,
+        }
+    }
+
+    /// The reading of a temperature (hundredths of °C) captured at `time` (unix seconds), signed by the device. Its
+    /// number follows from the time.
+    pub fn measure(&self, temperature: i32, time: i64) -> Result<SignedReading> {
+        let place = &AIRPORTS[self.airport];
+        let reading = Reading {
+            network: self.network,
+            device: self.signer.device_key().id(),
+            leaf_nonce: self.leaf_nonce,
+            session: 0,
+            sequence: u64::try_from(time - scenario::SETUP)?,
+            captured_at: time * 1_000,
+            latitude: place.latitude,
+            longitude: place.longitude,
+            accuracy: ACCURACY,
+            schema: SCHEMA,
+            values: Values::new(&[temperature])?,
+        };
+        Ok(self.sign(reading))
+    }
+
+    fn sign(&self, reading: Reading) -> SignedReading {
+        let signature: [u8; SIGNATURE_LEN] = self.signer.sign(&reading.digest());
+        SignedReading { reading, signature }
+    }
+}
+
+/// Hands a reading to a worker over HTTP, and returns what became of it.
+pub fn deliver(
+    http: &reqwest::blocking::Client,
+    operator: &Operator,
+    signed: &SignedReading,
+) -> Result<String> {
+    let answer: Accepted = http
+        .post(format!("{}/v1/readings", operator.url))
+        .body(signed.to_bytes())
+        .send()?
+        .error_for_status()?
+        .json()?;
+    answer
+        .results
+        .into_iter()
+        .next()
+        .context("the worker says nothing of the reading")
+}

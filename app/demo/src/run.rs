@@ -1,0 +1,321 @@
+//! The demo's course, stage by stage.
+
+use crate::actors::{self, Device, Operator, Owner};
+use crate::network::Network;
+use crate::policy::FrostPolicy;
+use crate::scenario::{self, Weather, AIRPORTS, HOUR, OPERATORS};
+use crate::summary::Summary;
+use crate::{rewards, show};
+use anyhow::{bail, ensure, Context, Result};
+use feed_reader::Mask;
+use fieldproof_worker::Event;
+use std::path::Path;
+use std::time::Instant;
+use tokio::runtime::Runtime;
+
+/// Most steps that a worker may take until there is nothing left to do.
+const MOST_STEPS: usize = 32;
+
+/// All that takes part while hours pass.
+pub struct Course<'a> {
+    /// Chain and network.
+    pub network: &'a Network,
+    /// What was measured.
+    pub weather: &'a Weather,
+    /// The operators.
+    pub operators: &'a [Operator],
+    /// The owners.
+    pub owners: &'a [Owner],
+    /// The devices.
+    pub devices: &'a [Device],
+    http: reqwest::blocking::Client,
+    refused: bool,
+}
+
+/// Runs all of it on the programs in `directory`.
+pub fn run(directory: &Path) -> Result<Summary> {
+    let start = Instant::now();
+    let weather = Weather::load()?;
+    let data = tempfile::tempdir().context("no directory for the databases")?;
+
+    show::stage("Programs and network, on an embedded chain");
+    let network = Network::start(directory)?;
+
+    show::stage("Operators, each with its own worker and database");
+    let runtime = Runtime::new()?;
+    let operators = actors::operators(&network, &runtime, data.path())?;
+
+    show::stage("Owners, and devices with keys of both curves");
+    let owners = actors::owners(&network)?;
+    let devices = actors::devices(&network, &owners)?;
+
+    show::stage("A frost policy, paid from the feed");
+    let mut policy = FrostPolicy::write(&network)?;
+
+    let mut course = Course {
+        network: &network,
+        weather: &weather,
+        operators: &operators,
+        owners: &owners,
+        devices: &devices,
+        http: reqwest::blocking::Client::new(),
+        refused: false,
+    };
+    show::stage("Readings before the first forecast");
+    course.warm_up()?;
+    show::stage("Forecasts: an hour ahead, from the last sixteen readings");
+    course.forecast(&mut policy)?;
+    ensure!(
+        course.refused,
+        "nobody refused the tampered payload: it was not noticed"
+    );
+    show::stage("What the chain and the databases hold");
+    Summary::read(&course, &policy, start)
+}
+
+impl Course<'_> {
+    /// What the worker of operator `number` answers to a GET of `path`.
+    pub fn get<T: serde::de::DeserializeOwned>(&self, number: usize, path: &str) -> Result<T> {
+        let url = format!("{}{path}", self.operators[number].url);
+        Ok(self.http.get(url).send()?.error_for_status()?.json()?)
+    }
+
+    fn warm_up(&mut self) -> Result<()> {
+        let mut time = scenario::FIRST_READING;
+        let mut accepted = 0;
+        while time < scenario::FIRST_FORECAST {
+            accepted += self.measure(time)?;
+            if time == scenario::BAD_INPUT {
+                self.bad_input(time)?;
+            }
+            time += HOUR;
+        }
+        show::line(&format!(
+            "{} to {}: {accepted} readings accepted",
+            show::time(scenario::FIRST_READING),
+            show::time(time - HOUR)
+        ));
+        Ok(())
+    }
+
+    /// Each device sends what was measured at `time` to its airport's operator. Hours without a measurement stay empty.
+    fn measure(&mut self, time: i64) -> Result<usize> {
+        self.network.chain.set_time(time + scenario::ARRIVAL);
+        self.settle_down()?;
+        let mut accepted = 0;
+        for device in self.devices {
+            let Some(temperature) = self.weather.temperature(device.airport, time) else {
+                continue;
+            };
+            let signed = device.measure(temperature, time)?;
+            let operator = &self.operators[device.airport];
+            let result = actors::deliver(&self.http, operator, &signed)?;
+            ensure!(
+                result == "accepted",
+                "a good reading was rejected: {result}"
+            );
+            accepted += 1;
+        }
+        Ok(accepted)
+    }
+
+    /// Sends what no worker may take, and checks that it is rejected for the right reason.
+    fn bad_input(&self, time: i64) -> Result<()> {
+        let (device, other) = (&self.devices[0], &self.devices[1]);
+        let temperature = self
+            .weather
+            .temperature(device.airport, time)
+            .context("bad input needs an hour with a measurement")?;
+        let replay = device.measure(temperature, time)?;
+        let mut forged = device.measure(temperature + 500, time + 1)?;
+        forged.signature = other.measure(temperature + 500, time + 1)?.signature;
+        let stranger = Device::unregistered(self.network, device.airport);
+        let unregistered = stranger.measure(temperature, time)?;
+        let future = device.measure(temperature, time + HOUR)?;
+        let cases = [
+            ("a forged signature", forged, "bad_signature"),
+            ("a reading again", replay, "replay"),
+            (
+                "a device that nobody registered",
+                unregistered,
+                "unknown_device",
+            ),
+            ("a clock in the future", future, "clock_in_future"),
+        ];
+        for (what, signed, expected) in cases {
+            let result = actors::deliver(&self.http, &self.operators[device.airport], &signed)?;
+            ensure!(
+                result == expected,
+                "{what} should be rejected as {expected}, and is {result}"
+            );
+            show::line(&format!(
+                "{}  {} gets {what:<32} rejected: {result}",
+                show::time(time),
+                OPERATORS[device.airport].0
+            ));
+        }
+        Ok(())
+    }
+
+    fn forecast(&mut self, policy: &mut FrostPolicy) -> Result<()> {
+        for hour in 0..scenario::FORECAST_HOURS {
+            let time = scenario::FIRST_FORECAST + hour * HOUR;
+            self.measure(time)?;
+            self.network.chain.set_time(time + scenario::ROUND_OVER);
+            let events = self.settle_down()?;
+            self.show_hour(time, &events)?;
+            policy.attempt(self.network)?;
+            for (_, event) in &events {
+                if let Event::RewardsFinal { epoch, .. } = event {
+                    rewards::claim_all(self, *epoch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has every worker step until none has anything left to do. Returns what happened, with the operator's number.
+    fn settle_down(&mut self) -> Result<Vec<(usize, Event)>> {
+        let mut all = Vec::new();
+        for _ in 0..MOST_STEPS {
+            let mut quiet = true;
+            for (number, operator) in self.operators.iter().enumerate() {
+                let events = operator
+                    .worker
+                    .step()
+                    .with_context(|| format!("{}'s worker", operator.name))?;
+                quiet &= events.is_empty();
+                all.extend(events.into_iter().map(|event| (number, event)));
+            }
+            if quiet {
+                return Ok(all);
+            }
+        }
+        bail!("the workers do not come to rest: {:?}", all.last())
+    }
+
+    fn show_hour(&mut self, time: i64, events: &[(usize, Event)]) -> Result<()> {
+        for (number, airport) in AIRPORTS.iter().enumerate() {
+            let Some(line) = hour_line(number, events) else {
+                show::line(&format!(
+                    "{}  {}  no forecast",
+                    show::time(time),
+                    airport.code
+                ));
+                continue;
+            };
+            let measured = self.weather.temperature(number, time);
+            let measured = measured.map_or("     -".to_owned(), |t| show::degrees(t.into()));
+            show::line(&format!(
+                "{}  {}  {measured} °C → {line}",
+                show::time(time),
+                airport.code
+            ));
+        }
+        for (number, event) in events {
+            self.show_event(*number, event);
+        }
+        Ok(())
+    }
+
+    fn show_event(&mut self, number: usize, event: &Event) {
+        let name = self.operators[number].name;
+        let text = match event {
+            Event::Refused { pool, reason, .. } => {
+                self.refused = true;
+                let by = self
+                    .operators
+                    .iter()
+                    .find(|operator| operator.pool == *pool);
+                let by = by.map_or("somebody", |operator| operator.name);
+                format!("{by} refuses to sign {name}'s attestation: {reason}")
+            }
+            Event::Failed { what, detail } => format!("{name}: {what} failed: {detail}"),
+            Event::Proposed {
+                epoch,
+                reward_sum,
+                signature,
+                compute_units,
+                ..
+            } => format!(
+                "{name} proposes the rewards of epoch {epoch}, {} tokens in all  {}",
+                show::tokens(*reward_sum),
+                done(signature, *compute_units)
+            ),
+            Event::Voted {
+                epoch,
+                signature,
+                compute_units,
+                ..
+            } => format!(
+                "{name} votes on epoch {epoch}  {}",
+                done(signature, *compute_units)
+            ),
+            Event::RewardsFinal {
+                epoch,
+                signature,
+                compute_units,
+                ..
+            } => format!(
+                "epoch {epoch} is final  {}",
+                done(signature, *compute_units)
+            ),
+            _ => return,
+        };
+        show::line(&format!("    {text}"));
+    }
+}
+
+/// What operator `number` brought to the chain for its airport in this hour.
+fn hour_line(number: usize, events: &[(usize, Event)]) -> Option<String> {
+    let own = || {
+        events
+            .iter()
+            .filter(|(by, _)| *by == number)
+            .map(|(_, event)| event)
+    };
+    let (value, mask, finalized) = own().find_map(|event| match event {
+        Event::Finalized {
+            value,
+            mask,
+            signature,
+            compute_units,
+            ..
+        } => Some((*value, *mask, done(signature, *compute_units))),
+        _ => None,
+    })?;
+    let committed = own().find_map(|event| match event {
+        Event::Committed {
+            signature: Some(signature),
+            compute_units: Some(units),
+            ..
+        } => Some(done(signature, *units)),
+        _ => None,
+    })?;
+    let (signers, attested) = own().find_map(|event| match event {
+        Event::Attested {
+            signers,
+            signature,
+            compute_units,
+            ..
+        } => Some((*signers, done(signature, *compute_units))),
+        _ => None,
+    })?;
+    let verified = if mask & Mask::COMMITTEE != 0 {
+        signers
+    } else {
+        0
+    };
+    Some(format!(
+        "{} °C  commit {committed}  attest {attested} by {verified}  final {finalized}",
+        show::degrees(value)
+    ))
+}
+
+fn done(signature: &solana_signature::Signature, compute_units: u64) -> String {
+    format!(
+        "{} {:>6} CU",
+        show::short(signature),
+        show::thousands(compute_units)
+    )
+}

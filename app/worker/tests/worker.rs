@@ -1,0 +1,482 @@
+//! Parts of a worker that need no chain: payloads, the database, scores and rewards.
+
+use commitment::{sum, CommitmentLeaf, READINGS_PER_WINDOW};
+use device_protocol::{Curve, Hash, Reading, SignedReading, Values};
+use fieldproof_client::key::DeviceSigner;
+use fieldproof_worker::payload::{self, Payload, PayloadError, Reward, Rewards};
+use fieldproof_worker::score::{self, Committed, Payee, OPERATOR, OWNER};
+use fieldproof_worker::store::Store;
+use fieldproof_worker::window::{Batch, Window};
+use fieldproof_worker::Reject;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use tempfile::TempDir;
+
+fn any_reading() -> impl Strategy<Value = SignedReading> {
+    (
+        any::<(Hash, Hash, u32, u32, u64)>(),
+        0..=i64::MAX,
+        -900_000_000..=900_000_000i32,
+        -1_800_000_000..=1_800_000_000i32,
+        any::<(u16, u16)>(),
+        prop::collection::vec(any::<i32>(), 1..=Values::MAX),
+        any::<[u8; 32]>(),
+    )
+        .prop_map(
+            |(ids, captured_at, latitude, longitude, (accuracy, schema), values, half)| {
+                let (network, device, leaf_nonce, session, sequence) = ids;
+                let mut signature = [7; 64];
+                signature[..32].copy_from_slice(&half);
+                SignedReading {
+                    reading: Reading {
+                        network,
+                        device,
+                        leaf_nonce,
+                        session,
+                        sequence,
+                        captured_at,
+                        latitude,
+                        longitude,
+                        accuracy,
+                        schema,
+                        values: Values::new(&values).expect("1 to 32 values"),
+                    },
+                    signature,
+                }
+            },
+        )
+}
+
+fn any_window() -> impl Strategy<Value = Window> {
+    (
+        any::<(u16, u32)>(),
+        prop::collection::vec(any_reading(), READINGS_PER_WINDOW),
+    )
+        .prop_map(|((tree, index), readings)| Window {
+            tree,
+            index,
+            readings: Box::new(readings.try_into().expect("16 readings")),
+        })
+}
+
+fn any_batch() -> impl Strategy<Value = Batch> {
+    (
+        any::<(Hash, Hash, u64)>(),
+        prop::collection::vec(any_window(), 0..3),
+    )
+        .prop_map(|((feed, model, round), windows)| Batch {
+            feed,
+            model,
+            round,
+            windows,
+        })
+}
+
+fn any_payload() -> impl Strategy<Value = Payload> {
+    let readings = (
+        any::<(Hash, Hash)>(),
+        prop::collection::vec(any_batch(), 0..3),
+    )
+        .prop_map(|((network, stream), batches)| Payload::Readings {
+            network,
+            stream,
+            batches,
+        });
+    let entry =
+        any::<(u8, u32, Hash, u64, u64)>().prop_map(|(kind, index, payee, score, cumulative)| {
+            Reward {
+                kind,
+                index,
+                payee,
+                score,
+                cumulative,
+            }
+        });
+    let rewards = (any::<(Hash, u64, u8)>(), prop::collection::vec(entry, 0..8)).prop_map(
+        |((network, epoch, depth), entries)| Payload::Rewards {
+            network,
+            rewards: Rewards {
+                epoch,
+                depth,
+                entries,
+            },
+        },
+    );
+    prop_oneof![readings, rewards]
+}
+
+mod payloads {
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn decode_to_what_was_encoded(payload in any_payload()) {
+            prop_assert_eq!(Payload::decode(&payload.encode()), Ok(payload));
+        }
+
+        #[test]
+        fn are_refused_when_cut_or_followed_by_anything(
+            payload in any_payload(),
+            cut in any::<prop::sample::Index>(),
+            more in 1..9usize,
+        ) {
+            let bytes = payload.encode();
+            prop_assert!(Payload::decode(&bytes[..cut.index(bytes.len())]).is_err());
+            let longer = [bytes, vec![0; more]].concat();
+            prop_assert_eq!(Payload::decode(&longer), Err(PayloadError::Length));
+        }
+
+        #[test]
+        fn of_altered_bytes_are_refused_or_encode_to_those_bytes(
+            payload in any_payload(),
+            place in any::<prop::sample::Index>(),
+            flip in 1..=255u8,
+        ) {
+            let mut bytes = payload.encode();
+            let place = place.index(bytes.len());
+            bytes[place] ^= flip;
+            if let Ok(other) = Payload::decode(&bytes) {
+                prop_assert_ne!(&other, &payload);
+                prop_assert_eq!(other.encode(), bytes);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn of_any_bytes_never_panic(
+            start in prop::sample::select(vec![&b""[..], b"FPP1", b"FPP1\0", b"FPP1\x01"]),
+            rest in prop::collection::vec(any::<u8>(), 0..400),
+        ) {
+            let bytes = [start, &rest].concat();
+            if let Ok(payload) = Payload::decode(&bytes) {
+                prop_assert_eq!(payload.encode(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn do_not_allocate_on_a_counts_word() {
+        let mut bytes = b"FPP1\0".to_vec();
+        bytes.extend_from_slice(&[0; 64]);
+        bytes.extend_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(Payload::decode(&bytes), Err(PayloadError::Length));
+    }
+
+    #[test]
+    fn of_another_magic_or_kind_are_refused() {
+        for bytes in [b"FPP2\0".as_slice(), b"FPP1\x02"] {
+            let bytes = [bytes, &[0; 200]].concat();
+            assert_eq!(Payload::decode(&bytes), Err(PayloadError::Magic));
+        }
+    }
+}
+
+mod store {
+    use super::*;
+
+    fn reading(signer: &DeviceSigner, sequence: u64, value: i32) -> SignedReading {
+        let reading = Reading {
+            network: [1; 32],
+            device: signer.device_key().id(),
+            leaf_nonce: 0,
+            session: 0,
+            sequence,
+            captured_at: sequence as i64 * 1_000,
+            latitude: 0,
+            longitude: 0,
+            accuracy: 1,
+            schema: 1,
+            values: Values::new(&[value]).expect("value"),
+        };
+        SignedReading {
+            signature: signer.sign(&reading.digest()),
+            reading,
+        }
+    }
+
+    #[test]
+    fn knows_replays_and_equivocations_after_it_was_opened_again() {
+        let data = TempDir::new().expect("directory");
+        let signer = DeviceSigner::generate(Curve::P256);
+        let first = reading(&signer, 1, 10);
+        let (second, other) = (reading(&signer, 2, 20), reading(&signer, 2, 21));
+        {
+            let store = Store::open(data.path()).expect("store");
+            let results = store.take_readings(&[Ok(first), Ok(second), Ok(first)]);
+            assert_eq!(
+                results.expect("store"),
+                [Ok(()), Ok(()), Err(Reject::Replay)]
+            );
+        }
+        let store = Store::open(data.path()).expect("store");
+        let results = store.take_readings(&[
+            Ok(first),
+            Ok(other),
+            Ok(second),
+            Err(Reject::Malformed),
+            Ok(reading(&signer, 3, 30)),
+        ]);
+        assert_eq!(
+            results.expect("store"),
+            [
+                Err(Reject::Replay),
+                Err(Reject::Equivocation),
+                Err(Reject::Replay),
+                Err(Reject::Malformed),
+                Ok(())
+            ]
+        );
+        let counters: BTreeMap<String, u64> =
+            store.counters().expect("store").into_iter().collect();
+        let expected = [
+            ("accepted", 3),
+            ("equivocation", 1),
+            ("malformed", 1),
+            ("replay", 3),
+        ];
+        assert_eq!(
+            counters,
+            expected
+                .map(|(name, count)| (name.to_owned(), count))
+                .into()
+        );
+        assert_eq!(store.reading_count().expect("store"), 3);
+        // The first of a sequence stands.
+        let device = signer.device_key().id();
+        assert_eq!(
+            store.readings(&device, 2_000, 2_000).expect("store"),
+            [second]
+        );
+    }
+
+    #[test]
+    fn gives_a_devices_readings_of_a_span_oldest_first() {
+        let data = TempDir::new().expect("directory");
+        let store = Store::open(data.path()).expect("store");
+        let (one, two) = (
+            DeviceSigner::generate(Curve::Ed25519),
+            DeviceSigner::generate(Curve::Ed25519),
+        );
+        let of_one = [4, 300, 2, 70_000].map(|sequence| reading(&one, sequence, 5));
+        let of_two = reading(&two, 3, 5);
+        store
+            .take_readings(&of_one.map(Ok))
+            .and_then(|_| store.take_readings(&[Ok(of_two)]))
+            .expect("store");
+        let [four, three_hundred, two_, _] = of_one;
+        let found = store.readings(&one.device_key().id(), 2_000, 300_000);
+        assert_eq!(found.expect("store"), [two_, four, three_hundred]);
+        let found = store.readings(&one.device_key().id(), 2_001, 299_999);
+        assert_eq!(found.expect("store"), [four]);
+    }
+
+    #[test]
+    fn decides_each_commitment_once() {
+        let data = TempDir::new().expect("directory");
+        let store = Store::open(data.path()).expect("store");
+        let hash = payload::hash(b"first");
+        store
+            .decide_commitment::<_, ()>(0, &"record", b"first", &[])
+            .expect("store");
+        assert!(store
+            .decide_commitment::<_, ()>(0, &"another", b"second", &[])
+            .is_err());
+        drop(store);
+        let store = Store::open(data.path()).expect("store");
+        assert_eq!(store.commitments::<String>().expect("store"), ["record"]);
+        assert_eq!(
+            store.payload(&hash).expect("store").as_deref(),
+            Some(&b"first"[..])
+        );
+        assert_eq!(
+            store.payload(&payload::hash(b"second")).expect("store"),
+            None
+        );
+    }
+
+    #[test]
+    fn follows_devices_commitments_and_cursor_together() {
+        let data = TempDir::new().expect("directory");
+        let leaf = CommitmentLeaf {
+            sequence: 3,
+            posted_at: 1_000,
+            root: [2; 32],
+            batches: 1,
+            payload_hash: [3; 32],
+            payload_len: 9,
+        };
+        let store = Store::open(data.path()).expect("store");
+        assert_eq!(store.cursor().expect("store"), None);
+        store
+            .follow(&[([5; 32], "device")], &[([6; 32], leaf)], b"cursor")
+            .expect("store");
+        drop(store);
+        let store = Store::open(data.path()).expect("store");
+        assert_eq!(
+            store.cursor().expect("store").as_deref(),
+            Some(&b"cursor"[..])
+        );
+        assert_eq!(store.devices::<String>().expect("store"), ["device"]);
+        assert_eq!(
+            store.seen_commitment(&[6; 32], 3).expect("store"),
+            Some(leaf)
+        );
+        assert_eq!(store.seen_commitment(&[6; 32], 4).expect("store"), None);
+        assert_eq!(store.seen_commitments().expect("store"), [([6; 32], leaf)]);
+    }
+}
+
+mod scores {
+    use super::*;
+
+    fn committed(pool: u8, owner: u8, sequence: u64, posted_at: i64) -> Committed {
+        Committed {
+            pool: [pool; 32],
+            owner: [owner; 32],
+            key: ([owner; 32], 0, sequence),
+            posted_at,
+        }
+    }
+
+    #[test]
+    fn count_a_reading_once_where_it_was_committed_first() {
+        let readings = [
+            committed(1, 9, 1, 50), // before the epoch
+            committed(1, 9, 2, 100),
+            committed(2, 9, 2, 101), // again, elsewhere
+            committed(2, 9, 1, 102), // it counted in an epoch before
+            committed(2, 8, 1, 199),
+            committed(2, 8, 2, 200), // after the epoch
+        ];
+        let scores = score::scores(readings, 100, 200);
+        let expected = [
+            ((OWNER, [8; 32]), 1),
+            ((OWNER, [9; 32]), 1),
+            ((OPERATOR, [1; 32]), 1),
+            ((OPERATOR, [2; 32]), 1),
+        ];
+        assert_eq!(scores, expected.into());
+    }
+
+    #[test]
+    fn give_nothing_to_those_who_are_no_payees_and_grow_what_was_earned_before() {
+        let scores = [((OWNER, [1; 32]), 1), ((OWNER, [2; 32]), 5)].into();
+        let payees = [
+            Payee {
+                kind: OWNER,
+                index: 0,
+                key: [1; 32],
+            },
+            Payee {
+                kind: OWNER,
+                index: 1,
+                key: [3; 32],
+            },
+            Payee {
+                kind: OPERATOR,
+                index: 0,
+                key: [4; 32],
+            },
+        ];
+        let previous = [((OWNER, [1; 32]), 40), ((OWNER, [3; 32]), 2)].into();
+        let rewards = score::rewards(7, &scores, &payees, &previous, 100, 50).expect("rewards");
+        let entry = |index, payee, score, cumulative| Reward {
+            kind: OWNER,
+            index,
+            payee,
+            score,
+            cumulative,
+        };
+        assert_eq!(
+            rewards.entries,
+            [entry(0, [1; 32], 1, 140), entry(1, [3; 32], 0, 2)]
+        );
+        assert_eq!((rewards.epoch, rewards.depth), (7, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn never_share_out_more_than_the_parts_of_the_budget(
+            given in prop::collection::vec((0..=1u8, 0..40u32, any::<u64>(), 0..1u64 << 40), 1..30),
+            owners_part in any::<u64>(),
+            operators_part in any::<u64>(),
+        ) {
+            let mut places = BTreeSet::new();
+            let (mut payees, mut scores, mut previous) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+            for (kind, index, score, before) in given {
+                if !places.insert((kind, index)) {
+                    continue;
+                }
+                let mut key = [kind; 32];
+                key[..4].copy_from_slice(&index.to_le_bytes());
+                payees.push(Payee { kind, index, key });
+                // Sums of scores must fit, as numbers of readings do.
+                scores.insert((kind, key), score >> 8);
+                previous.insert((kind, key), before);
+            }
+            let rewards =
+                score::rewards(1, &scores, &payees, &previous, owners_part, operators_part);
+            let Some(rewards) = rewards else {
+                // Only sums beyond 64 bits don't fit.
+                prop_assert!(owners_part.max(operators_part) > u64::MAX - (1 << 40));
+                return Ok(());
+            };
+            for (kind, part) in [(OWNER, owners_part), (OPERATOR, operators_part)] {
+                let sum: u128 = rewards
+                    .entries
+                    .iter()
+                    .filter(|entry| entry.kind == kind)
+                    .map(|entry| u128::from(entry.cumulative))
+                    .sum();
+                let before: u128 = previous
+                    .iter()
+                    .filter(|((of, _), _)| *of == kind)
+                    .map(|(_, amount)| u128::from(*amount))
+                    .sum();
+                prop_assert!(sum <= before + u128::from(part));
+            }
+            for entry in &rewards.entries {
+                prop_assert!(entry.cumulative >= previous[&(entry.kind, entry.payee)]);
+            }
+            // Both trees hold every entry at its place.
+            if let Ok((score_tree, reward_tree)) = score::trees(&rewards) {
+                for entry in &rewards.entries {
+                    let depth = u32::from(rewards.depth);
+                    for (tree, leaf) in [
+                        (&score_tree, sum::score_leaf(&entry.payee, entry.score)),
+                        (&reward_tree, sum::reward_leaf(&entry.payee, entry.cumulative)),
+                    ] {
+                        let path = tree.path(entry.kind, entry.index).expect("path");
+                        let proof = commitment::verify_sum(
+                            tree.root(), depth, entry.kind, entry.index, leaf, &path,
+                        );
+                        prop_assert_eq!(proof, Ok(()));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn come_out_the_same_whatever_the_payees_order() {
+        let scores: score::Scores = (0..9)
+            .map(|payee| ((OWNER, [payee; 32]), u64::from(payee)))
+            .collect();
+        let mut payees: Vec<Payee> = (0..9)
+            .map(|index| Payee {
+                kind: OWNER,
+                index,
+                key: [index as u8; 32],
+            })
+            .collect();
+        let rewards = |payees: &[Payee]| {
+            score::rewards(0, &scores, payees, &BTreeMap::new(), 1_000, 0).expect("rewards")
+        };
+        let forward = rewards(&payees);
+        payees.reverse();
+        assert_eq!(rewards(&payees), forward);
+    }
+}
