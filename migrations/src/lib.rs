@@ -25,6 +25,7 @@ use inference::ModelRef;
 use reward_emission::state::{Emission, Schedule};
 use security_pool::state::Roster;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub const PROGRAMS: [&str; 6] = [
 
 /// Bytes of a mint's account.
 const MINT_BYTES: usize = 82;
+/// Domain of the message whose signature makes a tree's key.
+const TREE_KEY: &[u8] = b"fieldproof:tree-key:v1";
 
 /// Why a migration stopped. What was done stays done.
 #[derive(Debug, thiserror::Error)]
@@ -148,8 +151,17 @@ impl Migration<'_> {
     }
 
     fn send(&mut self, name: &str, instructions: &[Instruction]) -> Result<(), MigrationError> {
-        let done =
-            transaction::send(self.chain, instructions, self.authority, &[]).map_err(at(name))?;
+        self.send_signed(name, instructions, &[])
+    }
+
+    fn send_signed(
+        &mut self,
+        name: &str,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<(), MigrationError> {
+        let done = transaction::send(self.chain, instructions, self.authority, signers)
+            .map_err(at(name))?;
         (self.report)(&Step {
             name: name.to_owned(),
             signature: Some(done.signature.to_string()),
@@ -282,27 +294,32 @@ impl Migration<'_> {
         Ok((id, address))
     }
 
+    /// The key of the network's tree `number`, which signs when it is added. It follows from the authority's signature,
+    /// so that only the authority can find it, and finds it again.
+    fn tree_key(&self, network: &Pubkey, number: usize) -> Keypair {
+        let message = [TREE_KEY, network.as_ref(), &number.to_le_bytes()].concat();
+        let signature = self.authority.sign_message(&message);
+        Keypair::new_from_array(Sha256::digest(signature).into())
+    }
+
     fn trees(&mut self, config: &Config, network: &Pubkey) -> Result<Vec<Pubkey>, MigrationError> {
         let mut trees = Vec::new();
         for (number, wanted) in config.trees.iter().enumerate() {
             let name = format!("tree-{number}");
-            let (seed, address) = self.derived(&name, config, &device_registry::ID)?;
+            let key = self.tree_key(network, number);
+            let address = key.pubkey();
             trees.push(address);
-            if self.chain.account(&address).map_err(at(&name))?.is_some() {
-                let bytes = device_registry::state::tree::size(wanted.depth, wanted.canopy);
-                let known = self.chain.account(&address).map_err(at(&name))?;
-                same(
-                    known.is_some_and(|account| account.data.len() == bytes),
-                    &name,
-                )?;
+            let bytes = device_registry::state::tree::size(wanted.depth, wanted.canopy);
+            if let Some(known) = self.chain.account(&address).map_err(at(&name))? {
+                same(known.data.len() == bytes, &name)?;
                 self.done(&name);
                 continue;
             }
-            let bytes = device_registry::state::tree::size(wanted.depth, wanted.canopy);
-            let create = self.create(&seed, &address, bytes, &device_registry::ID)?;
-            let add =
-                registry::add_tree(network, &self.key(), &address, wanted.depth, wanted.canopy);
-            self.send(&name, &[create, add])?;
+            let rent = self.chain.rent(bytes).map_err(at(&name))?;
+            let (depth, canopy) = (wanted.depth, wanted.canopy);
+            let create = registry::create_tree_account(&self.key(), &address, depth, canopy, rent);
+            let add = registry::add_tree(network, &self.key(), &address, depth, canopy);
+            self.send_signed(&name, &[create, add], &[&key])?;
         }
         Ok(trees)
     }

@@ -6,4 +6,5 @@ mod suite {
     mod device_registry;
     mod reward_emission;
     mod security_pool;
+    mod worker;
 }

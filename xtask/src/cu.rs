@@ -12,9 +12,8 @@ use crate::{
 /// Writes docs/benchmarks.md, or compares with it when `check` is set; `json` gets the figures too.
 pub fn run(workspace: &Workspace, check: bool, json: Option<PathBuf>) -> Result<()> {
     let programs = build::run(workspace)?;
-    let mut cu = workspace.cargo(&["run"]);
-    cu.args(["--package", "tests", "--bin", "cu", "--", "--programs"])
-        .arg(programs);
+    let mut cu = workspace.binary("cu")?;
+    cu.arg("--programs").arg(programs);
     cu.arg("--out")
         .arg(workspace.root.join("docs/benchmarks.md"));
     if check {

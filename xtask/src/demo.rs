@@ -12,9 +12,7 @@ use crate::{
 /// Passes `args` on.
 pub fn run(workspace: &Workspace, args: &[OsString]) -> Result<()> {
     let programs = build::run(workspace)?;
-    let mut demo = workspace.cargo(&["run"]);
-    demo.args(["--package", "demo", "--", "--programs"])
-        .arg(programs)
-        .args(args);
+    let mut demo = workspace.binary("demo")?;
+    demo.arg("--programs").arg(programs).args(args);
     workspace::hand_over(&mut demo)
 }

@@ -16,12 +16,17 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     env::set_var("__CARGO_DEFAULT_LIB_METADATA", "idl");
     let out = workspace.target.join("idl");
     fs::create_dir_all(&out)?;
-    // Its own flags would make cargo build everything else again afterwards.
+    // Nothing here needs to be fast, and building it otherwise takes long.
+    let unoptimised = r#"profile.dev.package."*".opt-level=0"#;
     let target = workspace.target.join("idl-build").display().to_string();
     for program in &workspace.programs {
         let idl = IdlBuilder::new()
             .program_path(program.dir.clone())
-            .cargo_args(vec!["--target-dir".into(), target.clone()])
+            .cargo_args(
+                ["--target-dir", &target, "--config", unoptimised]
+                    .map(String::from)
+                    .into(),
+            )
             .build()
             .with_context(|| format!("the interface of {}", program.package))?;
         let address = program.address()?;

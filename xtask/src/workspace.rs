@@ -83,6 +83,13 @@ impl Workspace {
             .arg(self.root.join("Cargo.toml"));
         cargo
     }
+
+    /// The binary of this name, just built. It shares its dependencies with the tests: their features are those of
+    /// the whole workspace.
+    pub fn binary(&self, name: &str) -> Result<Command> {
+        run(self.cargo(&["build"]).args(["--workspace", "--bin", name]))?;
+        Ok(Command::new(self.target.join("debug").join(name)))
+    }
 }
 
 impl Program {

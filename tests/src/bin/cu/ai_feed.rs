@@ -1,0 +1,306 @@
+//! ai-feed: a feed's life, with a committee of 64 and streams of 2^20 commitments.
+
+use crate::bench::Bench;
+use crate::stream::Proof;
+use ai_feed::instructions::{CreateFeedArgs, SubmitAttestationArgs};
+use ai_feed::state::{Attestation, CELLS, PASSABLE};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anyhow::Result;
+use bytemuck::Zeroable;
+use commitment::BatchLeaf;
+use device_protocol::{feed_id, InputSpec};
+use device_registry::state::Network;
+use fieldproof_client::ai_feed::{self as client, Attested, Attesting};
+use fieldproof_client::{data_commitment as streams, poseidon::poseidon, precompile};
+use inference::{Header, Model, ModelRef, BIASES, SHIFTS, WEIGHTS};
+use security_pool::state::{Committee, CommitteeEntry, Pool, MAX_OPERATORS};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use tests::START;
+
+/// Seconds of a round.
+const ROUND: i64 = 60;
+/// Seconds of the feed's grace.
+const GRACE: i64 = 30;
+/// Seconds in which an attestation can be challenged.
+const CHALLENGE: i64 = 600;
+/// The round in which the bench starts.
+const FIRST: u64 = START as u64 / ROUND as u64;
+/// Committee members that sign in a transaction.
+const SIGNERS: usize = 5;
+/// Streams of the largest round.
+const STREAMS: usize = 16;
+/// Members whose allocations are two thirds of the committee's: the last, which are found last.
+const HEAVY: [usize; SIGNERS] = [59, 60, 61, 62, 63];
+/// Members that count for next to nothing.
+const LIGHT: [usize; SIGNERS] = [0, 1, 2, 3, 4];
+/// The network's id.
+const NETWORK: [u8; 32] = [7; 32];
+
+pub fn measure(bench: &Bench) -> Result<()> {
+    let feed = Feed::open(bench)?;
+    let last = MAX_OPERATORS - 1;
+    bench.harness.advance(ROUND);
+
+    let round = FIRST;
+    let case = "the round's first; 32 windows, stream of 2^20 commitments";
+    let attestation = feed.attest(last, round, Some(case))?;
+    let case = "5 signers, roster of 64";
+    feed.sign(&attestation, &LIGHT, Some(case))?;
+    let case = "5 signers, roster of 64; the attestation passes";
+    feed.sign(&attestation, &HEAVY, Some(case))?;
+    let finalize = client::finalize_round(&feed.network, &feed.key, round, &bench.payer());
+    bench.measure("finalize_round", "1 stream", &[finalize], &[])?;
+
+    let round = round + 1;
+    bench.harness.advance(ROUND);
+    for member in MAX_OPERATORS - STREAMS..MAX_OPERATORS {
+        let case = "the round's 16th stream; 32 windows, stream of 2^20 commitments";
+        let attestation = feed.attest(member, round, (member == last).then_some(case))?;
+        feed.sign(&attestation, &HEAVY, None)?;
+    }
+    let finalize = client::finalize_round(&feed.network, &feed.key, round, &bench.payer());
+    bench.measure("finalize_round", "16 streams", &[finalize], &[])?;
+
+    let passed_over = round + 1;
+    bench.harness.advance(ROUND);
+    feed.attest(last, passed_over, None)?;
+    let round = passed_over + 1;
+    bench.harness.advance(ROUND);
+    let attestation_of_next = feed.attest(last, round, None)?;
+    feed.sign(&attestation_of_next, &HEAVY, None)?;
+    let finalize = client::finalize_round(&feed.network, &feed.key, round, &bench.payer());
+    bench.run(&[finalize], &[])?;
+    let close = client::close_round(&feed.key, passed_over, &bench.payer());
+    bench.measure("close_round", "", &[close], &[])?;
+    bench.harness.advance(CHALLENGE);
+    let close = client::close_attestation(&feed.key, &attestation, &bench.payer());
+    bench.measure("close_attestation", "", &[close], &[])?;
+
+    let heir = bench.key();
+    let offer = client::transfer_authority(&feed.key, &feed.creator.pubkey(), heir.pubkey());
+    bench.measure("transfer_authority", "", &[offer], &[&feed.creator])?;
+    let accept = client::accept_authority(&feed.key, &heir.pubkey());
+    bench.measure("accept_authority", "", &[accept], &[&heir])?;
+    let freeze = client::freeze_feed(&feed.key, &heir.pubkey());
+    bench.measure("freeze_feed", "", &[freeze], &[&heir])
+}
+
+/// A member of the committee.
+struct Member {
+    signer: Keypair,
+    pool: Pubkey,
+}
+
+/// A feed in a network with a full committee.
+struct Feed<'a> {
+    bench: &'a Bench,
+    network: Pubkey,
+    committee: Pubkey,
+    members: Vec<Member>,
+    creator: Keypair,
+    model: [u8; 32],
+    key: Pubkey,
+}
+
+impl<'a> Feed<'a> {
+    fn open(bench: &'a Bench) -> Result<Self> {
+        let (network, committee) = (bench.address(), bench.address());
+        let (creator, payer) = (bench.key(), bench.payer());
+        bench.put(
+            &network,
+            &Network {
+                version: 1,
+                id: NETWORK,
+                genesis: START,
+                epoch_length: 86_400,
+                ..Network::zeroed()
+            },
+        )?;
+        let mut drawn = Committee {
+            version: 1,
+            network,
+            count: MAX_OPERATORS as u32,
+            ..Committee::zeroed()
+        };
+        let mut members = Vec::new();
+        for (number, entry) in drawn.entries.iter_mut().enumerate() {
+            let member = Member {
+                signer: bench.key(),
+                pool: bench.address(),
+            };
+            *entry = CommitteeEntry {
+                pool: member.pool,
+                signer: member.signer.pubkey(),
+                allocation: if HEAVY.contains(&number) { 1_000 } else { 1 },
+            };
+            drawn.total += entry.allocation;
+            bench.put(
+                &member.pool,
+                &Pool {
+                    version: 1,
+                    signer: member.signer.pubkey(),
+                    ..Pool::zeroed()
+                },
+            )?;
+            members.push(member);
+        }
+        bench.put(&committee, &drawn)?;
+
+        let bytes = model().to_bytes();
+        let parsed = ModelRef::parse(&bytes)?;
+        let model = inference::model_hash(&parsed, poseidon)?;
+        let register = client::register_model(&payer, model, bytes.to_vec());
+        bench.measure("register_model", "", &[register], &[])?;
+        let args = feed_args(&creator.pubkey(), &model)?;
+        let key = client::feed(&args.id);
+        let create = client::create_feed(&payer, &creator.pubkey(), &network, &model, args);
+        bench.measure("create_feed", "8 cells", &[create], &[&creator])?;
+        Ok(Self {
+            bench,
+            network,
+            committee,
+            members,
+            creator,
+            model,
+            key,
+        })
+    }
+
+    /// Has a member attest a batch of a round, the first of 64 in its commitment; records the cost of a named case.
+    fn attest(&self, member: usize, round: u64, case: Option<&'static str>) -> Result<Pubkey> {
+        let bench = self.bench;
+        let Member { signer, pool } = &self.members[member];
+        let start = round as i64 * ROUND * 1_000;
+        let batch = BatchLeaf {
+            readings_root: [1; 32],
+            windows_root: [2; 32],
+            windows: 32,
+            readings: 32 * 16,
+            first_capture: start - 20_000,
+            last_capture: start + 50_000,
+        };
+        let proof = Proof::new(batch, 64, START)?;
+        let stream = streams::stream(&self.network, pool);
+        bench.put(&stream, &proof.stream(self.network, *pool))?;
+        let attesting = Attesting {
+            payer: bench.payer(),
+            attester: signer.pubkey(),
+            network: self.network,
+            feed: self.key,
+            model: client::model(&self.model),
+            stream,
+            pool: *pool,
+            committee: self.committee,
+        };
+        let args = SubmitAttestationArgs {
+            round,
+            // All different, which sorts slowest
+            outputs: std::array::from_fn(|window| (31 * (member + 7 * window)) as u8),
+            commitment: proof.commitment.into(),
+            mmr_path: proof.mmr_path,
+            batch_index: 0,
+            batch: proof.batch.into(),
+            batch_path: proof.batch_path,
+        };
+        let submit = client::submit_attestation(&attesting, args);
+        self.take("submit_attestation", case, &[submit], &[signer])?;
+        Ok(client::attestation(&self.key, &stream, round, 0, 0))
+    }
+
+    /// Brings members' signatures on an attestation; records the cost of a named case.
+    fn sign(
+        &self,
+        attestation: &Pubkey,
+        members: &[usize],
+        case: Option<&'static str>,
+    ) -> Result<()> {
+        let state: Attestation = self.bench.harness.read(attestation);
+        let signed: Vec<(Pubkey, [u8; 64])> = members
+            .iter()
+            .map(|member| &self.members[*member].signer)
+            .map(|signer| (signer.pubkey(), signer.sign_message(&state.message).into()))
+            .collect();
+        let entries: Vec<precompile::Entry> = signed
+            .iter()
+            .map(|(key, signature)| precompile::Entry {
+                public_key: key.as_ref(),
+                message: &state.message,
+                signature,
+            })
+            .collect();
+        let attested = Attested {
+            network: self.network,
+            feed: self.key,
+            committee: self.committee,
+            round: client::round(&self.key, state.round),
+            attestation: *attestation,
+        };
+        let members = members.iter().map(|member| *member as u8).collect();
+        let attest = client::attest_committee(&attested, 0, members);
+        let signatures = precompile::ed25519(&entries)?;
+        self.take("attest_committee", case, &[signatures, attest], &[])
+    }
+
+    /// Runs a transaction, and records its cost if the case has a name.
+    fn take(
+        &self,
+        instruction: &'static str,
+        case: Option<&'static str>,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<()> {
+        match case {
+            Some(case) => self.bench.measure(instruction, case, instructions, signers),
+            None => self.bench.run(instructions, signers).map(drop),
+        }
+    }
+}
+
+fn model() -> Model {
+    Model {
+        header: Header {
+            version: Header::VERSION,
+            shape: Header::SHAPE,
+            shifts: SHIFTS,
+            schema: 3,
+            value_index: 0,
+            level_offset: 0,
+            level_gain: 1,
+            delta_gain: 1,
+            output_offset: -500,
+            output_step: 10,
+            exponent: -1,
+        },
+        weights: [1; WEIGHTS],
+        biases: [5; BIASES],
+    }
+}
+
+fn feed_args(creator: &Pubkey, model: &[u8; 32]) -> Result<CreateFeedArgs> {
+    let cells: Vec<u64> = (1..=CELLS as u64)
+        .map(|number| 0x0881_2a10_0000_0000 + number)
+        .collect();
+    let (schema, max_gap, aggregation) = (3, 120, 0);
+    let input = InputSpec {
+        schema,
+        max_gap_s: max_gap,
+        cells: &cells,
+    };
+    let creator = creator.to_bytes();
+    let id = feed_id(&NETWORK, &creator, model, &input, aggregation, ROUND)?;
+    Ok(CreateFeedArgs {
+        id,
+        schema,
+        max_gap,
+        cells,
+        aggregation,
+        round_length: ROUND,
+        required_mask: PASSABLE,
+        min_signers: SIGNERS as u8,
+        min_streams: 1,
+        grace: GRACE,
+        challenge_window: CHALLENGE,
+    })
+}

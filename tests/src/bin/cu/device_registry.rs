@@ -1,0 +1,209 @@
+//! device-registry: governing a network, and registering devices.
+
+use crate::bench::{seed, Bench};
+use anchor_lang::solana_program::instruction::Instruction;
+use anyhow::{ensure, Context, Result};
+use device_protocol::{network_id, Curve, Hash, Possession, Voucher};
+use device_registry::state::maker::TIER_VOUCHER;
+use device_registry::state::{tree, Operation, Parameters};
+use device_registry::{CreateNetworkArgs, RegisterDeviceArgs};
+use fieldproof_client::chain::Chain;
+use fieldproof_client::device_registry::{self as client, MakerGrant, Registration};
+use fieldproof_client::key::DeviceSigner;
+use fieldproof_client::precompile::{self, Entry};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use tests::START;
+
+/// Seconds of the timelock.
+const TIMELOCK: i64 = 3_600;
+/// Depth of the tree: the largest, which costs most.
+const DEPTH: u8 = tree::MAX_DEPTH;
+/// Canopy of the tree.
+const CANOPY: u8 = tree::MIN_CANOPY;
+/// How many devices are registered to find the worst.
+const DEVICES: u64 = 16;
+/// What registering a device may cost its owner, fees of signatures included.
+const LAMPORTS: u64 = 16_000;
+
+pub fn measure(bench: &Bench) -> Result<()> {
+    let (payer, authority, heir) = (bench.payer(), bench.key(), bench.key());
+    let owner = authority.pubkey();
+    let governs = [&authority];
+    let (reward_mint, stake_mint) = (bench.mint()?, bench.mint()?);
+    let args = network_args(&authority);
+    let network = client::network(&args.id);
+    bench.measure(
+        "create_network",
+        "",
+        &[client::create_network(
+            &payer,
+            &owner,
+            &reward_mint,
+            &stake_mint,
+            args,
+        )],
+        &governs,
+    )?;
+
+    let tree = bench.bare_key();
+    let rent = bench.harness.chain.rent(tree::size(DEPTH, CANOPY))?;
+    bench.measure(
+        "add_tree",
+        "depth 24, canopy 10",
+        &[
+            client::create_tree_account(&payer, &tree.pubkey(), DEPTH, CANOPY, rent),
+            client::add_tree(&network, &owner, &tree.pubkey(), DEPTH, CANOPY),
+        ],
+        &[&authority, &tree],
+    )?;
+
+    let maker = bench.key();
+    let grant = MakerGrant {
+        key: maker.pubkey(),
+        quota: 1_000,
+        max_tier: TIER_VOUCHER,
+    };
+    let approve = client::approve_maker(&payer, &network, &owner, grant);
+    bench.measure("approve_maker", "", &[approve], &governs)?;
+    let open = client::open_voucher_page(&payer, &network, &maker.pubkey(), 0);
+    bench.measure("open_voucher_page", "", &[open], &[&maker])?;
+
+    let enrolment = Enrolment {
+        id: args.id,
+        place: Registration {
+            network,
+            maker: maker.pubkey(),
+            tree: tree.pubkey(),
+            owner,
+        },
+        maker: &maker,
+    };
+    for (curve, case) in [
+        (
+            Curve::P256,
+            "depth 24, canopy 10, P-256 possession, Ed25519 voucher; worst of 16",
+        ),
+        (
+            Curve::Ed25519,
+            "depth 24, canopy 10, Ed25519 possession and voucher; worst of 16",
+        ),
+    ] {
+        let costs = (0..DEVICES)
+            .map(|number| {
+                let number = number + DEVICES * curve as u64;
+                bench.run(&enrolment.instructions(curve, number)?, &governs)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let worst = costs.into_iter().max().context("no device")?;
+        bench.record("register_device", case, worst);
+    }
+    let number = 4 * DEVICES;
+    let paid = bench.spent(&enrolment.instructions(Curve::P256, number)?, &authority)?;
+    ensure!(paid <= LAMPORTS, "registering costs {paid} lamports");
+    bench.note(format!(
+        "Registering costs an owner who pays for it {paid} lamports in all, for three signatures; the budget is {LAMPORTS}."
+    ));
+
+    let pause = client::pause_operation(&network, &owner, Operation::Register, 60);
+    bench.measure("pause_operation", "", &[pause], &governs)?;
+    let resume = client::resume_operation(&network, &owner, Operation::Register);
+    bench.measure("resume_operation", "", &[resume], &governs)?;
+    let propose = client::propose_parameters(&network, &owner, args.parameters);
+    bench.measure("propose_parameters", "", &[propose], &governs)?;
+    bench.harness.advance(TIMELOCK);
+    let apply = client::apply_parameters(&network);
+    bench.measure("apply_parameters", "", &[apply], &[])?;
+    let quota = client::set_maker_quota(&network, &owner, &maker.pubkey(), 2_000);
+    bench.measure("set_maker_quota", "", &[quota], &governs)?;
+    let revoke = client::revoke_maker(&network, &owner, &maker.pubkey());
+    bench.measure("revoke_maker", "", &[revoke], &governs)?;
+    let offer = client::transfer_authority(&network, &owner, &heir.pubkey());
+    bench.measure("transfer_authority", "", &[offer], &governs)?;
+    let accept = client::accept_authority(&network, &heir.pubkey());
+    bench.measure("accept_authority", "", &[accept], &[&heir])
+}
+
+fn network_args(creator: &Keypair) -> CreateNetworkArgs {
+    let genesis_hash = [7; 32];
+    let program = device_registry::ID.to_bytes();
+    CreateNetworkArgs {
+        id: network_id(&program, &genesis_hash, &creator.pubkey().to_bytes(), 0),
+        nonce: 0,
+        genesis_hash,
+        genesis: START,
+        epoch_length: 86_400,
+        timelock: TIMELOCK,
+        flags: 0,
+        parameters: Parameters {
+            device_bond: 1_000_000,
+            evidence_window: 7 * 86_400,
+            max_speed: 70,
+            tier_discount_bps: [0, 5_000, 7_500, 9_000],
+            _pad: 0,
+        },
+    }
+}
+
+/// Where devices are registered, and who vouches for them.
+struct Enrolment<'a> {
+    id: Hash,
+    place: Registration,
+    maker: &'a Keypair,
+}
+
+impl Enrolment<'_> {
+    /// The device's signature, the maker's, the registration.
+    fn instructions(&self, curve: Curve, number: u64) -> Result<[Instruction; 3]> {
+        let device = DeviceSigner::from_seed(curve, &seed(number))?;
+        let key = device.device_key();
+        let serial_hash = [3; 32];
+        let possession = Possession {
+            network: self.id,
+            owner: self.place.owner.to_bytes(),
+            key,
+            nonce: number,
+        }
+        .digest();
+        let voucher = Voucher {
+            network: self.id,
+            maker: self.place.maker.to_bytes(),
+            number,
+            device: key.id(),
+            tier: TIER_VOUCHER,
+            serial_hash,
+        }
+        .digest();
+        let possessed = [Entry {
+            public_key: key.as_bytes(),
+            message: &possession,
+            signature: &device.sign(&possession),
+        }];
+        let vouched = [Entry {
+            public_key: self.place.maker.as_ref(),
+            message: &voucher,
+            signature: &self.maker.sign_message(&voucher).into(),
+        }];
+        let args = RegisterDeviceArgs {
+            curve: curve as u8,
+            key: key.bytes,
+            number,
+            tier: TIER_VOUCHER,
+            serial_hash,
+            // An H3 cell of resolution 9
+            cell: 0x0892_8308_280f_ffff,
+            possession_instruction: 0,
+            possession_index: 0,
+            voucher_instruction: 1,
+            voucher_index: 0,
+        };
+        Ok([
+            match curve {
+                Curve::Ed25519 => precompile::ed25519(&possessed)?,
+                Curve::P256 => precompile::secp256r1(&possessed)?,
+            },
+            precompile::ed25519(&vouched)?,
+            client::register_device(self.place, args),
+        ])
+    }
+}

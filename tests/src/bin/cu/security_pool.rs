@@ -1,0 +1,181 @@
+//! security-pool: pools, and a network whose roster is full.
+
+use crate::bench::{Bench, Cost};
+use anchor_lang::prelude::Pubkey;
+use anyhow::Result;
+use bytemuck::Zeroable;
+use device_registry::state::{Network, Parameters};
+use fieldproof_client::security_pool::{self as client, RosterTerms, POOLS_PER_SNAPSHOT};
+use security_pool::instructions::CreatePoolArgs;
+use security_pool::state::{Roster, MAX_OPERATORS, MIN_SEED};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use tests::START;
+
+/// Seconds of an epoch.
+const EPOCH: i64 = 1_000;
+/// The shortest cool-down that the network accepts.
+const COOLDOWN: i64 = 2 * EPOCH + 1;
+/// What an operator stakes beside its seed.
+const STAKE: u64 = 10_000_000;
+/// The epoch in which who opts in first has a seat.
+const SEATED: u64 = 2;
+
+pub fn measure(bench: &Bench) -> Result<()> {
+    let authority = bench.key();
+    let (network, stake_mint) = (bench.address(), bench.mint()?);
+    bench.put(
+        &network,
+        &Network {
+            version: 1,
+            authority: authority.pubkey(),
+            stake_mint,
+            genesis: START,
+            epoch_length: EPOCH,
+            parameters: Parameters {
+                evidence_window: EPOCH,
+                ..Parameters::zeroed()
+            },
+            ..Network::zeroed()
+        },
+    )?;
+    let terms = RosterTerms {
+        slashers: [Pubkey::default(); 4],
+        slash_cap_bps: 5_000,
+        minimum_allocation: STAKE / 10,
+    };
+    let open = client::create_roster(&bench.payer(), &authority.pubkey(), &network, terms);
+    bench.measure("create_roster", "", &[open], &[&authority])?;
+
+    let market = Market {
+        bench,
+        network,
+        stake_mint,
+    };
+    for _ in 1..MAX_OPERATORS {
+        let operator = market.operator()?;
+        market.create(&operator)?;
+        market.stake(&operator)?;
+        market.opt_in(&operator, STAKE / 2)?;
+    }
+    let last = market.operator()?;
+    bench.record("create_pool", "", market.create(&last)?);
+    bench.record("delegate", "the owner's first", market.stake(&last)?);
+    bench.record("delegate", "", market.stake(&last)?);
+    let opted = market.opt_in(&last, STAKE / 2)?;
+    bench.record("opt_in", "the last of 64 slots", opted);
+    let raised = market.opt_in(&last, STAKE)?;
+    bench.record("opt_in", "raised, in the last of 64 slots", raised);
+    market.change_hands(&last)?;
+
+    market.enter(SEATED);
+    market.snapshot()?;
+    let refresh = || client::refresh(&network, &last.pool);
+    bench.measure("refresh", "the last of 64 slots", &[refresh()], &[])?;
+
+    let owner = last.key.pubkey();
+    let request = client::request_withdrawal(&bench.payer(), &owner, &last.pool, 0, STAKE);
+    bench.measure("request_withdrawal", "", &[request], &[&last.key])?;
+    let leave = client::opt_out(&network, &last.pool, &owner);
+    bench.measure("opt_out", "the last of 64 slots", &[leave], &[&last.key])?;
+    bench.harness.advance(EPOCH + COOLDOWN);
+    let withdraw = client::withdraw(&owner, &last.pool, &stake_mint, 0);
+    bench.measure("withdraw", "", &[withdraw], &[&last.key])?;
+    let freed = "the last of 64 slots becomes free";
+    bench.measure("refresh", freed, &[refresh()], &[])
+}
+
+/// An operator, whose pool is at its address.
+struct Operator {
+    key: Keypair,
+    pool: Pubkey,
+}
+
+/// A network, and the mint of its operators' stake.
+struct Market<'a> {
+    bench: &'a Bench,
+    network: Pubkey,
+    stake_mint: Pubkey,
+}
+
+impl Market<'_> {
+    /// A key with enough stake tokens.
+    fn operator(&self) -> Result<Operator> {
+        let key = self.bench.key();
+        let harness = &self.bench.harness;
+        harness.fund(&key.pubkey(), &self.stake_mint, MIN_SEED + 3 * STAKE);
+        Ok(Operator {
+            pool: client::pool(&self.stake_mint, &key.pubkey()),
+            key,
+        })
+    }
+
+    fn create(&self, operator: &Operator) -> Result<Cost> {
+        let args = CreatePoolArgs {
+            signer: operator.key.pubkey(),
+            cooldown: COOLDOWN,
+            leverage_bps: 10_000,
+            seed: MIN_SEED,
+        };
+        let (payer, owner) = (self.bench.payer(), operator.key.pubkey());
+        let create = client::create_pool(&payer, &owner, &self.stake_mint, args);
+        self.bench.run(&[create], &[&operator.key])
+    }
+
+    fn stake(&self, operator: &Operator) -> Result<Cost> {
+        let (payer, owner) = (self.bench.payer(), operator.key.pubkey());
+        let delegate = client::delegate(&payer, &owner, &operator.pool, &self.stake_mint, STAKE, 1);
+        self.bench.run(&[delegate], &[&operator.key])
+    }
+
+    fn opt_in(&self, operator: &Operator, allocation: u64) -> Result<Cost> {
+        let owner = operator.key.pubkey();
+        let opt_in = client::opt_in(&self.network, &operator.pool, &owner, allocation);
+        self.bench.run(&[opt_in], &[&operator.key])
+    }
+
+    /// Another signer; another operator, who gives the pool back.
+    fn change_hands(&self, operator: &Operator) -> Result<()> {
+        let Self { bench, .. } = self;
+        let (key, pool, heir) = (&operator.key, &operator.pool, bench.key());
+        let signer = client::set_signer(pool, &key.pubkey(), &bench.address());
+        bench.measure("set_signer", "", &[signer], &[key])?;
+        let offer = client::transfer_operator(pool, &key.pubkey(), &heir.pubkey());
+        bench.measure("transfer_operator", "", &[offer], &[key])?;
+        let accept = client::accept_operator(pool, &heir.pubkey());
+        bench.measure("accept_operator", "", &[accept], &[&heir])?;
+        let back = [
+            client::transfer_operator(pool, &heir.pubkey(), &key.pubkey()),
+            client::accept_operator(pool, &key.pubkey()),
+        ];
+        bench.run(&back, &[&heir, key]).map(drop)
+    }
+
+    fn enter(&self, epoch: u64) {
+        let chain = &self.bench.harness.chain;
+        chain.set_time(START + epoch as i64 * EPOCH);
+    }
+
+    /// Draws the committee of 64, which takes two transactions.
+    fn snapshot(&self) -> Result<()> {
+        let Self { bench, network, .. } = self;
+        let roster: Roster = bench.harness.read(&client::roster(network));
+        let pools = client::committee_pools(&roster, None, SEATED);
+        let step = |pools| {
+            let draw = client::snapshot_committee(&bench.payer(), network, SEATED, pools);
+            bench.run(&[draw], &[])
+        };
+        let (first, last) = pools.split_at(POOLS_PER_SNAPSHOT);
+        let costs = [step(first)?, step(last)?];
+        let cases = [
+            "64 operators, the first step: 56 pools, new committee",
+            "64 operators, the last step: 8 pools",
+        ];
+        for (case, cost) in cases.into_iter().zip(costs) {
+            bench.record("snapshot_committee", case, cost);
+        }
+        let total = costs.into_iter().sum();
+        bench.record("snapshot_committee", "64 operators, both steps", total);
+        Ok(())
+    }
+}

@@ -1,0 +1,1131 @@
+//! Workers on the in-process chain, which talk to each other and to devices over HTTP.
+
+use ai_feed::state::{Attestation, Feed};
+use ai_feed::{CreateFeedArgs, SubmitAttestationArgs};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_spl::token::TokenAccount;
+use axum::routing::get;
+use commitment::{sum, BatchLeaf, CommitmentLeaf, MmrBuilder, SumNode, Tree};
+use data_commitment::instructions::CommitRootArgs;
+use data_commitment::state::Stream;
+use device_protocol::{
+    feed_id, Curve, InputSpec, Reading, SignedReading, Status as Standing, Values,
+};
+use feed_reader::Mask;
+use fieldproof_client::chain::{self, LocalChain};
+use fieldproof_client::key::DeviceSigner;
+use fieldproof_client::poseidon::poseidon;
+use fieldproof_client::{
+    ai_feed as feeds, data_commitment as streams, reward_emission as emissions,
+};
+use fieldproof_client::{security_pool as pools, token, transaction, ClientError};
+use fieldproof_worker::committee::{MemberSignature, Refused, SignRequest};
+use fieldproof_worker::payload::{Payload, Rewards};
+use fieldproof_worker::reward::ClaimProof;
+use fieldproof_worker::server::{self, Accepted, Status};
+use fieldproof_worker::window::{self, Batch, Window};
+use fieldproof_worker::{Event, Reject, Worker};
+use inference::ModelRef;
+use reqwest::blocking::{Client, Response};
+use reward_emission::error::EmissionError;
+use reward_emission::instructions::CreateEmissionArgs;
+use reward_emission::state::{Emission, PayeeKind, Schedule};
+use security_pool::state::Committee;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tests::fixture::{Device, Network, Operator, EPOCH};
+use tests::{assert_refused, Harness, START};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// The model that comes with the project.
+pub const MODEL: &[u8] = include_bytes!("../../../app/trainer/models/temperature.model");
+/// The feed's cell, an H3 index of resolution 5.
+const CELL: u64 = 0x0852_a100_7fff_ffff;
+/// A neighbouring cell.
+const OTHER_CELL: u64 = 0x0852_a104_7fff_ffff;
+/// Seconds of a round, and between readings.
+const HOUR: i64 = 3_600;
+/// Seconds of a ballot.
+const BALLOT: i64 = 6 * HOUR;
+/// Seconds from passing rewards to their being final.
+const CHALLENGE: i64 = HOUR;
+/// Reward tokens of epoch 0, base units.
+const INITIAL: u64 = 1_000_000_007;
+/// Operators' share, basis points.
+const OPERATORS_BPS: u16 = 3_000;
+/// More steps than anything here takes.
+const STEPS: usize = 40;
+
+/// A network of three operators in epoch 2, 20 hours in, and their workers.
+///
+/// The device of each number sends to the operator of that number. The first owner has the devices 0 and 1, the second
+/// device 2; a fourth device of the first owner stands outside the feed's cell.
+struct World {
+    // Dropped first: it serves the workers.
+    runtime: Runtime,
+    chain: Arc<LocalChain>,
+    payer: Keypair,
+    network: Network,
+    feed: Pubkey,
+    operators: [Operator; 3],
+    owners: [Keypair; 2],
+    devices: [Device; 4],
+    workers: Vec<Served>,
+    http: Client,
+}
+
+/// A worker and its address.
+struct Served {
+    worker: Arc<Worker>,
+    url: String,
+    _data: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let harness = Harness::new();
+        let network = Network::new(&harness);
+        let operators = [30, 31, 32].map(|tokens| network.operator(&harness, tokens));
+        let owners = [harness.key(), harness.key()];
+        let maker = network.maker(&harness);
+        let devices = [
+            (0, Curve::Ed25519, CELL),
+            (0, Curve::P256, CELL),
+            (1, Curve::Ed25519, CELL),
+            (0, Curve::Ed25519, OTHER_CELL),
+        ]
+        .map(|(owner, curve, cell)| network.device(&harness, &maker, &owners[owner], curve, cell));
+        let feed = create_feed(&harness, &network);
+        create_emission(&harness, &network);
+        let payer = harness.payer.pubkey();
+        for owner in &owners {
+            let key = owner.pubkey();
+            let destination = harness.fund(&key, &network.reward_mint, 0);
+            let register = emissions::register_owner(&payer, &network.key, &key, &destination);
+            harness.send(&[register], &[owner]).expect("owner");
+        }
+        for operator in &operators {
+            let key = operator.key.pubkey();
+            let destination = harness.fund(&key, &network.reward_mint, 0);
+            let register = emissions::register_operator(
+                &payer,
+                &network.key,
+                &key,
+                &operator.pool,
+                &destination,
+            );
+            harness
+                .send(&[register], &[&operator.key])
+                .expect("operator");
+        }
+        harness.advance(2 * EPOCH + 20 * HOUR);
+        let Harness { chain, payer } = harness;
+        let chain = Arc::new(chain);
+        let runtime = Runtime::new().expect("runtime");
+        let workers = serve_all(&runtime, &chain, &network, &operators);
+        let world = Self {
+            runtime,
+            chain,
+            payer,
+            network,
+            feed,
+            operators,
+            owners,
+            devices,
+            workers,
+            http: Client::new(),
+        };
+        // They learn of the devices.
+        world.settle();
+        world
+    }
+
+    fn now(&self) -> i64 {
+        use fieldproof_client::chain::Chain;
+        self.chain.clock().expect("clock").unix_timestamp
+    }
+
+    /// A consecutive window's readings of a device, the newest one `before` seconds before now, all of `value`
+    /// hundredths of a degree and rising by one.
+    fn readings(&self, device: usize, before: i64, value: i32) -> [SignedReading; 16] {
+        let newest = (self.now() - before) * 1_000;
+        std::array::from_fn(|number| {
+            let captured_at = newest - (15 - number as i64) * HOUR * 1_000;
+            self.reading(device, captured_at, value + number as i32)
+        })
+    }
+
+    fn reading(&self, device: usize, captured_at: i64, value: i32) -> SignedReading {
+        reading(
+            &self.network.id,
+            &self.devices[device].signer,
+            captured_at,
+            value,
+        )
+    }
+
+    fn post(&self, worker: usize, body: Vec<u8>) -> Accepted {
+        let url = format!("{}/v1/readings", self.workers[worker].url);
+        self.http
+            .post(url)
+            .body(body)
+            .send()
+            .and_then(Response::error_for_status)
+            .and_then(Response::json)
+            .expect("answer")
+    }
+
+    fn status(&self, worker: usize) -> Status {
+        let url = format!("{}/v1/status", self.workers[worker].url);
+        self.http
+            .get(url)
+            .send()
+            .and_then(Response::json)
+            .expect("status")
+    }
+
+    /// Sends a device's readings to the worker of its number, which takes all of them.
+    fn deliver(&self, device: usize, readings: &[SignedReading]) {
+        let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
+        assert_eq!(self.post(device, body).accepted, readings.len());
+    }
+
+    /// Steps every worker until none has anything to do, and returns what they did. Nothing may fail.
+    fn settle(&self) -> Vec<Event> {
+        let mut all = Vec::new();
+        for _ in 0..STEPS {
+            let before = all.len();
+            for served in &self.workers {
+                all.extend(served.worker.step().expect("step"));
+            }
+            if all.len() == before {
+                let failed = all
+                    .iter()
+                    .find(|event| matches!(event, Event::Failed { .. } | Event::Refused { .. }));
+                assert!(failed.is_none(), "{failed:?}");
+                return all;
+            }
+        }
+        panic!("the workers never rest: {all:?}");
+    }
+
+    fn set_time(&self, time: i64) {
+        self.chain.set_time(time);
+    }
+
+    fn feed(&self) -> Feed {
+        chain::read(self.chain.as_ref(), &self.feed).expect("feed")
+    }
+
+    fn emission(&self) -> Emission {
+        chain::read(self.chain.as_ref(), &emissions::emission(&self.network.key)).expect("emission")
+    }
+
+    fn balance(&self, owner: &Pubkey) -> u64 {
+        let account = token::associated(owner, &self.network.reward_mint);
+        chain::read_borsh::<TokenAccount>(self.chain.as_ref(), &account)
+            .expect("token account")
+            .amount
+    }
+
+    fn proof(&self, worker: usize, payee: &Pubkey) -> Option<ClaimProof> {
+        let url = format!("{}/v1/rewards/{payee}", self.workers[worker].url);
+        let response = self.http.get(url).send().expect("answer");
+        response
+            .status()
+            .is_success()
+            .then(|| response.json().expect("proof"))
+    }
+
+    fn claim(
+        &self,
+        kind: PayeeKind,
+        payee: &Pubkey,
+        owner: &Pubkey,
+        proof: &ClaimProof,
+    ) -> Result<chain::Execution, ClientError> {
+        let place = emissions::ClaimAccounts {
+            network: self.network.key,
+            payee: emissions::payee(&self.network.key, kind, payee),
+            reward_mint: self.network.reward_mint,
+            destination: token::associated(owner, &self.network.reward_mint),
+        };
+        let path = hex::decode(&proof.path).expect("hexadecimal");
+        self.send(&[emissions::claim(place, proof.cumulative, path)])
+    }
+
+    fn send(&self, instructions: &[Instruction]) -> Result<chain::Execution, ClientError> {
+        transaction::send(self.chain.as_ref(), instructions, &self.payer, &[])
+    }
+
+    /// What worker number `worker` says when it is asked to sign the attestation at `key`.
+    fn ask(&self, worker: usize, key: &Pubkey) -> Result<MemberSignature, Refused> {
+        let response = self
+            .http
+            .post(format!("{}/v1/attestations", self.workers[worker].url))
+            .json(&SignRequest {
+                attestation: key.to_string(),
+            })
+            .send()
+            .expect("answer");
+        if response.status().is_success() {
+            return Ok(response.json().expect("signature"));
+        }
+        assert!(response.status().is_client_error());
+        Err(response.json().expect("refusal"))
+    }
+
+    #[track_caller]
+    fn assert_refused(&self, lie: &Lie, refused: &str, detail: &str) {
+        let key = self.attest(lie);
+        let refusal = self.ask(1, &key).expect_err("signed a lie");
+        assert_eq!(refusal.refused, refused, "{}", refusal.detail);
+        assert!(refusal.detail.contains(detail), "{}", refusal.detail);
+    }
+
+    /// A window of device `device`.
+    fn window(&self, device: usize, readings: [SignedReading; 16]) -> Window {
+        let registered = &self.devices[device].registered;
+        Window {
+            tree: registered.tree_index,
+            index: registered.index,
+            readings: Box::new(readings),
+        }
+    }
+
+    /// A batch for the round of the hour before this one.
+    fn batch(&self, windows: Vec<Window>) -> Batch {
+        let feed = self.feed();
+        Batch {
+            feed: feed.id,
+            model: feed.model,
+            round: self.now() as u64 / HOUR as u64 - 1,
+            windows,
+        }
+    }
+
+    /// Commits to what the lie says, as operator 0, serves its payload at worker 0 and attests to it. Returns the
+    /// attestation's address.
+    fn attest(&self, lie: &Lie) -> Pubkey {
+        let operator = self.workers[0].worker.operator();
+        let committer = &self.operators[0];
+        let stream: Stream = chain::read(self.chain.as_ref(), &committer.stream).expect("stream");
+        let mut leaves = operator
+            .store
+            .seen_commitments()
+            .expect("store")
+            .into_iter()
+            .filter(|(of, _)| *of == committer.stream.to_bytes())
+            .map(|(_, leaf)| leaf)
+            .collect::<Vec<_>>();
+        assert_eq!(leaves.len() as u64, stream.count);
+        if lie.is_served {
+            operator.store.put_payload(&lie.payload).expect("store");
+        }
+        let tree = Tree::of_batches(&lie.leaves.iter().map(BatchLeaf::hash).collect::<Vec<_>>())
+            .expect("tree");
+        let leaf = CommitmentLeaf {
+            sequence: stream.count,
+            posted_at: self.now(),
+            root: tree.root(),
+            batches: lie.leaves.len() as u32,
+            payload_hash: fieldproof_worker::payload::hash(&lie.payload),
+            payload_len: lie.payload.len() as u64,
+        };
+        let commit = streams::commit_root(
+            &committer.signer.pubkey(),
+            &self.network.key,
+            &committer.pool,
+            CommitRootArgs {
+                sequence: leaf.sequence,
+                root: leaf.root,
+                batches: leaf.batches,
+                payload_hash: leaf.payload_hash,
+                payload_len: leaf.payload_len,
+            },
+        );
+        operator.land(&[commit], |_| Ok(())).expect("commit");
+        fieldproof_worker::follow::follow(operator).expect("follow");
+        leaves.push(leaf);
+        let mut mmr = MmrBuilder::new();
+        for leaf in &leaves {
+            mmr.append(leaf.hash()).expect("append");
+        }
+        let epoch = operator.epoch().expect("epoch");
+        operator.snapshot(epoch).expect("committee");
+        let feed = self.feed();
+        let index = lie.leaves.len() - 1;
+        let round = self.now() as u64 / HOUR as u64 - 1;
+        let submit = feeds::submit_attestation(
+            &feeds::Attesting {
+                payer: committer.signer.pubkey(),
+                attester: committer.signer.pubkey(),
+                network: self.network.key,
+                feed: self.feed,
+                model: feeds::model(&feed.model),
+                stream: committer.stream,
+                pool: committer.pool,
+                committee: pools::committee(&self.network.key, epoch),
+            },
+            SubmitAttestationArgs {
+                round,
+                outputs: lie.outputs,
+                commitment: leaf.into(),
+                mmr_path: mmr.path(leaf.sequence).expect("path"),
+                batch_index: index as u32,
+                batch: lie.leaves[index].into(),
+                batch_path: tree.path(index as u64).expect("path"),
+            },
+        );
+        operator.land(&[submit], |_| Ok(())).expect("submit");
+        feeds::attestation(
+            &self.feed,
+            &committer.stream,
+            round,
+            leaf.sequence,
+            index as u32,
+        )
+    }
+
+    /// The honest commitment to a batch, to be made a lie.
+    fn honest(&self, batch: Batch) -> Lie {
+        let computed = window::compute(&batch, &model()).expect("batch");
+        Lie {
+            payload: self.payload(vec![batch]),
+            is_served: true,
+            leaves: vec![computed.leaf],
+            outputs: computed.outputs,
+        }
+    }
+
+    fn payload(&self, batches: Vec<Batch>) -> Vec<u8> {
+        Payload::Readings {
+            network: self.network.id,
+            stream: self.operators[0].stream.to_bytes(),
+            batches,
+        }
+        .encode()
+    }
+}
+
+/// What an operator commits to and claims of the last batch of the commitment.
+#[derive(Clone)]
+struct Lie {
+    payload: Vec<u8>,
+    is_served: bool,
+    leaves: Vec<BatchLeaf>,
+    outputs: [u8; 32],
+}
+
+fn model() -> ModelRef<'static> {
+    ModelRef::parse(MODEL).expect("model")
+}
+
+/// A reading of one value, numbered by its time.
+pub fn reading(
+    network: &[u8; 32],
+    signer: &DeviceSigner,
+    captured_at: i64,
+    value: i32,
+) -> SignedReading {
+    sign(
+        signer,
+        Reading {
+            network: *network,
+            device: signer.device_key().id(),
+            leaf_nonce: 0,
+            session: 0,
+            sequence: captured_at as u64,
+            captured_at,
+            latitude: 406_925_000,
+            longitude: -741_687_000,
+            accuracy: 20,
+            schema: 1,
+            values: Values::new(&[value]).expect("value"),
+        },
+    )
+}
+
+fn sign(signer: &DeviceSigner, reading: Reading) -> SignedReading {
+    SignedReading {
+        signature: signer.sign(&reading.digest()),
+        reading,
+    }
+}
+
+/// A feed of hourly rounds that all three streams must reach.
+fn create_feed(harness: &Harness, network: &Network) -> Pubkey {
+    let payer = harness.payer.pubkey();
+    let hash = inference::model_hash(&model(), poseidon).expect("hash");
+    let cells = vec![CELL];
+    let input = InputSpec {
+        schema: 1,
+        max_gap_s: HOUR as u32,
+        cells: &cells,
+    };
+    let id = feed_id(&network.id, &payer.to_bytes(), &hash, &input, 0, HOUR).expect("id");
+    let args = CreateFeedArgs {
+        id,
+        schema: 1,
+        max_gap: HOUR as u32,
+        cells,
+        aggregation: 0,
+        round_length: HOUR,
+        required_mask: Mask::COMMITTEE | Mask::SOURCED,
+        min_signers: 2,
+        min_streams: 3,
+        grace: HOUR,
+        challenge_window: HOUR,
+    };
+    harness
+        .send(&[feeds::register_model(&payer, hash, MODEL.to_vec())], &[])
+        .expect("model");
+    let create = feeds::create_feed(&payer, &payer, &network.key, &hash, args);
+    harness.send(&[create], &[]).expect("feed");
+    feeds::feed(&id)
+}
+
+fn create_emission(harness: &Harness, network: &Network) {
+    let payer = harness.payer.pubkey();
+    let args = CreateEmissionArgs {
+        operators_bps: OPERATORS_BPS,
+        schedule: Schedule::new(INITIAL, 1_000, (1 << 32) / 10 * 9, 1_000).expect("schedule"),
+        challenge_window: CHALLENGE,
+        ballot_length: BALLOT,
+        breaker_window: EPOCH,
+        breaker_limit: u64::MAX,
+    };
+    let create = emissions::create_emission(
+        &payer,
+        &network.key,
+        &payer,
+        &network.reward_mint,
+        &payer,
+        args,
+    );
+    harness.send(&[create], &[]).expect("emission");
+}
+
+fn listen(runtime: &Runtime) -> (TcpListener, String) {
+    let listener = runtime
+        .block_on(TcpListener::bind("127.0.0.1:0"))
+        .expect("port");
+    let address = listener.local_addr().expect("address");
+    (listener, format!("http://{address}"))
+}
+
+/// A worker of each operator, that knows the others' addresses.
+fn serve_all(
+    runtime: &Runtime,
+    chain: &Arc<LocalChain>,
+    network: &Network,
+    operators: &[Operator],
+) -> Vec<Served> {
+    let listeners: Vec<_> = operators.iter().map(|_| listen(runtime)).collect();
+    let urls: BTreeMap<Pubkey, String> = operators
+        .iter()
+        .zip(&listeners)
+        .map(|(operator, (_, url))| (operator.pool, url.clone()))
+        .collect();
+    operators
+        .iter()
+        .zip(listeners)
+        .map(|(operator, (listener, url))| {
+            let mut peers = urls.clone();
+            peers.remove(&operator.pool);
+            serve(runtime, chain, network, operator, peers, (listener, url))
+        })
+        .collect()
+}
+
+fn serve(
+    runtime: &Runtime,
+    chain: &Arc<LocalChain>,
+    network: &Network,
+    operator: &Operator,
+    peers: BTreeMap<Pubkey, String>,
+    (listener, url): (TcpListener, String),
+) -> Served {
+    let data = TempDir::new().expect("directory");
+    let worker = Worker::open(
+        chain.clone(),
+        network.key,
+        operator.pool,
+        operator.signer.insecure_clone(),
+        peers,
+        data.path(),
+    )
+    .expect("worker");
+    let worker = Arc::new(worker);
+    let served = worker.clone();
+    runtime.spawn(async move { server::serve(&served, listener, std::future::pending()).await });
+    Served {
+        worker,
+        url,
+        _data: data,
+    }
+}
+
+mod readings {
+    use super::*;
+
+    #[test]
+    fn each_is_taken_or_rejected_for_its_reason_and_counted() {
+        let world = World::new();
+        let now = world.now() * 1_000;
+        let signer = &world.devices[0].signer;
+        let good = world.reading(0, now, 500);
+        let altered = |alter: &dyn Fn(&mut Reading)| {
+            let mut reading = good.reading;
+            alter(&mut reading);
+            sign(signer, reading)
+        };
+        let mut forged = altered(&|reading| reading.sequence += 1);
+        forged.reading.values = Values::new(&[501]).expect("value");
+        // A device that a newer leaf has banned.
+        let banned = DeviceSigner::generate(Curve::Ed25519);
+        let registered = &world.devices[0].registered;
+        let mut leaf = event_of(&banned, registered);
+        leaf.status = Standing::Banned as u8;
+        let registry = &world.workers[0].worker.operator().registry;
+        let (_, record) = registry.unknown(&leaf).expect("record").expect("new");
+        registry.insert(record).expect("device");
+
+        let hour = HOUR * 1_000;
+        let day = 24 * hour;
+        let cases = [
+            ("accepted", good),
+            ("replay", good),
+            (
+                "equivocation",
+                altered(&|reading| reading.values = Values::new(&[501]).expect("value")),
+            ),
+            (
+                "wrong_network",
+                altered(&|reading| reading.network = [9; 32]),
+            ),
+            ("wrong_nonce", altered(&|reading| reading.leaf_nonce = 1)),
+            ("unknown_session", altered(&|reading| reading.session = 1)),
+            ("bad_signature", forged),
+            ("clock_in_future", world.reading(0, now + 30_001, 500)),
+            ("accepted", world.reading(0, now + 30_000, 500)),
+            ("too_old", world.reading(0, now - day - 1, 500)),
+            ("accepted", world.reading(0, now - day, 500)),
+            (
+                "unknown_device",
+                reading(
+                    &world.network.id,
+                    &DeviceSigner::generate(Curve::P256),
+                    now,
+                    500,
+                ),
+            ),
+            (
+                "inactive_device",
+                reading(&world.network.id, &banned, now, 500),
+            ),
+            ("accepted", world.reading(1, now, 500)),
+        ];
+        let mut body: Vec<u8> = cases
+            .iter()
+            .flat_map(|(_, signed)| signed.to_bytes())
+            .collect();
+        body.extend_from_slice(b"no reading");
+        let answer = world.post(0, body);
+        let expected: Vec<&str> = cases
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(["malformed"])
+            .collect();
+        assert_eq!(answer.results, expected);
+        assert_eq!(answer.accepted, 4);
+        let mut counted = BTreeMap::new();
+        for name in expected {
+            *counted.entry(name.to_owned()).or_insert(0) += 1;
+        }
+        assert!(Reject::ALL
+            .iter()
+            .all(|reject| counted.contains_key(reject.name())));
+        let status = world.status(0);
+        assert_eq!(status.counters, counted);
+        assert_eq!(status.readings, 4);
+    }
+
+    #[test]
+    fn p256_with_a_high_s_is_rejected_and_another_signature_of_the_same_reading_is_a_replay() {
+        let world = World::new();
+        let good = world.reading(1, world.now() * 1_000, 500);
+        let mut high = good;
+        let s: [u8; 32] = good.signature[32..].try_into().expect("half");
+        high.signature[32..].copy_from_slice(&order_minus(s));
+        assert_eq!(world.post(0, high.to_bytes()).results, ["bad_signature"]);
+        assert_eq!(world.post(0, good.to_bytes()).results, ["accepted"]);
+        assert_eq!(world.post(0, good.to_bytes()).results, ["replay"]);
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_whole() {
+        let world = World::new();
+        let url = format!("{}/v1/readings", world.workers[0].url);
+        let response = world
+            .http
+            .post(url)
+            .body(vec![0; 2 << 20])
+            .send()
+            .expect("answer");
+        assert_eq!(response.status().as_u16(), 413);
+        assert_eq!(world.status(0).readings, 0);
+    }
+
+    /// What the registry would say of a device like `like`.
+    fn event_of(
+        signer: &DeviceSigner,
+        like: &device_registry::events::DeviceRegistered,
+    ) -> device_registry::events::DeviceRegistered {
+        let key = signer.device_key();
+        let mut event = like.clone();
+        event.curve = key.curve as u8;
+        event.key = key.bytes;
+        event.device = key.id();
+        event.index += 100;
+        event
+    }
+
+    /// P-256's order less `s`, both big-endian.
+    fn order_minus(s: [u8; 32]) -> [u8; 32] {
+        const ORDER: [u8; 32] = [
+            0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63,
+            0x25, 0x51,
+        ];
+        let mut out = [0; 32];
+        let mut borrow = 0;
+        for place in (0..32).rev() {
+            let digit = i32::from(ORDER[place]) - i32::from(s[place]) - borrow;
+            borrow = i32::from(digit < 0);
+            out[place] = digit.rem_euclid(256) as u8;
+        }
+        out
+    }
+}
+
+mod round {
+    use super::*;
+
+    #[test]
+    fn of_three_operators_ends_in_a_final_value() {
+        let world = World::new();
+        // The hour before this one; values are the model's own, run here.
+        let temperatures = [500, 1_200, -300];
+        let mut expected = Vec::new();
+        for (device, value) in temperatures.into_iter().enumerate() {
+            let readings = world.readings(device, HOUR, value);
+            let values = readings.map(|signed| signed.reading.values[0]);
+            let header = *model().header();
+            let output = inference::infer(&model(), &inference::features(&header, &values));
+            expected.push(header.value(output));
+            world.deliver(device, &readings);
+        }
+        let round = world.now() as u64 / HOUR as u64 - 1;
+        let events = world.settle();
+        let feed = world.feed();
+        let entry = feed.ring[feed.head as usize];
+        assert_eq!((feed.last_round, feed.entries), (round, 1));
+        expected.sort_unstable();
+        // Weights 30, 31, 32: the median is the middle one.
+        assert_eq!(entry.value, expected[1]);
+        assert_eq!(entry.confidence, expected[2].abs_diff(expected[0]));
+        assert_eq!(entry.mask, Mask::COMMITTEE | Mask::SOURCED);
+        assert_eq!((entry.streams, entry.attesters), (3, 3));
+        assert_eq!(entry.newest_capture, (world.now() - HOUR) * 1_000);
+        assert_eq!(entry.oldest_capture, (world.now() - 16 * HOUR) * 1_000);
+
+        let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
+        assert_eq!(count(|event| matches!(event, Event::Committed { .. })), 3);
+        assert_eq!(count(|event| matches!(event, Event::Submitted { .. })), 3);
+        assert_eq!(count(|event| matches!(event, Event::Finalized { .. })), 1);
+        for operator in &world.operators {
+            let stream: Stream =
+                chain::read(world.chain.as_ref(), &operator.stream).expect("stream");
+            assert_eq!(stream.count, 1);
+            let key = feeds::attestation(&world.feed, &operator.stream, round, 0, 0);
+            let attestation: Attestation =
+                chain::read(world.chain.as_ref(), &key).expect("attestation");
+            // Every operator signed, though two thirds would have done.
+            assert_eq!(attestation.signers.count_ones(), 3);
+        }
+        // Nothing is done twice.
+        assert!(world.settle().is_empty());
+    }
+
+    #[test]
+    fn waits_for_a_stream_that_is_missing_and_goes_on_when_it_comes() {
+        let world = World::new();
+        for device in 0..2 {
+            world.deliver(device, &world.readings(device, HOUR, 700));
+        }
+        world.settle();
+        assert_eq!(world.feed().entries, 0);
+        world.deliver(2, &world.readings(2, HOUR, 700));
+        world.settle();
+        assert_eq!(world.feed().entries, 1);
+    }
+}
+
+mod committee {
+    use super::*;
+
+    #[test]
+    fn signs_what_is_true() {
+        let world = World::new();
+        let honest = world.honest(world.batch(vec![world.window(0, world.readings(0, HOUR, 500))]));
+        let key = world.attest(&honest);
+        let signature = world.ask(1, &key).expect("signature");
+        let attestation: Attestation =
+            chain::read(world.chain.as_ref(), &key).expect("attestation");
+        let committee: Committee =
+            chain::read(world.chain.as_ref(), &attestation.committee).expect("committee");
+        let entry = committee.entries[usize::from(signature.member)];
+        assert_eq!(entry.pool, world.operators[1].pool);
+        assert!(signature
+            .signature
+            .verify(entry.signer.as_ref(), &attestation.message));
+    }
+
+    #[test]
+    fn refuses_outputs_that_the_model_does_not_give() {
+        let world = World::new();
+        let mut lie =
+            world.honest(world.batch(vec![world.window(0, world.readings(0, HOUR, 500))]));
+        lie.outputs[0] = lie.outputs[0].wrapping_add(1);
+        world.assert_refused(&lie, "wrong_outputs", "other outputs");
+    }
+
+    #[test]
+    fn refuses_readings_that_break_a_rule() {
+        let world = World::new();
+        let good = world.readings(0, HOUR, 500);
+        let refused = |windows: Vec<Window>, detail: &str| {
+            world.assert_refused(&world.honest(world.batch(windows)), "batch", detail);
+        };
+
+        let mut gap = good;
+        for signed in &mut gap[..8] {
+            let mut reading = signed.reading;
+            reading.captured_at -= HOUR * 1_000;
+            *signed = sign(&world.devices[0].signer, reading);
+        }
+        refused(vec![world.window(0, gap)], "not consecutive");
+
+        let mut swapped = good;
+        swapped.swap(3, 4);
+        refused(vec![world.window(0, swapped)], "not consecutive");
+
+        let mut forged = good;
+        forged[5].reading.values = Values::new(&[9_999]).expect("value");
+        refused(
+            vec![world.window(0, forged)],
+            "the signature does not verify",
+        );
+
+        let mut mixed = good;
+        mixed[2] = world.readings(1, HOUR, 500)[2];
+        refused(vec![world.window(0, mixed)], "not all of the device");
+
+        let stranger = DeviceSigner::generate(Curve::Ed25519);
+        let unregistered = good.map(|signed| {
+            reading(
+                &world.network.id,
+                &stranger,
+                signed.reading.captured_at,
+                500,
+            )
+        });
+        refused(vec![world.window(0, unregistered)], "not all of the device");
+
+        // Another device's place in the registry.
+        refused(vec![world.window(1, good)], "not all of the device");
+
+        let outside = world.readings(3, HOUR, 500);
+        refused(vec![world.window(3, outside)], "outside the feed's cells");
+
+        let schema = good.map(|signed| {
+            let mut reading = signed.reading;
+            reading.schema = 2;
+            sign(&world.devices[0].signer, reading)
+        });
+        refused(vec![world.window(0, schema)], "schema");
+
+        let earlier = world.readings(1, 2 * HOUR, 500);
+        refused(
+            vec![world.window(0, good), world.window(1, earlier)],
+            "does not end in the round",
+        );
+
+        refused(
+            vec![world.window(0, good), world.window(0, good)],
+            "two windows",
+        );
+
+        let network = good.map(|signed| {
+            let mut reading = signed.reading;
+            reading.network = [3; 32];
+            sign(&world.devices[0].signer, reading)
+        });
+        refused(vec![world.window(0, network)], "another network");
+    }
+
+    #[test]
+    fn refuses_a_payload_that_does_not_hold_what_is_attested() {
+        let world = World::new();
+        let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 500))]);
+        let honest = world.honest(batch.clone());
+
+        let mut other = honest.clone();
+        let warmer = world.batch(vec![world.window(0, world.readings(0, HOUR, 600))]);
+        other.payload = world.payload(vec![warmer]);
+        world.assert_refused(&other, "wrong_leaf", "committed leaf");
+
+        let mut foreign = honest.clone();
+        let mut of_another_model = batch.clone();
+        of_another_model.model = [5; 32];
+        foreign.payload = world.payload(vec![of_another_model]);
+        world.assert_refused(&foreign, "batch", "another feed, model or round");
+
+        let mut fewer = honest.clone();
+        fewer.leaves.push(fewer.leaves[0]);
+        world.assert_refused(&fewer, "no_batch", "does not hold the batch");
+
+        let mut rewards = honest.clone();
+        rewards.payload = Payload::Rewards {
+            network: world.network.id,
+            rewards: Rewards {
+                epoch: 2,
+                depth: 1,
+                entries: Vec::new(),
+            },
+        }
+        .encode();
+        world.assert_refused(&rewards, "no_batch", "does not hold the batch");
+
+        let mut garbage = honest.clone();
+        garbage.payload = b"nothing of the kind".to_vec();
+        world.assert_refused(&garbage, "payload", "no payload");
+
+        let mut withheld = honest;
+        withheld.payload.push(0);
+        withheld.is_served = false;
+        world.assert_refused(&withheld, "unavailable", "404");
+    }
+
+    #[test]
+    fn refuses_a_payload_that_was_tampered_with_on_its_way() {
+        let world = World::new();
+        let honest = world.honest(world.batch(vec![world.window(0, world.readings(0, HOUR, 500))]));
+        let key = world.attest(&honest);
+        // Operator 1 again, with a peer that serves other bytes of the same length.
+        let mut tampered = honest.payload.clone();
+        *tampered.last_mut().expect("bytes") ^= 1;
+        let (listener, url) = listen(&world.runtime);
+        let peer = axum::Router::new().route(
+            "/v1/payloads/{hash}",
+            get(move || async move { tampered.clone() }),
+        );
+        world
+            .runtime
+            .spawn(async move { axum::serve(listener, peer).await });
+        let deceived = serve(
+            &world.runtime,
+            &world.chain,
+            &world.network,
+            &world.operators[1],
+            BTreeMap::from([(world.operators[0].pool, url)]),
+            listen(&world.runtime),
+        );
+        let response = world
+            .http
+            .post(format!("{}/v1/attestations", deceived.url))
+            .json(&SignRequest {
+                attestation: key.to_string(),
+            })
+            .send()
+            .expect("answer");
+        let refusal: Refused = response.json().expect("refusal");
+        assert_eq!(refusal.refused, "tampered");
+    }
+
+    #[test]
+    fn refuses_what_is_no_attestation_and_who_has_no_seat() {
+        let world = World::new();
+        let refusal = world.ask(1, &world.feed).expect_err("signed a feed");
+        assert_eq!(refusal.refused, "chain");
+        let refusal = world
+            .ask(1, &Pubkey::new_unique())
+            .expect_err("signed nothing");
+        assert_eq!(refusal.refused, "chain");
+
+        let honest = world.honest(world.batch(vec![world.window(0, world.readings(0, HOUR, 500))]));
+        let key = world.attest(&honest);
+        let outsider = Operator {
+            key: Keypair::new(),
+            signer: Keypair::new(),
+            pool: Pubkey::new_unique(),
+            stream: Pubkey::new_unique(),
+        };
+        let served = serve(
+            &world.runtime,
+            &world.chain,
+            &world.network,
+            &outsider,
+            BTreeMap::new(),
+            listen(&world.runtime),
+        );
+        let refusal = fieldproof_worker::committee::sign(served.worker.operator(), &key)
+            .expect_err("signed without a seat");
+        assert_eq!(refusal.name(), "not_member");
+    }
+}
+
+mod rewards {
+    use super::*;
+
+    #[test]
+    fn of_two_epochs_are_proposed_voted_final_and_paid() {
+        let world = World::new();
+        // Epoch 2: one window of each device, 32 readings of the first owner and 16 of the second.
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        reward_epoch(&world, 2);
+        let emission = world.emission();
+        let owners = |epoch| {
+            let budget = emission.schedule.budget(epoch).expect("budget");
+            let operators = u128::from(budget) * u128::from(OPERATORS_BPS) / 10_000;
+            (budget - operators as u64, operators as u64)
+        };
+        let (owners_part, operators_part) = owners(2);
+        let keys = world.owners.each_ref().map(Signer::pubkey);
+        let due = [owners_part * 2 / 3, owners_part / 3];
+        for (key, due) in keys.iter().zip(due) {
+            let proof = world.proof(0, key).expect("proof");
+            assert_eq!(
+                (proof.epoch, proof.kind, proof.cumulative),
+                (2, sum::OWNER, due)
+            );
+            let path = hex::decode(&proof.path).expect("hexadecimal");
+            let root = SumNode {
+                hash: emission.roots.reward_hash,
+                sum: emission.roots.reward_sum,
+            };
+            let leaf = sum::reward_leaf(&key.to_bytes(), due);
+            let depth = path.len() as u32 / 40;
+            commitment::verify_sum(root, depth, proof.kind, proof.index, leaf, &path)
+                .expect("the proof leads to the final root");
+            world
+                .claim(PayeeKind::Owner, key, key, &proof)
+                .expect("claim");
+            assert_eq!(world.balance(key), due);
+        }
+        for operator in &world.operators {
+            let key = operator.key.pubkey();
+            let proof = world.proof(1, &operator.pool).expect("proof");
+            assert_eq!(proof.cumulative, operators_part / 3);
+            world
+                .claim(PayeeKind::Operator, &operator.pool, &key, &proof)
+                .expect("claim");
+            assert_eq!(world.balance(&key), operators_part / 3);
+        }
+
+        // Epoch 3: only the second owner's device measures, one new reading in each of two rounds.
+        world.set_time(START + 3 * EPOCH + 20 * HOUR);
+        world.deliver(2, &world.readings(2, HOUR, 800));
+        world.settle();
+        world.set_time(world.now() + HOUR);
+        let next = world.reading(2, (world.now() - HOUR) * 1_000, 900);
+        world.deliver(2, &[next]);
+        world.settle();
+        reward_epoch(&world, 3);
+        let (owners_part, _) = owners(3);
+        let proofs = keys.map(|key| world.proof(2, &key).expect("proof"));
+        assert_eq!(proofs[0].cumulative, due[0]);
+        assert_eq!(proofs[1].cumulative, due[1] + owners_part);
+        assert_refused(
+            world.claim(PayeeKind::Owner, &keys[0], &keys[0], &proofs[0]),
+            EmissionError::NothingToClaim,
+        );
+        world
+            .claim(PayeeKind::Owner, &keys[1], &keys[1], &proofs[1])
+            .expect("claim");
+        assert_eq!(world.balance(&keys[1]), due[1] + owners_part);
+        assert_refused(
+            world.claim(PayeeKind::Owner, &keys[1], &keys[1], &proofs[1]),
+            EmissionError::NothingToClaim,
+        );
+        // A proof of more than was granted.
+        let mut more = proofs[1].clone();
+        more.cumulative += 1;
+        assert_refused(
+            world.claim(PayeeKind::Owner, &keys[1], &keys[1], &more),
+            EmissionError::InvalidPath,
+        );
+        assert!(world.proof(0, &Pubkey::new_unique()).is_none());
+    }
+
+    #[test]
+    fn go_on_at_a_worker_that_missed_a_final_epoch() {
+        let world = World::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        reward_epoch(&world, 2);
+        // Operator 2 lost everything, and starts with an empty database after the epoch was final.
+        let peers = world.workers[2].worker.operator().peers.clone();
+        let fresh = serve(
+            &world.runtime,
+            &world.chain,
+            &world.network,
+            &world.operators[2],
+            peers,
+            listen(&world.runtime),
+        );
+        let operator = fresh.worker.operator();
+        fieldproof_worker::follow::follow(operator).expect("follow");
+        let owner = world.owners[0].pubkey();
+        let proof = fieldproof_worker::reward::claim_proof(operator, &owner)
+            .expect("chain")
+            .expect("proof");
+        assert_eq!(
+            Some(proof.path),
+            world.proof(0, &owner).map(|proof| proof.path)
+        );
+    }
+
+    /// Lets the workers reward `epoch`, and sees that its roots are final once.
+    fn reward_epoch(world: &World, epoch: u64) {
+        world.set_time(START + (epoch as i64 + 1) * EPOCH + 60);
+        let mut events = world.settle();
+        world.set_time(world.now() + CHALLENGE);
+        events.extend(world.settle());
+        let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
+        assert_eq!(
+            count(|event| matches!(event, Event::Proposed { .. })),
+            1,
+            "{events:?}"
+        );
+        // After two thirds there is nothing left to vote on.
+        assert!((2..=3).contains(&count(|event| matches!(event, Event::Voted { .. }))));
+        assert_eq!(
+            count(|event| matches!(event, Event::RewardsFinal { .. })),
+            1
+        );
+        let emission = world.emission();
+        assert_eq!(emission.final_epoch, epoch);
+    }
+}
