@@ -4,6 +4,8 @@ mod suite {
     mod ai_feed;
     mod data_commitment;
     mod device_registry;
+    mod kill;
+    mod live;
     mod reward_emission;
     mod security_pool;
     mod worker;

@@ -23,7 +23,7 @@ pub enum ClientError {
     Build(String),
     /// A program refused the transaction.
     #[error("{0}")]
-    Refused(ProgramFailure),
+    Refused(Box<ProgramFailure>),
     /// The runtime refused the transaction.
     #[error("the transaction failed: {error}")]
     Failed {
@@ -96,7 +96,7 @@ impl ClientError {
             TransactionError::InstructionError(
                 _,
                 solana_instruction::error::InstructionError::Custom(code),
-            ) => Self::Refused(ProgramFailure::from_logs(code, logs)),
+            ) => Self::Refused(Box::new(ProgramFailure::from_logs(code, logs))),
             error => Self::Failed { error, logs },
         }
     }

@@ -48,10 +48,13 @@ fn demo(arguments: &Arguments) -> Result<()> {
     if let Some(file) = &arguments.json {
         write(file, &(serde_json::to_string_pretty(&summary)? + "\n"))?;
     }
-    let file = arguments
-        .report
-        .clone()
-        .unwrap_or_else(|| arguments.programs.join("../demo/report.html"));
+    let file = match &arguments.report {
+        Some(file) => file.clone(),
+        None => {
+            let programs = arguments.programs.canonicalize()?;
+            programs.with_file_name("demo").join("report.html")
+        }
+    };
     write(&file, &report::html(&summary))?;
     println!("{}", summary.table());
     show::item("Report", &file.display().to_string());

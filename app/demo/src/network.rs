@@ -23,12 +23,12 @@ const MINT_BYTES: usize = 82;
 /// Every program's id and name.
 pub fn programs() -> [(Pubkey, &'static str); 6] {
     [
-        (device_registry::ID, "device_registry"),
-        (data_commitment::ID, "data_commitment"),
-        (security_pool::ID, "security_pool"),
-        (ai_feed::ID, "ai_feed"),
-        (reward_emission::ID, "reward_emission"),
-        (parametric_insurance::ID, "parametric_insurance"),
+        (device_registry::ID, "device-registry"),
+        (data_commitment::ID, "data-commitment"),
+        (security_pool::ID, "security-pool"),
+        (ai_feed::ID, "ai-feed"),
+        (reward_emission::ID, "reward-emission"),
+        (parametric_insurance::ID, "parametric-insurance"),
     ]
 }
 
@@ -50,7 +50,7 @@ impl Network {
         let chain = Arc::new(LocalChain::new());
         chain.set_time(scenario::SETUP);
         for (id, name) in programs() {
-            let file = directory.join(format!("{name}.so"));
+            let file = directory.join(format!("{}.so", name.replace('-', "_")));
             chain
                 .deploy(&id, &file)
                 .context("build the programs with `cargo xtask build`")?;

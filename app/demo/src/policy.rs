@@ -28,7 +28,7 @@ pub struct FrostPolicy {
     before: u64,
     /// The settlement that paid.
     pub paid: Option<Signature>,
-    /// How often the program refused to settle before it paid, and what it said last.
+    /// What the program said each time that it refused to settle.
     pub refusals: Vec<String>,
     refused_again: bool,
 }
@@ -117,14 +117,10 @@ impl FrostPolicy {
             Err(ClientError::Refused(failure)) => {
                 let text = failure.to_string();
                 self.refused_again = self.paid.is_some();
-                let again = if self.refused_again {
-                    "a second time "
-                } else {
-                    ""
-                };
-                if self.refusals.last() != Some(&text) || self.refused_again {
-                    show::line(&format!("    the keeper can't settle {again}yet: {text}"));
-                }
+                let when = if self.refused_again {
+                    "a second time"
+                } else { "yet" };
+                show::line(&format!("    the keeper can't settle {when}: {text}"));
                 self.refusals.push(text);
             }
             Err(error) => return Err(error.into()),
@@ -141,5 +137,10 @@ impl FrostPolicy {
     /// The policy's fund.
     pub fn fund(&self) -> Pubkey {
         self.settlement.fund
+    }
+
+    /// The policy's feed.
+    pub fn feed(&self) -> &Pubkey {
+        &self.settlement.feed
     }
 }

@@ -17,6 +17,9 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.28rem .7rem .28rem 0;border-bottom:1px solid #e6eaee;font-weight:400}
 th{color:#6b7885;font-size:.85rem}
 td.n,th.n{text-align:right}
+td:has(.bar){width:40%}
+ul{margin:.3rem 0 .8rem;padding-left:1.2rem}
+summary{cursor:pointer;color:#0f6fc6}
 code{font:13px ui-monospace,monospace}
 svg{width:100%;height:auto;display:block}
 svg text{font-size:12px;fill:#6b7885}
@@ -163,9 +166,12 @@ fn operators(summary: &Summary) -> String {
             ]
         })
         .collect();
-    String::from(
+    let unsigned: Vec<String> =
+        summary.unsigned.iter().map(|text| format!("<li>{}</li>", escape(text))).collect();
+    format!(
         "<h2>Operators</h2><p>Each takes one airport's readings, and checks the others' attestations from their \
-         payloads up. One was handed a tampered payload once, and did not sign.</p>",
+         payloads up before it signs. One was handed a tampered payload, once:</p><ul>{}</ul>",
+        unsigned.concat()
     ) + &table(
         &["Operator", "Takes", "#Allocation, tokens", "#Readings held", "#Commitments", "#Attestations signed"],
         &rows,
@@ -176,8 +182,9 @@ fn attestations(summary: &Summary) -> String {
     let mut rows = Vec::new();
     for attested in &summary.attestations {
         rows.push(vec![
-            show::time(i64::try_from(attested.round).unwrap_or(0) * 600),
-            code(&attested.feed),
+            show::time(attested.captured),
+            format!("<span title=\"{}\">{}</span>", attested.feed, attested.airport),
+            attested.windows.to_string(),
             show::degrees(attested.value),
             attested.verification.join(", "),
             attested.signers.to_string(),
@@ -185,16 +192,12 @@ fn attestations(summary: &Summary) -> String {
             show::thousands(attested.cu),
         ]);
     }
-    String::from("<h2>Attestations</h2><details><summary>All rounds</summary>")
+    String::from("<h2>Attestations</h2><p>A device is behind a forecast with its last 16 readings, if they are an hour apart: one that \
+         lost power for three hours is missing for as long as it takes to have them again.</p>\
+         <details><summary>All rounds</summary>")
         + &table(
             &[
-                "Round",
-                "Feed",
-                "#Value, °C",
-                "Verified",
-                "#Signers",
-                "Transaction",
-                "#Compute",
+                "Reading of", "Feed", "#Devices", "#Forecast, °C", "Verified", "#Signers", "Transaction", "#Compute",
             ],
             &rows,
         )
@@ -216,7 +219,7 @@ fn consumer(summary: &Summary) -> String {
         None => write!(html, "<p>Not paid.</p>"),
     };
     let mut rows: Vec<(String, usize)> = Vec::new();
-    for refusal in &summary.refusals {
+    for refusal in &summary.unsettled {
         match rows.last_mut() {
             Some((last, count)) if last == refusal => *count += 1,
             _ => rows.push((refusal.clone(), 1)),

@@ -29,7 +29,8 @@ pub struct Course<'a> {
     /// The devices.
     pub devices: &'a [Device],
     http: reqwest::blocking::Client,
-    refused: bool,
+    /// Attestations that an operator refused to sign, and why.
+    pub refusals: Vec<String>,
 }
 
 /// Runs all of it on the programs in `directory`.
@@ -59,14 +60,14 @@ pub fn run(directory: &Path) -> Result<Summary> {
         owners: &owners,
         devices: &devices,
         http: reqwest::blocking::Client::new(),
-        refused: false,
+        refusals: Vec::new(),
     };
     show::stage("Readings before the first forecast");
     course.warm_up()?;
     show::stage("Forecasts: an hour ahead, from the last sixteen readings");
     course.forecast(&mut policy)?;
     ensure!(
-        course.refused,
+        !course.refusals.is_empty(),
         "nobody refused the tampered payload: it was not noticed"
     );
     show::stage("What the chain and the databases hold");
@@ -84,7 +85,7 @@ impl Course<'_> {
         let mut time = scenario::FIRST_READING;
         let mut accepted = 0;
         while time < scenario::FIRST_FORECAST {
-            accepted += self.measure(time)?;
+            accepted += self.measure(time)?.0;
             if time == scenario::BAD_INPUT {
                 self.bad_input(time)?;
             }
@@ -99,11 +100,15 @@ impl Course<'_> {
     }
 
     /// Each device sends what was measured at `time` to its airport's operator. Hours without a measurement stay empty.
-    fn measure(&mut self, time: i64) -> Result<usize> {
+    /// Returns how many readings were accepted, and what the workers did when they saw the time.
+    fn measure(&mut self, time: i64) -> Result<(usize, Vec<(usize, Event)>)> {
         self.network.chain.set_time(time + scenario::ARRIVAL);
-        self.settle_down()?;
+        let events = self.settle_down()?;
         let mut accepted = 0;
-        for device in self.devices {
+        for (number, device) in self.devices.iter().enumerate() {
+            if number == scenario::OUTAGE_DEVICE && scenario::OUTAGE.contains(&time) {
+                continue;
+            }
             let Some(temperature) = self.weather.temperature(device.airport, time) else {
                 continue;
             };
@@ -116,7 +121,7 @@ impl Course<'_> {
             );
             accepted += 1;
         }
-        Ok(accepted)
+        Ok((accepted, events))
     }
 
     /// Sends what no worker may take, and checks that it is rejected for the right reason.
@@ -158,12 +163,14 @@ impl Course<'_> {
     }
 
     fn forecast(&mut self, policy: &mut FrostPolicy) -> Result<()> {
+        show::line("measured → forecast for the next hour; the commitment to the readings, the committee's signatures");
+        show::line("of the forecast and by how many of its members, the round made final\n");
         for hour in 0..scenario::FORECAST_HOURS {
             let time = scenario::FIRST_FORECAST + hour * HOUR;
-            self.measure(time)?;
+            let (_, mut events) = self.measure(time)?;
             self.network.chain.set_time(time + scenario::ROUND_OVER);
-            let events = self.settle_down()?;
-            self.show_hour(time, &events)?;
+            events.extend(self.settle_down()?);
+            self.show_hour(time, &events);
             policy.attempt(self.network)?;
             for (_, event) in &events {
                 if let Event::RewardsFinal { epoch, .. } = event {
@@ -194,7 +201,7 @@ impl Course<'_> {
         bail!("the workers do not come to rest: {:?}", all.last())
     }
 
-    fn show_hour(&mut self, time: i64, events: &[(usize, Event)]) -> Result<()> {
+    fn show_hour(&mut self, time: i64, events: &[(usize, Event)]) {
         for (number, airport) in AIRPORTS.iter().enumerate() {
             let Some(line) = hour_line(number, events) else {
                 show::line(&format!(
@@ -212,23 +219,26 @@ impl Course<'_> {
                 airport.code
             ));
         }
+        if time == scenario::OUTAGE.start {
+            show::line("    a device at LGA loses power for three hours: the forecasts go on without it");
+        }
         for (number, event) in events {
             self.show_event(*number, event);
         }
-        Ok(())
     }
 
     fn show_event(&mut self, number: usize, event: &Event) {
         let name = self.operators[number].name;
         let text = match event {
             Event::Refused { pool, reason, .. } => {
-                self.refused = true;
                 let by = self
                     .operators
                     .iter()
                     .find(|operator| operator.pool == *pool);
                 let by = by.map_or("somebody", |operator| operator.name);
-                format!("{by} refuses to sign {name}'s attestation: {reason}")
+                let text = format!("{by} refuses to sign {name}'s attestation: {reason}");
+                self.refusals.push(text.clone());
+                text
             }
             Event::Failed { what, detail } => format!("{name}: {what} failed: {detail}"),
             Event::Proposed {

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Seconds of an hour.
@@ -29,6 +30,11 @@ pub const ROUND_OVER: i64 = 600;
 
 /// When the input that is bad on purpose is sent: 2013-12-12 12:00:00 UTC.
 pub const BAD_INPUT: i64 = SETUP + 4 * HOUR;
+
+/// The device that loses power, Dan's at LaGuardia, by its number.
+pub const OUTAGE_DEVICE: usize = 11;
+/// The hours for which it does.
+pub const OUTAGE: Range<i64> = FIRST_FORECAST + 6 * HOUR..FIRST_FORECAST + 9 * HOUR;
 
 /// An airport of the data set.
 pub struct Airport {

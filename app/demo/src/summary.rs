@@ -12,7 +12,9 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 use feed_reader::Mask;
 use fieldproof_client::chain::{self, Chain, Execution};
-use fieldproof_client::{data_commitment as streams, reward_emission as emissions};
+use fieldproof_client::{
+    ai_feed as feeds, data_commitment as streams, reward_emission as emissions,
+};
 use fieldproof_worker::server::Status;
 use fieldproof_worker::store::ACCEPTED;
 use reward_emission::state::{Emission, Payee, PayeeKind};
@@ -73,6 +75,15 @@ pub struct Attested {
     pub signature: String,
     /// Compute units.
     pub cu: u64,
+    /// IATA code of the feed's airport.
+    #[serde(skip)]
+    pub airport: &'static str,
+    /// When the newest reading was captured, unix seconds.
+    #[serde(skip)]
+    pub captured: i64,
+    /// Devices behind it.
+    #[serde(skip)]
+    pub windows: u8,
 }
 
 /// How the frost policy ended. Amounts are in base units.
@@ -185,7 +196,10 @@ pub struct Summary {
     pub databases: Vec<Database>,
     /// Settlements refused before the one that paid, and after.
     #[serde(skip)]
-    pub refusals: Vec<String>,
+    pub unsettled: Vec<String>,
+    /// Attestations that an operator refused to sign.
+    #[serde(skip)]
+    pub unsigned: Vec<String>,
     /// Tokens that exist of the reward mint, base units.
     #[serde(skip)]
     pub supply: u64,
@@ -231,7 +245,7 @@ impl Summary {
                 })
                 .collect(),
             databases: databases(course, &statuses, &attestations)?,
-            attestations: attested(chain, &attestations)?,
+            attestations: attested(network, &attestations)?,
             consumer: Consumer {
                 paid: amount > 0,
                 amount,
@@ -250,7 +264,8 @@ impl Summary {
             series,
             kinds: kinds(&executions),
             paid,
-            refusals: policy.refusals.clone(),
+            unsettled: policy.refusals.clone(),
+            unsigned: course.refusals.clone(),
             supply: mint.supply,
         })
     }
@@ -387,11 +402,10 @@ fn executions(network: &Network, policy: &FrostPolicy) -> Result<Vec<Execution>>
     let chain = network.chain.as_ref();
     let mut seen: BTreeSet<Signature> = BTreeSet::new();
     let mut executions = Vec::new();
-    for address in [
-        network.key(),
-        emissions::emission(&network.key()),
-        policy.fund(),
-    ] {
+    let feed: Feed = chain::read(chain, policy.feed())?;
+    let model = feeds::model(&feed.model);
+    let emission = emissions::emission(&network.key());
+    for address in [network.key(), emission, policy.fund(), model] {
         for signature in chain.history(&address, None)? {
             if seen.insert(signature) {
                 executions.extend(chain.execution(&signature)?);
@@ -428,14 +442,23 @@ fn kinds(executions: &[Execution]) -> Vec<Kind> {
     kinds
 }
 
-fn attested(chain: &dyn Chain, attestations: &[(Pubkey, Attestation)]) -> Result<Vec<Attested>> {
+fn attested(
+    network: &Network,
+    attestations: &[(Pubkey, Attestation)],
+) -> Result<Vec<Attested>> {
+    let chain = network.chain.as_ref();
     let mut found = Vec::new();
     for (key, attestation) in attestations {
         // Submission and signatures are all that names an attestation: the last one completed it.
         let history = chain.history(key, None)?;
         let last = history.last().context("an attestation came from nowhere")?;
         let execution = chain.execution(last)?.context("a transaction is gone")?;
+        let mut airports = network.deployment.feeds.iter().zip(&AIRPORTS);
+        let airport = airports.find(|(feed, _)| **feed == attestation.feed);
         found.push(Attested {
+            airport: airport.map_or("", |(_, airport)| airport.code),
+            captured: attestation.batch.last_capture / 1_000,
+            windows: attestation.windows,
             feed: attestation.feed.to_string(),
             round: attestation.round,
             value: attestation.value,
@@ -445,7 +468,7 @@ fn attested(chain: &dyn Chain, attestations: &[(Pubkey, Attestation)]) -> Result
             cu: execution.compute_units,
         });
     }
-    found.sort_by(|one, other| (one.round, &one.feed).cmp(&(other.round, &other.feed)));
+    found.sort_by_key(|attested| (attested.round, attested.airport));
     Ok(found)
 }
 
@@ -485,6 +508,10 @@ fn accuracy(course: &Course<'_>) -> Result<(Accuracy, Vec<Series>)> {
                 .measured
                 .push((time, i64::from(signed.reading.values[0])));
         }
+        // What the last forecast was for has not been sent yet.
+        let last = series.measured.last().map_or(0, |(time, _)| time + HOUR);
+        let came = course.weather.temperature(airport, last);
+        series.measured.extend(came.map(|came| (last, i64::from(came))));
         let mut errors = Vec::new();
         let mut entries = feed.ring[..feed.entries as usize].to_vec();
         entries.sort_by_key(|entry| entry.round);

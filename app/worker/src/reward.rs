@@ -3,7 +3,7 @@
 use crate::committee::{self, Refusal};
 use crate::payload::{self, Payload, Rewards};
 use crate::round::Commitment;
-use crate::score::{self, Committed, Payee};
+use crate::score::{self, Committed, Granted, Payee};
 use crate::verify;
 use crate::worker::{Event, Operator, WorkerError};
 use anchor_lang::prelude::Pubkey;
@@ -214,12 +214,9 @@ fn committed(operator: &Operator) -> Result<Option<Vec<Committed>>, WorkerError>
 }
 
 /// Cumulative amounts of the last final reward root, checked against it. `None` while its archive can't be had.
-fn previous(
-    operator: &Operator,
-    emission: &Emission,
-) -> Result<Option<BTreeMap<(u8, Hash), u64>>, WorkerError> {
+fn previous(operator: &Operator, emission: &Emission) -> Result<Option<Granted>, WorkerError> {
     if emission.finals == 0 {
-        return Ok(Some(BTreeMap::new()));
+        return Ok(Some(Granted::new()));
     }
     let Some(rewards) = final_rewards(operator, emission)? else {
         return Ok(None);

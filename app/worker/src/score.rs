@@ -27,6 +27,9 @@ pub struct Committed {
 /// Scores by (kind, payee).
 pub type Scores = BTreeMap<(u8, Hash), u64>;
 
+/// Cumulative amounts in base units, by (kind, payee).
+pub type Granted = BTreeMap<(u8, Hash), u64>;
+
 /// The scores of the epoch `[start, end)` (unix seconds). `readings` are all that were ever committed, in the order of
 /// their commitments: a reading counts once a network, where it was committed first, for its device's owner and for the
 /// operator alike.
@@ -64,7 +67,7 @@ pub fn rewards(
     epoch: u64,
     scores: &Scores,
     payees: &[Payee],
-    previous: &BTreeMap<(u8, Hash), u64>,
+    previous: &Granted,
     owners_part: u64,
     operators_part: u64,
 ) -> Option<Rewards> {

@@ -51,6 +51,9 @@ pub enum StoreError {
     Directory(#[from] std::io::Error),
 }
 
+/// A key and its value.
+type Record = (Vec<u8>, Vec<u8>);
+
 /// The database.
 pub struct Store {
     database: Database,
@@ -434,10 +437,7 @@ impl Store {
         Ok(value.map(|value| value.value().to_vec()))
     }
 
-    fn all(
-        &self,
-        table: TableDefinition<&[u8], &[u8]>,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn all(&self, table: TableDefinition<&[u8], &[u8]>) -> Result<Vec<Record>, StoreError> {
         let transaction = db!(self.database.begin_read());
         let table = db!(transaction.open_table(table));
         let mut found = Vec::new();

@@ -801,7 +801,9 @@ mod feeds {
         assert!(world.read(600, Mask::COMMITTEE).is_ok());
 
         let freeze = client::freeze_feed(&world.feed, &world.creator.pubkey());
-        world.send(&[freeze.clone()], &[&world.creator]).unwrap();
+        world
+            .send(std::slice::from_ref(&freeze), &[&world.creator])
+            .unwrap();
         assert_eq!(world.feed().state, FROZEN);
         assert_eq!(world.read(600, Mask::COMMITTEE), Err(FeedError::Frozen));
         assert_refused(world.send(&[freeze], &[&world.creator]), E::FeedFrozen);
@@ -1815,7 +1817,7 @@ mod rounds {
         world.sign(&passed_over, &[0, 1]).unwrap();
         let payer = world.payer();
         let close = client::close_round(&world.feed, FIRST, &payer);
-        assert_refused(world.send(&[close.clone()], &[]), E::RoundOpen);
+        assert_refused(world.send(std::slice::from_ref(&close), &[]), E::RoundOpen);
         world.harness.advance(ROUND);
         world.run_round(0, FIRST + 1, 50, &[0, 1]);
         assert_refused(world.finalize(FIRST), E::RoundOver);
@@ -1964,11 +1966,17 @@ mod closing {
         let open = world.attest(1, FIRST, 100);
         let payer = world.payer();
         let close = client::close_attestation(&world.feed, &attestation, &payer);
-        assert_refused(world.send(&[close.clone()], &[]), E::StillChallengeable);
+        assert_refused(
+            world.send(std::slice::from_ref(&close), &[]),
+            E::StillChallengeable,
+        );
         world.harness.advance(CHALLENGE - 1);
-        assert_refused(world.send(&[close.clone()], &[]), E::StillChallengeable);
+        assert_refused(
+            world.send(std::slice::from_ref(&close), &[]),
+            E::StillChallengeable,
+        );
         world.harness.advance(1);
-        assert_refused(world.send(&[close.clone()], &[]), E::RoundOpen);
+        assert_refused(world.send(std::slice::from_ref(&close), &[]), E::RoundOpen);
 
         world.sign(&open, &[0, 1]).unwrap();
         world.sign(&attestation, &[0, 1]).unwrap();
@@ -1979,7 +1987,7 @@ mod closing {
         let lamports = |key: &Pubkey| world.harness.chain.account(key).unwrap().unwrap().lamports;
         let before = lamports(&payer);
         let rent = lamports(&attestation);
-        world.send(&[close.clone()], &[]).unwrap();
+        world.send(std::slice::from_ref(&close), &[]).unwrap();
         assert!(!world.harness.exists(&attestation));
         assert!(
             lamports(&payer) + 20_000 > before + rent,

@@ -7,12 +7,16 @@ use litesvm::types::TransactionMetadata;
 use litesvm::LiteSVM;
 use solana_account::Account;
 use solana_message::Hash;
+use solana_rent::Rent;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Mainnet's rent in autumn 2026, in lamports for each byte.
+const LAMPORTS_PER_BYTE: u64 = 5_080;
 
 /// LiteSVM behind a lock, with a history of what it ran. Each transaction gets a slot of its own.
 pub struct LocalChain {
@@ -36,7 +40,11 @@ impl Default for LocalChain {
 impl LocalChain {
     /// An empty chain with mainnet's features, built-in programs, precompiles and SPL programs.
     pub fn new() -> Self {
-        let svm = LiteSVM::new().with_log_bytes_limit(None);
+        let mut svm = LiteSVM::new().with_log_bytes_limit(None);
+        svm.set_sysvar(&Rent {
+            lamports_per_byte: LAMPORTS_PER_BYTE,
+            ..svm.get_sysvar()
+        });
         let genesis_hash = svm.latest_blockhash();
         let state = State {
             svm,

@@ -38,6 +38,7 @@ const LIGHT: [usize; SIGNERS] = [0, 1, 2, 3, 4];
 /// The network's id.
 const NETWORK: [u8; 32] = [7; 32];
 
+/// Measures every instruction.
 pub fn measure(bench: &Bench) -> Result<()> {
     let feed = Feed::open(bench)?;
     let last = MAX_OPERATORS - 1;

@@ -22,6 +22,7 @@ const WORST: u64 = (1 << 20) - 1;
 /// The network's id.
 const NETWORK: [u8; 32] = [7; 32];
 
+/// Measures every instruction; what is verified lies in a stream of 2^20 commitments.
 pub fn measure(bench: &Bench) -> Result<()> {
     let (network, pool, signer) = (bench.address(), bench.address(), bench.key());
     let stake_mint = bench.address();

@@ -26,6 +26,7 @@ const DEVICES: u64 = 16;
 /// What registering a device may cost its owner, fees of signatures included.
 const LAMPORTS: u64 = 16_000;
 
+/// Measures every instruction; devices are registered in a tree of the largest depth.
 pub fn measure(bench: &Bench) -> Result<()> {
     let (payer, authority, heir) = (bench.payer(), bench.key(), bench.key());
     let owner = authority.pubkey();

@@ -23,6 +23,7 @@ const THRESHOLD: i64 = 100;
 /// Base units that a policy pays.
 const PAYOUT: u64 = 1_000;
 
+/// Measures every instruction.
 pub fn measure(bench: &Bench) -> Result<()> {
     let (payer, mint) = (bench.payer(), bench.mint()?);
     let (underwriter, holder) = (bench.key(), bench.key());

@@ -6,7 +6,6 @@ use comfy_table::{presets::ASCII_MARKDOWN, CellAlignment, Table};
 use fieldproof_client::token::format_amount;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// How much a figure may rise before it counts as worse, in percent.
 const TOLERANCE: u64 = 5;
@@ -25,7 +24,7 @@ runs each case on the compiled binaries in LiteSVM with mainnet's features, and 
 - CU are those of the instruction and all that it calls, as the chain logs them. Precompiles and compute-budget \
 instructions of the same transaction are not in it: the first cost no CU, the second 150 each.
 - Bytes and rent are those of the accounts that come into being; the accounts are there already where neither is. Rent \
-is what makes them rent-exempt, and comes back when they close. Fees of signatures are not in it.
+is what makes them rent-exempt, and comes back where one closes. Fees of signatures are not in it.
 - An instruction that creates an account searches its address, which costs 1,500 CU for each bump that it has to pass \
 over. Keys are numbered here, not random, so figures repeat to the unit; other keys cost some thousands more or less.
 - Budgets are those of the design. No figure stands for reading a feed from another program (400 CU): it happens inside \
@@ -239,12 +238,16 @@ fn budget_of(figure: &Figure) -> Option<&'static Budget> {
 }
 
 fn name(figure: &Figure) -> String {
-    let mut name = format!("{} {}", figure.program, figure.instruction);
-    if !figure.case.is_empty() {
-        // Writing to a string does not fail.
-        let _ = write!(name, " ({})", figure.case);
+    let Figure {
+        program,
+        instruction,
+        case,
+        ..
+    } = figure;
+    match *case {
+        "" => format!("{program} {instruction}"),
+        case => format!("{program} {instruction} ({case})"),
     }
-    name
 }
 
 fn row(figure: &Figure) -> [String; 7] {
@@ -279,7 +282,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -357,6 +360,8 @@ fn number(text: &str) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::path::Path;
 
     fn report(cu: u64, bytes: u64, binary: u64) -> Report {
         let budgeted = &BUDGETS[2];
@@ -437,6 +442,29 @@ mod tests {
         let worse = report(1, 1, 1).compare("# Benchmarks\n").unwrap();
         assert_eq!(worse.len(), 3);
         assert!(worse.iter().all(|line| line.ends_with("`cargo xtask cu`")));
+    }
+
+    #[test]
+    fn every_instruction_is_in_the_committed_file() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        let committed = Committed::parse(&read("docs/benchmarks.md")).unwrap();
+        assert_eq!(committed.programs.len(), 6);
+        for program in committed.programs.keys() {
+            let source = read(&format!("programs/{program}/src/lib.rs"));
+            let (_, module) = source.split_once("#[program]").unwrap();
+            let instructions: Vec<&str> = module
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("pub fn "))
+                .filter_map(|line| line.split(['(', '<']).next())
+                .collect();
+            assert!(!instructions.is_empty(), "{program}");
+            for instruction in instructions {
+                let mut rows = committed.rows.keys();
+                let measured = rows.any(|[owner, name, _]| owner == program && name == instruction);
+                assert!(measured, "{program} {instruction} is not measured");
+            }
+        }
     }
 
     #[test]

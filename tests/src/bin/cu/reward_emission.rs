@@ -32,6 +32,7 @@ const NETWORK: [u8; 32] = [7; 32];
 /// What each payee has earned.
 const EARNED: u64 = 1_000;
 
+/// Measures every instruction.
 pub fn measure(bench: &Bench) -> Result<()> {
     let emission = Emission::open(bench)?;
     let payer = bench.payer();

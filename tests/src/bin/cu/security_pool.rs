@@ -21,6 +21,7 @@ const STAKE: u64 = 10_000_000;
 /// The epoch in which who opts in first has a seat.
 const SEATED: u64 = 2;
 
+/// Measures every instruction; the operator in the last slot costs most.
 pub fn measure(bench: &Bench) -> Result<()> {
     let authority = bench.key();
     let (network, stake_mint) = (bench.address(), bench.mint()?);

@@ -1,0 +1,393 @@
+//! A network on a real RPC server, with workers as processes and the tools that people use.
+
+use super::worker::MODEL;
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_spl::token::spl_token;
+use device_protocol::Curve;
+use fieldproof_client::chain::{self, Chain, Execution, RpcChain};
+use fieldproof_client::key::DeviceSigner;
+use fieldproof_client::{
+    data_commitment as streams, reward_emission as emissions, security_pool as pools, token,
+    transaction,
+};
+use fieldproof_worker::server::Status;
+use migrations::{config, Deployment};
+use security_pool::instructions::CreatePoolArgs;
+use serde_json::Value;
+use solana_keypair::{write_keypair_file, Keypair};
+use solana_signer::Signer;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tests::cluster::Cluster;
+use tests::LAMPORTS;
+
+/// Seconds of an epoch.
+pub const EPOCH: i64 = 3_600;
+/// Seconds of a round, and between readings.
+pub const ROUND: i64 = 60;
+/// Seconds of a ballot.
+pub const BALLOT: i64 = 1_200;
+/// Seconds from passing rewards to their being final.
+pub const CHALLENGE: i64 = 60;
+/// What each operator stakes, base units.
+const STAKE: u64 = 50_000_000;
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// How often it is looked for.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A network made by a migration, its operators and one maker. Operators have their seats from epoch 2 on.
+pub struct Live {
+    pub cluster: Cluster,
+    pub chain: RpcChain,
+    pub authority: Keypair,
+    pub maker: Keypair,
+    pub deployment: Deployment,
+    /// Start of epoch 0, unix seconds.
+    pub genesis: i64,
+    pub operators: Vec<Operator>,
+    pub dir: TempDir,
+}
+
+/// An operator and where its worker listens.
+pub struct Operator {
+    pub key: Keypair,
+    pub pool: Pubkey,
+    pub stream: Pubkey,
+    pub url: String,
+    config: PathBuf,
+}
+
+/// A worker's process. It is killed when this is dropped.
+pub struct Process(Child);
+
+impl Process {
+    /// Ends it as the system does: at once, whatever it is at.
+    pub fn kill(mut self) {
+        self.0.kill().expect("SIGKILL");
+        self.0.wait().expect("end");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Live {
+    /// A cluster with a network of `operators` operators with equal stake.
+    pub fn start(operators: usize) -> Self {
+        let mut cluster = Cluster::start();
+        let chain = cluster.chain();
+        let genesis = chain.clock().expect("clock").unix_timestamp;
+        let dir = TempDir::new().expect("directory");
+        let (authority, maker) = (Keypair::new(), Keypair::new());
+        for key in [&authority, &maker] {
+            cluster.fund(&key.pubkey(), LAMPORTS);
+        }
+        write(&authority, &dir.path().join("authority.json"));
+        write(&maker, &dir.path().join("maker.json"));
+        let config = config(genesis, &maker.pubkey(), dir.path());
+        let deployment =
+            migrations::run(&chain, &authority, &config, &mut |_| ()).expect("migration");
+        let mut live = Self {
+            cluster,
+            chain,
+            authority,
+            maker,
+            deployment,
+            genesis,
+            operators: Vec::new(),
+            dir,
+        };
+        for number in 0..operators {
+            live.add_operator(number);
+        }
+        live.configure();
+        live
+    }
+
+    /// Sends `instructions`, paid by the authority.
+    pub fn send(&self, instructions: &[Instruction], signers: &[&Keypair]) -> Execution {
+        transaction::send(&self.chain, instructions, &self.authority, signers).expect("transaction")
+    }
+
+    fn add_operator(&mut self, number: usize) {
+        let (key, signer) = (Keypair::new(), Keypair::new());
+        self.cluster.fund(&signer.pubkey(), LAMPORTS);
+        write(
+            &signer,
+            &self.dir.path().join(format!("signer-{number}.json")),
+        );
+        let Deployment {
+            network,
+            stake_mint,
+            reward_mint,
+            ..
+        } = self.deployment;
+        let (payer, owner) = (self.authority.pubkey(), key.pubkey());
+        let seed = 1_000_000;
+        let stake = token::associated(&owner, &stake_mint);
+        let mint = spl_token::instruction::mint_to(
+            &token::TOKEN_PROGRAM,
+            &stake_mint,
+            &stake,
+            &payer,
+            &[],
+            STAKE + seed,
+        )
+        .expect("mint");
+        let pool = pools::pool(&stake_mint, &owner);
+        let args = CreatePoolArgs {
+            signer: signer.pubkey(),
+            cooldown: 7 * 86_400,
+            leverage_bps: 10_000,
+            seed,
+        };
+        let destination = token::associated(&owner, &reward_mint);
+        self.send(
+            &[
+                token::create_associated(&payer, &owner, &stake_mint),
+                mint,
+                pools::create_pool(&payer, &owner, &stake_mint, args),
+            ],
+            &[&key],
+        );
+        self.send(
+            &[
+                pools::delegate(&payer, &owner, &pool, &stake_mint, STAKE, 1),
+                pools::opt_in(&network, &pool, &owner, STAKE),
+                streams::open_stream(&payer, &signer.pubkey(), &network, &pool),
+                token::create_associated(&payer, &owner, &reward_mint),
+                emissions::register_operator(&payer, &network, &owner, &pool, &destination),
+            ],
+            &[&key, &signer],
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").expect("port");
+        let address = listener.local_addr().expect("address");
+        self.operators.push(Operator {
+            key,
+            pool,
+            stream: streams::stream(&network, &pool),
+            url: format!("http://{address}"),
+            config: self.dir.path().join(format!("worker-{number}.toml")),
+        });
+    }
+
+    /// Writes the workers' configuration files.
+    fn configure(&self) {
+        for (number, operator) in self.operators.iter().enumerate() {
+            let peers: String = self
+                .operators
+                .iter()
+                .filter(|peer| peer.pool != operator.pool)
+                .map(|peer| format!("{} = \"{}\"\n", peer.pool, peer.url))
+                .collect();
+            let text = format!(
+                "rpc_url = \"{rpc}\"\nnetwork = \"{network}\"\npool = \"{pool}\"\n\
+                 signer = \"{dir}/signer-{number}.json\"\nlisten = \"{listen}\"\n\
+                 data = \"{dir}/data-{number}\"\n[peers]\n{peers}",
+                rpc = self.cluster.rpc_url,
+                network = self.deployment.network,
+                pool = operator.pool,
+                dir = self.dir.path().display(),
+                listen = operator.url.trim_start_matches("http://"),
+            );
+            std::fs::write(&operator.config, text).expect("configuration");
+        }
+    }
+
+    /// Starts the worker of operator `number` on its data, and waits until it answers.
+    pub fn worker(&self, number: usize) -> Process {
+        let operator = &self.operators[number];
+        let mut command = Command::new(binary("fieldproof-worker"));
+        command.arg("--config").arg(&operator.config);
+        let process = command.stdout(Stdio::null()).spawn().expect("worker");
+        let process = Process(process);
+        wait("the worker to answer", || {
+            reqwest::blocking::get(format!("{}/health", operator.url))
+                .is_ok()
+                .then_some(())
+        });
+        process
+    }
+
+    /// What the worker of operator `number` says of itself.
+    pub fn status(&self, number: usize) -> Option<Status> {
+        let url = format!("{}/v1/status", self.operators[number].url);
+        reqwest::blocking::get(url).ok()?.json().ok()
+    }
+
+    /// Runs `fieldproof` as the owner of `keypair`, a file of the directory.
+    pub fn cli(&self, keypair: &str, arguments: &[&str]) -> Output {
+        Command::new(binary("fieldproof"))
+            .args(["--url", &self.cluster.rpc_url])
+            .args(["--network", &self.deployment.network.to_string()])
+            .args(["--output", "json", "--keypair", keypair])
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .output()
+            .expect("fieldproof")
+    }
+
+    /// As [`Live::cli`]; it must do what it was told. Returns what it printed.
+    #[track_caller]
+    pub fn cli_done(&self, keypair: &str, arguments: &[&str]) -> Value {
+        let output = self.cli(keypair, arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// A key with lamports in the file `name` of the directory.
+    pub fn key(&mut self, name: &str) -> Keypair {
+        let key = Keypair::new();
+        self.cluster.fund(&key.pubkey(), LAMPORTS);
+        write(&key, &self.dir.path().join(name));
+        key
+    }
+
+    /// A new device of the maker's, registered by the owner of `keypair` with voucher `number`, by `fieldproof`. Its
+    /// key is in the file `name` of the directory.
+    pub fn device(&self, keypair: &str, name: &str, number: u64, curve: Curve) -> DeviceSigner {
+        let curve_name = match curve {
+            Curve::Ed25519 => "ed25519",
+            Curve::P256 => "p256",
+        };
+        let made = self.cli_done(
+            keypair,
+            &["keys", "new", "--outfile", name, "--curve", curve_name],
+        );
+        let id = made["device"].as_str().expect("id");
+        let voucher = format!("{name}.voucher");
+        let numbered = number.to_string();
+        let vouch = [
+            "voucher", "--device", id, "--number", &numbered, "--serial", name,
+        ];
+        self.cli_done(
+            "maker.json",
+            &[&vouch[..], &["--outfile", &voucher]].concat(),
+        );
+        let registered = self.cli_done(
+            keypair,
+            &["register", "--device", name, "--voucher", &voucher],
+        );
+        assert_eq!(registered["device"], made["device"]);
+        let file = std::fs::read(self.dir.path().join(name)).expect("device key");
+        let file: Value = serde_json::from_slice(&file).expect("device key");
+        let secret = hex::decode(file["secret"].as_str().expect("secret")).expect("hexadecimal");
+        let signer = DeviceSigner::from_seed(curve, &secret.try_into().expect("32 bytes"));
+        let signer = signer.expect("device key");
+        assert_eq!(hex::encode(signer.device_key().id()), id);
+        signer
+    }
+
+    /// The chain's time, unix seconds.
+    pub fn now(&self) -> i64 {
+        self.chain.clock().expect("clock").unix_timestamp
+    }
+
+    /// The account of type `T` at `key`.
+    pub fn find<T>(&self, key: &Pubkey) -> Option<T>
+    where
+        T: anchor_lang::ZeroCopy + anchor_lang::Discriminator + anchor_lang::Owner,
+    {
+        chain::find(&self.chain, key).expect("account")
+    }
+}
+
+/// Looks again and again until there is something.
+#[track_caller]
+pub fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(POLL);
+    }
+    panic!("waited in vain for {what}");
+}
+
+fn write(key: &Keypair, file: &Path) {
+    write_keypair_file(key, file).expect("keypair");
+}
+
+/// A binary of this project, as cargo put it two directories above this test's.
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("own path");
+    let file = test
+        .ancestors()
+        .nth(2)
+        .expect("<target>/<profile>/deps")
+        .join(name);
+    assert!(file.is_file(), "run `cargo build --workspace --bins` first");
+    file
+}
+
+/// A network with one feed of one-minute rounds, which one stream is enough for.
+pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
+    let model = dir.join("temperature.model");
+    std::fs::write(&model, MODEL).expect("model");
+    migrations::Config {
+        network: config::Network {
+            nonce: 7,
+            genesis,
+            epoch_length: EPOCH,
+            timelock: 60,
+            self_signed_makers: false,
+            development_keys: false,
+            device_bond: 0,
+            evidence_window: 3_600,
+            max_speed: 340,
+            tier_discount_bps: [0, 5_000, 9_000, 9_500],
+        },
+        mints: config::Mints {
+            reward_decimals: 6,
+            stake_decimals: 6,
+        },
+        trees: vec![config::Tree {
+            depth: 20,
+            canopy: 10,
+        }],
+        makers: vec![config::Maker {
+            key: maker.to_string(),
+            quota: 100,
+            max_tier: 1,
+        }],
+        roster: config::Roster {
+            slash_cap_bps: 5_000,
+            minimum_allocation: 1,
+        },
+        emission: config::Emission {
+            initial: 1_000_000_000,
+            floor: 1_000,
+            decay: (1 << 32) / 10 * 9,
+            end: 1_000,
+            operators_bps: 3_000,
+            challenge_window: CHALLENGE,
+            ballot_length: BALLOT,
+            breaker_window: EPOCH,
+            breaker_limit: u64::MAX,
+        },
+        models: vec![model.clone()],
+        feeds: vec![config::Feed {
+            model,
+            cells: Vec::new(),
+            round_length: ROUND,
+            max_gap: ROUND as u32,
+            required: vec!["committee".to_owned(), "sourced".to_owned()],
+            min_signers: 2,
+            min_streams: 1,
+            grace: ROUND,
+            challenge_window: ROUND,
+        }],
+    }
+}
