@@ -21,6 +21,8 @@ const LOADER: Pubkey = anchor_lang::solana_program::bpf_loader_upgradeable::ID;
 const CHUNK: usize = 900;
 /// How long written chunks are waited for before those that are missing are sent again.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Fewest bytes by which the loader makes room for larger code (SIMD-0431).
+const LEAST_EXTENSION: usize = 10_240;
 /// What a write uses at most.
 const WRITE: Limits = Limits {
     compute_units: 10_000,
@@ -57,7 +59,17 @@ pub fn deploy(
         }
     }
     let buffer = write_buffer(chain, authority, name, code)?;
-    let instructions = if deployed.is_some() {
+    // Only a new program's key signs.
+    let signers: &[&Keypair] = if deployed.is_some() { &[] } else { &[program] };
+    let instructions = if let Some(deployed) = &deployed {
+        let room = deployed.data.len().saturating_sub(header);
+        if let Some(more) = code.len().checked_sub(room).filter(|more| *more > 0) {
+            // A transaction of its own, since the loader does not upgrade what changed in the same slot.
+            let more = u32::try_from(more.max(LEAST_EXTENSION))
+                .map_err(|_| MigrationError::Config(format!("program {name} is too large")))?;
+            let extend = loader::extend_program(&id, Some(&key), more);
+            transaction::send(chain, &[extend], authority, &[]).map_err(failed())?;
+        }
         vec![loader::upgrade(&id, &buffer, &key, &key)]
     } else {
         let rent = chain
@@ -66,7 +78,7 @@ pub fn deploy(
         loader::deploy_with_max_program_len(&key, &id, &buffer, &key, rent, code.len())
             .map_err(|error| MigrationError::Config(format!("program {name}: {error}")))?
     };
-    let done = transaction::send(chain, &instructions, authority, &[program]).map_err(failed())?;
+    let done = transaction::send(chain, &instructions, authority, signers).map_err(failed())?;
     report(&Step {
         name: name.to_owned(),
         signature: Some(done.signature.to_string()),

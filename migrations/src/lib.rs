@@ -15,7 +15,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_instruction;
 use anchor_spl::token::spl_token;
 use device_protocol::{feed_id, network_id, Hash, InputSpec};
-use device_registry::state::{Maker, Network, Parameters};
+use device_registry::state::{Maker, Network, Parameters, Tree};
 use fieldproof_client::chain::{self, Chain};
 use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::{ai_feed as feeds, device_registry as registry};
@@ -271,6 +271,7 @@ impl Migration<'_> {
             same(
                 known.genesis == wanted.genesis
                     && known.epoch_length == wanted.epoch_length
+                    && known.timelock == wanted.timelock
                     && known.flags == flags
                     && known.reward_mint == *reward_mint
                     && known.stake_mint == *stake_mint,
@@ -310,8 +311,12 @@ impl Migration<'_> {
             let address = key.pubkey();
             trees.push(address);
             let bytes = device_registry::state::tree::size(wanted.depth, wanted.canopy);
-            if let Some(known) = self.chain.account(&address).map_err(at(&name))? {
-                same(known.data.len() == bytes, &name)?;
+            if let Some(known) = chain::find::<Tree>(self.chain, &address).map_err(at(&name))? {
+                same(
+                    known.network == *network
+                        && (known.depth, known.canopy) == (wanted.depth, wanted.canopy),
+                    &name,
+                )?;
                 self.done(&name);
                 continue;
             }
@@ -386,7 +391,12 @@ impl Migration<'_> {
             chain::find::<Emission>(self.chain, &address).map_err(at("emission"))?
         {
             same(
-                known.schedule == schedule && known.operators_bps == wanted.operators_bps,
+                known.schedule == schedule
+                    && known.operators_bps == wanted.operators_bps
+                    && known.challenge_window == wanted.challenge_window
+                    && known.ballot_length == wanted.ballot_length
+                    && known.breaker.window == wanted.breaker_window
+                    && known.breaker.limit == wanted.breaker_limit,
                 "emission",
             )?;
             self.done("emission");
@@ -474,7 +484,12 @@ impl Migration<'_> {
         let name = format!("feed {address}");
         if let Some(known) = chain::find::<Feed>(self.chain, &address).map_err(at(&name))? {
             same(
-                known.network == *network && known.required_mask == required_mask,
+                known.network == *network
+                    && known.required_mask == required_mask
+                    && known.min_signers == wanted.min_signers
+                    && known.min_streams == wanted.min_streams
+                    && known.grace == wanted.grace
+                    && known.challenge_window == wanted.challenge_window,
                 &name,
             )?;
             self.done(&name);

@@ -2,10 +2,12 @@
 
 mod suite {
     mod ai_feed;
+    mod cli;
     mod data_commitment;
     mod device_registry;
     mod kill;
     mod live;
+    mod migrations;
     mod reward_emission;
     mod security_pool;
     mod worker;

@@ -16,17 +16,14 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     env::set_var("__CARGO_DEFAULT_LIB_METADATA", "idl");
     let out = workspace.target.join("idl");
     fs::create_dir_all(&out)?;
-    // Nothing here needs to be fast, and building it otherwise takes long.
+    // Its own target directory, and quick to build, since nothing of it needs to be fast
     let unoptimised = r#"profile.dev.package."*".opt-level=0"#;
     let target = workspace.target.join("idl-build").display().to_string();
+    let args = ["--lib", "--target-dir", &target, "--config", unoptimised];
     for program in &workspace.programs {
         let idl = IdlBuilder::new()
             .program_path(program.dir.clone())
-            .cargo_args(
-                ["--target-dir", &target, "--config", unoptimised]
-                    .map(String::from)
-                    .into(),
-            )
+            .cargo_args(args.map(String::from).into())
             .build()
             .with_context(|| format!("the interface of {}", program.package))?;
         let address = program.address()?;

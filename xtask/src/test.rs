@@ -17,6 +17,8 @@ use crate::{
 /// the runner's own last line.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let programs = build::run(workspace)?;
+    // Tests of one package start the binaries of others.
+    workspace::run(&mut workspace.cargo(&["build", "--workspace", "--bins"]))?;
     install_node_packages(&workspace.root.join("tests/surfpool"))?;
     let nextest = workspace
         .cargo(&["nextest", "--version"])

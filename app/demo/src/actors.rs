@@ -1,7 +1,7 @@
 //! Who takes part: operators with their workers, owners, and devices.
 
 use crate::network::Network;
-use crate::proxy;
+use crate::proxy::Tamperer;
 use crate::scenario::{self, AIRPORTS, OPERATORS, OWNERS, TOKEN};
 use crate::show;
 use anchor_lang::prelude::Pubkey;
@@ -69,8 +69,13 @@ pub struct Device {
 }
 
 /// Opens a pool for each operator, opts in, and starts its worker with a database in `data`. The last operator reaches
-/// the first one through somebody who tampers.
-pub fn operators(network: &Network, runtime: &Runtime, data: &Path) -> Result<Vec<Operator>> {
+/// the others through `tamperer`.
+pub fn operators(
+    network: &Network,
+    runtime: &Runtime,
+    tamperer: &Tamperer,
+    data: &Path,
+) -> Result<Vec<Operator>> {
     let mut prepared = Vec::new();
     for (name, tokens) in OPERATORS {
         let (key, signer) = (network.new_key(), network.new_key());
@@ -87,7 +92,12 @@ pub fn operators(network: &Network, runtime: &Runtime, data: &Path) -> Result<Ve
     let mut operators = Vec::new();
     for (number, (name, key, signer, pool, listener, url)) in prepared.into_iter().enumerate() {
         if number == last {
-            urls[0].1 = proxy::start(runtime, &urls[0].1)?;
+            for (_, url) in &mut urls {
+                *url = tamperer.tap(runtime, url)?;
+            }
+            show::line(&format!(
+                "{name} reaches the others through somebody who changes a byte of the first payload that passes"
+            ));
         }
         let peers: BTreeMap<Pubkey, String> = urls
             .iter()

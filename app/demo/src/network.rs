@@ -1,12 +1,12 @@
 //! The chain in this process, and the network on it.
 
-use crate::scenario::{self, MAKERS};
+use crate::scenario::{self, AIRPORTS, MAKERS};
 use crate::show;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_instruction;
 use anchor_spl::token::spl_token;
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use fieldproof_client::chain::{self, Chain, Execution, LocalChain};
 use fieldproof_client::{token, transaction, ClientError};
 use migrations::Deployment;
@@ -67,7 +67,19 @@ impl Network {
                 quota: 1_000,
                 max_tier: 1,
             }));
+        for (feed, airport) in config.feeds.iter().zip(&AIRPORTS) {
+            ensure!(
+                feed.cells == [format!("{:x}", airport.cell)],
+                "network.toml and the scenario have different cells for {}",
+                airport.code
+            );
+        }
         let deployment = migrations::run(chain.as_ref(), &authority, &config, &mut show::step)?;
+        let mut changed = false;
+        let mut again = |step: &migrations::Step| changed |= step.signature.is_some();
+        migrations::run(chain.as_ref(), &authority, &config, &mut again)?;
+        ensure!(!changed, "a second run of the migration did something");
+        show::line("a second run of the migration changes nothing");
         Ok(Self {
             chain,
             authority,

@@ -119,7 +119,9 @@ impl FrostPolicy {
                 self.refused_again = self.paid.is_some();
                 let when = if self.refused_again {
                     "a second time"
-                } else { "yet" };
+                } else {
+                    "yet"
+                };
                 show::line(&format!("    the keeper can't settle {when}: {text}"));
                 self.refusals.push(text);
             }

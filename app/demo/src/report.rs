@@ -29,9 +29,9 @@ svg text{font-size:12px;fill:#6b7885}
 circle{fill:#0f6fc6}
 line.threshold{stroke:#c0392b;stroke-dasharray:5 4}
 text.threshold{fill:#c0392b}
-.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.8rem;margin:1.4rem 0}
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(155px,1fr));gap:.8rem;margin:1.4rem 0}
 .figures div{border:1px solid #e6eaee;border-radius:8px;padding:.6rem .8rem}
-.figures b{display:block;font-size:1.3rem;font-weight:600}
+.figures b{display:block;font-size:1.2rem;font-weight:600}
 .figures span{color:#6b7885;font-size:.85rem}
 .key{display:inline-block;width:1.6em;height:0;border-top:2px solid;vertical-align:middle;margin:0 .4em 0 .8em}
 .bar{background:#0f6fc6;height:.7rem;border-radius:2px;min-width:2px}
@@ -166,8 +166,11 @@ fn operators(summary: &Summary) -> String {
             ]
         })
         .collect();
-    let unsigned: Vec<String> =
-        summary.unsigned.iter().map(|text| format!("<li>{}</li>", escape(text))).collect();
+    let unsigned: Vec<String> = summary
+        .unsigned
+        .iter()
+        .map(|text| format!("<li>{}</li>", escape(text)))
+        .collect();
     format!(
         "<h2>Operators</h2><p>Each takes one airport's readings, and checks the others' attestations from their \
          payloads up before it signs. One was handed a tampered payload, once:</p><ul>{}</ul>",
@@ -183,7 +186,10 @@ fn attestations(summary: &Summary) -> String {
     for attested in &summary.attestations {
         rows.push(vec![
             show::time(attested.captured),
-            format!("<span title=\"{}\">{}</span>", attested.feed, attested.airport),
+            format!(
+                "<span title=\"{}\">{}</span>",
+                attested.feed, attested.airport
+            ),
             attested.windows.to_string(),
             show::degrees(attested.value),
             attested.verification.join(", "),

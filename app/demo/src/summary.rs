@@ -442,10 +442,7 @@ fn kinds(executions: &[Execution]) -> Vec<Kind> {
     kinds
 }
 
-fn attested(
-    network: &Network,
-    attestations: &[(Pubkey, Attestation)],
-) -> Result<Vec<Attested>> {
+fn attested(network: &Network, attestations: &[(Pubkey, Attestation)]) -> Result<Vec<Attested>> {
     let chain = network.chain.as_ref();
     let mut found = Vec::new();
     for (key, attestation) in attestations {
@@ -511,7 +508,9 @@ fn accuracy(course: &Course<'_>) -> Result<(Accuracy, Vec<Series>)> {
         // What the last forecast was for has not been sent yet.
         let last = series.measured.last().map_or(0, |(time, _)| time + HOUR);
         let came = course.weather.temperature(airport, last);
-        series.measured.extend(came.map(|came| (last, i64::from(came))));
+        series
+            .measured
+            .extend(came.map(|came| (last, i64::from(came))));
         let mut errors = Vec::new();
         let mut entries = feed.ring[..feed.entries as usize].to_vec();
         entries.sort_by_key(|entry| entry.round);

@@ -11,10 +11,17 @@ use commitment::{CommitmentLeaf, Tree};
 use device_protocol::{AttestationMessage, Hash};
 use fieldproof_client::{chain, ClientError};
 use inference::ModelRef;
+use reqwest::blocking::Response;
 use security_pool::state::Committee;
 use serde::{Deserialize, Serialize};
 use solana_signature::Signature;
 use solana_signer::Signer;
+use std::io::Read;
+
+/// Largest payload that is fetched, in bytes.
+const MAX_PAYLOAD: u64 = 64 << 20;
+/// Largest answer of a peer that is read, in bytes.
+const MAX_ANSWER: u64 = 64 << 10;
 
 /// A committee member's signature of an attestation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +45,12 @@ pub enum Refusal {
     /// Nobody serves the payload.
     #[error("the payload can't be had: {0}")]
     Unavailable(String),
+    /// The payload is larger than any that is taken.
+    #[error("the payload is larger than {MAX_PAYLOAD} bytes")]
+    TooLarge,
+    /// The feed is not one that this network's authority made.
+    #[error("the feed was not made by the network's authority, or is frozen")]
+    NotServed,
     /// The bytes served are not those committed to.
     #[error("the payload is not the one committed to: its hash or length differs")]
     Tampered,
@@ -74,6 +87,8 @@ impl Refusal {
             Self::NotMember => "not_member",
             Self::UnknownCommitment => "unknown_commitment",
             Self::Unavailable(_) => "unavailable",
+            Self::TooLarge => "too_large",
+            Self::NotServed => "not_served",
             Self::Tampered => "tampered",
             Self::Payload(_) => "payload",
             Self::NoBatch => "no_batch",
@@ -95,6 +110,9 @@ pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusa
     let chain = operator.chain.as_ref();
     let attestation: Attestation = chain::read(chain, key)?;
     let feed: Feed = chain::read(chain, &attestation.feed)?;
+    if !operator.serves(&feed)? {
+        return Err(Refusal::NotServed);
+    }
     let committee: Committee = chain::read(chain, &attestation.committee)?;
     let member = committee.member(&operator.pool).ok_or(Refusal::NotMember)?;
     let member = u8::try_from(member).map_err(|_| Refusal::NotMember)?;
@@ -177,47 +195,102 @@ pub fn fetch(
     if let Some(bytes) = operator.store.payload(&commitment.payload_hash)? {
         return Ok(bytes);
     }
-    let peer = operator
-        .peers
-        .get(pool)
-        .ok_or_else(|| Refusal::Unavailable(format!("no worker of pool {pool} is configured")))?;
-    let url = format!(
-        "{peer}/v1/payloads/{}",
-        hex::encode(commitment.payload_hash)
-    );
-    let bytes = operator
+    if commitment.payload_len > MAX_PAYLOAD {
+        return Err(Refusal::TooLarge);
+    }
+    // The author first, then whoever else may have archived it.
+    let author = operator.peers.get_key_value(pool);
+    let others = operator.peers.iter().filter(|(other, _)| *other != pool);
+    let mut last = Refusal::Unavailable(format!("no worker of pool {pool} is configured"));
+    for (_, peer) in author.into_iter().chain(others) {
+        match fetch_from(operator, peer, commitment) {
+            Ok(bytes) => return Ok(bytes),
+            // Somebody who lies is worth telling more than somebody who is away.
+            Err(refusal) if !matches!(last, Refusal::Tampered) => last = refusal,
+            Err(_) => {}
+        }
+    }
+    Err(last)
+}
+
+fn fetch_from(
+    operator: &Operator,
+    peer: &str,
+    commitment: &CommitmentLeaf,
+) -> Result<Vec<u8>, Refusal> {
+    let hash = hex::encode(commitment.payload_hash);
+    let response = operator
         .http
-        .get(url)
+        .get(format!("{peer}/v1/payloads/{hash}"))
         .send()
-        .and_then(reqwest::blocking::Response::error_for_status)
-        .and_then(|response| response.bytes())
+        .and_then(Response::error_for_status)
+        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    let bytes = read(response, commitment.payload_len)
         .map_err(|error| Refusal::Unavailable(error.to_string()))?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if length != commitment.payload_len || payload::hash(&bytes) != commitment.payload_hash {
         return Err(Refusal::Tampered);
     }
-    Ok(bytes.to_vec())
+    Ok(bytes)
 }
 
-/// Asks every other operator for its signature of the attestation at `key`, and adds this one's own. Those that refuse
-/// or can't be reached are named with what they said.
-///
-/// # Errors
-/// This operator's own [`Refusal`] can't stop the others; only the database's errors are returned.
-pub fn collect(operator: &Operator, key: &Pubkey) -> (Vec<MemberSignature>, Vec<(Pubkey, String)>) {
+/// The body of a peer's answer, up to one byte more than `limit`.
+fn read(response: Response, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    response
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Signatures of an attestation, and who refused or could not be reached, with what they said.
+pub type Collected = (Vec<MemberSignature>, Vec<(Pubkey, String)>);
+
+/// Asks every other operator at once for its signature of the attestation at `key`, and adds this one's own. A peer's
+/// answer counts only if it is that peer's seat in `committee` and its signature of `message` verifies.
+pub fn collect(
+    operator: &Operator,
+    key: &Pubkey,
+    committee: &Committee,
+    message: &Hash,
+) -> Collected {
+    let answers = std::thread::scope(|scope| {
+        let asked: Vec<_> = operator
+            .peers
+            .iter()
+            .map(|(pool, peer)| (*pool, scope.spawn(move || ask(operator, peer, key))))
+            .collect();
+        let own = sign(operator, key).map_err(|refusal| refusal.to_string());
+        let mut answers = vec![(operator.pool, own)];
+        answers.extend(asked.into_iter().map(|(pool, thread)| {
+            let answer = thread.join();
+            (
+                pool,
+                answer.unwrap_or_else(|_| Err("asking failed".to_owned())),
+            )
+        }));
+        answers
+    });
     let mut signatures = Vec::new();
     let mut refusals = Vec::new();
-    match sign(operator, key) {
-        Ok(signature) => signatures.push(signature),
-        Err(refusal) => refusals.push((operator.pool, refusal.to_string())),
-    }
-    for (pool, peer) in &operator.peers {
-        match ask(operator, peer, key) {
-            Ok(signature) => signatures.push(signature),
-            Err(refusal) => refusals.push((*pool, refusal)),
+    for (pool, answer) in answers {
+        match answer {
+            Ok(answer) if is_of(&answer, &pool, committee, message) => signatures.push(answer),
+            Ok(_) => refusals.push((pool, "its signature does not verify".to_owned())),
+            Err(refusal) => refusals.push((pool, refusal)),
         }
     }
     (signatures, refusals)
+}
+
+/// Whether `answer` is the signature of `message` by the seat of `pool`.
+fn is_of(answer: &MemberSignature, pool: &Pubkey, committee: &Committee, message: &Hash) -> bool {
+    committee
+        .members()
+        .get(usize::from(answer.member))
+        .is_some_and(|member| {
+            member.pool == *pool && answer.signature.verify(member.signer.as_ref(), message)
+        })
 }
 
 /// The request for a signature.
@@ -245,10 +318,12 @@ fn ask(operator: &Operator, peer: &str, key: &Pubkey) -> Result<MemberSignature,
         })
         .send()
         .map_err(|error| error.to_string())?;
-    if response.status().is_success() {
-        return response.json().map_err(|error| error.to_string());
+    let accepted = response.status().is_success();
+    let body = read(response, MAX_ANSWER).map_err(|error| error.to_string())?;
+    if accepted {
+        return serde_json::from_slice(&body).map_err(|error| error.to_string());
     }
-    let refused: Refused = response.json().map_err(|error| error.to_string())?;
+    let refused: Refused = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
     Err(format!("{}: {}", refused.refused, refused.detail))
 }
 

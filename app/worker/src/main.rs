@@ -39,7 +39,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         &config.data,
     )?);
     let driver = worker.clone();
-    std::thread::spawn(move || drive(&driver));
+    std::thread::spawn(move || {
+        let _end = EndProcess;
+        drive(&driver);
+    });
+    let clock = worker.clone();
+    std::thread::spawn(move || {
+        let _end = EndProcess;
+        keep_time(&clock);
+    });
 
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = tokio::net::TcpListener::bind(config.listen).await?;
@@ -53,6 +61,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         server::serve(&worker, listener, stop).await
     })?;
     Ok(())
+}
+
+/// Ends the process when its thread ends: a worker that takes readings and does nothing with them helps nobody.
+struct EndProcess;
+
+impl Drop for EndProcess {
+    fn drop(&mut self) {
+        std::process::exit(1);
+    }
+}
+
+/// Keeps the time by which readings are judged right, however long a step takes.
+fn keep_time(worker: &Worker) {
+    loop {
+        if let Err(error) = worker.tick() {
+            warn!(%error, "clock");
+        }
+        std::thread::sleep(POLL);
+    }
 }
 
 /// Steps for ever. What fails is tried again with the next step.

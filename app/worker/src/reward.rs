@@ -2,23 +2,26 @@
 
 use crate::committee::{self, Refusal};
 use crate::payload::{self, Payload, Rewards};
-use crate::round::Commitment;
+use crate::round::{Commitment, LOOKBACK};
 use crate::score::{self, Committed, Granted, Payee};
-use crate::verify;
+use crate::window;
 use crate::worker::{Event, Operator, WorkerError};
+use ai_feed::state::{Feed, Model};
 use anchor_lang::prelude::Pubkey;
-use commitment::SumNode;
+use commitment::{SumNode, Tree};
 use data_commitment::state::Stream;
 use device_protocol::Hash;
-use fieldproof_client::precompile::{self, Entry};
+use fieldproof_client::precompile::{self, Entry as SignatureEntry};
 use fieldproof_client::reward_emission::{self as emissions, VoteReference};
-use fieldproof_client::{chain, security_pool as pools};
+use fieldproof_client::{ai_feed as feeds, chain, security_pool as pools};
+use inference::ModelRef;
 use reward_emission::instructions::ProposeRootArgs;
 use reward_emission::state::{self, Emission, Proposal, Roots, FINAL, PASSED};
 use security_pool::state::Committee;
 use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What this operator computed for an epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +111,7 @@ fn next_epoch(operator: &Operator, emission: &Emission) -> Result<Option<u64>, W
         .min())
 }
 
-/// The epoch's trees, computed once and kept.
+/// The epoch's trees, kept once every payload was seen.
 fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecord>, WorkerError> {
     let Some(epoch) = next_epoch(operator, emission)? else {
         return Ok(None);
@@ -116,12 +119,10 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
     if let Some(record) = operator.store.epoch::<EpochRecord>(epoch)? {
         return Ok(Some(record));
     }
-    let Some(readings) = committed(operator)? else {
-        return Ok(None);
-    };
     let network = operator.network()?;
     let (start, end) = (network.epoch_start(epoch), network.epoch_start(epoch + 1));
-    let scores = score::scores(readings, start, end);
+    let history = history(operator, end)?;
+    let scores = score::scores(history.readings, start, end);
 
     let payees: Vec<Payee> = chain::read_all::<state::Payee>(operator.chain.as_ref())?
         .into_iter()
@@ -162,36 +163,109 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         reward_hash: reward_root.hash,
         reward_sum: reward_root.sum,
     };
-    operator.store.put_epoch(epoch, &record)?;
+    // What nobody serves now may be served later: then the trees are computed anew.
+    if history.complete {
+        operator.store.put_epoch(epoch, &record)?;
+    }
     Ok(Some(record))
 }
 
-/// All verified readings that were ever committed, in the order of their commitments. `None` while a payload can't be had.
-fn committed(operator: &Operator) -> Result<Option<Vec<Committed>>, WorkerError> {
+/// What the streams committed, as scores see it.
+struct History {
+    /// Readings that count, in the order of their commitments.
+    readings: Vec<Committed>,
+    /// Whether every payload could be had.
+    complete: bool,
+}
+
+/// The readings of all batches that were committed before `end` (unix seconds) and hold what the committee would sign:
+/// by members of the committee of their epoch, with the committed root, for rounds that had just ended, one batch a
+/// stream, feed and round, of devices that were registered by then. Every operator that has the payloads gets the same.
+fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
     let chain = operator.chain.as_ref();
+    let network = operator.network()?;
+    let mut served: BTreeMap<Hash, (Feed, Model)> = BTreeMap::new();
+    for (_, feed) in chain::read_all::<Feed>(chain)? {
+        if operator.serves(&feed)? {
+            let model = chain::read(chain, &feeds::model(&feed.model))?;
+            served.insert(feed.id, (feed, model));
+        }
+    }
     let mut commitments = operator.store.seen_commitments()?;
+    commitments.retain(|(_, leaf)| leaf.posted_at < end);
     commitments.sort_by_key(|(stream, leaf)| (leaf.posted_at, *stream, leaf.sequence));
-    let mut pools = BTreeMap::new();
-    let mut readings = Vec::new();
+    let mut committees: BTreeMap<u64, Option<Committee>> = BTreeMap::new();
+    let mut batches_seen = BTreeSet::new();
+    let mut history = History {
+        readings: Vec::new(),
+        complete: true,
+    };
     for (stream, leaf) in commitments {
-        let pool = match pools.get(&stream) {
-            Some(pool) => *pool,
-            None => {
-                let pool = chain::read::<Stream>(chain, &Pubkey::from(stream))?.pool;
-                pools.insert(stream, pool);
-                pool
-            }
-        };
+        let epoch = network.epoch(leaf.posted_at)?;
+        if let Entry::Vacant(vacant) = committees.entry(epoch) {
+            vacant.insert(chain::find(
+                chain,
+                &pools::committee(&operator.network, epoch),
+            )?);
+        }
+        let committee = committees.get(&epoch).and_then(Option::as_ref);
+        let pool = chain::read::<Stream>(chain, &Pubkey::from(stream))?.pool;
+        if committee.is_none_or(|committee| committee.member(&pool).is_none()) {
+            continue;
+        }
         let bytes = match committee::fetch(operator, &pool, &leaf) {
             Ok(bytes) => bytes,
             Err(Refusal::Store(error)) => return Err(error.into()),
-            Err(_) => return Ok(None),
+            Err(_) => {
+                history.complete = false;
+                continue;
+            }
         };
         operator.store.put_payload(&bytes)?;
-        let Ok(Payload::Readings { batches, .. }) = Payload::decode(&bytes) else {
-            continue;
+        let batches = match Payload::decode(&bytes) {
+            Ok(Payload::Readings {
+                network,
+                stream: author,
+                batches,
+            }) if network == operator.network_id && author == stream => batches,
+            _ => continue,
         };
-        for signed in batches
+        let mut leaves = Vec::with_capacity(batches.len());
+        let mut counted = Vec::new();
+        for batch in &batches {
+            let Some((feed, model)) = served.get(&batch.feed) else {
+                break;
+            };
+            let Ok(model) = ModelRef::parse(&model.bytes) else {
+                break;
+            };
+            let Ok(computed) = window::compute(batch, &model) else {
+                break;
+            };
+            leaves.push(computed.leaf.hash());
+            let current = window::round_of(leaf.posted_at.saturating_mul(1_000), feed);
+            let timely = current.is_some_and(|current| {
+                (current.saturating_sub(LOOKBACK)..=current).contains(&batch.round)
+            });
+            let good = window::check_batch(
+                batch,
+                feed,
+                batch.round,
+                &operator.network_id,
+                &operator.registry,
+            )
+            .is_ok();
+            if timely && good && batches_seen.insert((stream, batch.feed, batch.round)) {
+                counted.push(batch);
+            }
+        }
+        // A payload that is not all of what was committed counts for nothing.
+        let whole = leaves.len() == batches.len()
+            && Tree::of_batches(&leaves).is_ok_and(|tree| tree.root() == leaf.root);
+        if !whole {
+            continue;
+        }
+        for signed in counted
             .iter()
             .flat_map(|batch| &batch.windows)
             .flat_map(|window| window.readings.iter())
@@ -200,8 +274,8 @@ fn committed(operator: &Operator) -> Result<Option<Vec<Committed>>, WorkerError>
             let Some(device) = operator.registry.device(&reading.device) else {
                 continue;
             };
-            if verify::verify(signed, &device, &operator.network_id).is_ok() {
-                readings.push(Committed {
+            if device.leaf.owner_changed_at <= leaf.posted_at {
+                history.readings.push(Committed {
                     pool: pool.to_bytes(),
                     owner: device.leaf.owner,
                     key: (reading.device, reading.session, reading.sequence),
@@ -210,7 +284,7 @@ fn committed(operator: &Operator) -> Result<Option<Vec<Committed>>, WorkerError>
             }
         }
     }
-    Ok(Some(readings))
+    Ok(history)
 }
 
 /// Cumulative amounts of the last final reward root, checked against it. `None` while its archive can't be had.
@@ -406,7 +480,7 @@ fn vote(
     }
     let message = proposal.message(operator.network_id).digest();
     let signature = operator.signer.sign_message(&message);
-    let precompile = precompile::ed25519(&[Entry {
+    let precompile = precompile::ed25519(&[SignatureEntry {
         public_key: operator.signer_key().as_ref(),
         message: &message,
         signature: signature.as_array(),

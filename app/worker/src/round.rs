@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Rounds this far back are still built when a worker comes late.
-const LOOKBACK: u64 = 3;
+pub const LOOKBACK: u64 = 3;
 /// Members' signatures that one transaction carries.
 const SIGNATURES_PER_TRANSACTION: usize = 8;
 
@@ -139,10 +139,12 @@ fn mmr(commitments: &[Commitment]) -> Result<MmrBuilder, WorkerError> {
 
 /// Decides on the next commitment: the batches of every feed's ended rounds for which there are readings and no job yet.
 fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
-    let mut feeds: Vec<(Pubkey, Feed)> = chain::read_all(operator.chain.as_ref())?;
-    feeds.retain(|(_, feed)| feed.network == operator.network);
+    let feeds: Vec<(Pubkey, Feed)> = chain::read_all(operator.chain.as_ref())?;
     let mut batches: Vec<(Batch, Computed)> = Vec::new();
     for (_, feed) in &feeds {
+        if !operator.serves(feed)? {
+            continue;
+        }
         let current = u64::try_from(now.div_euclid(feed.round_length)).unwrap_or(0);
         let first = (feed.last_round + 1).max(current.saturating_sub(LOOKBACK));
         for round in first..current {
@@ -285,6 +287,14 @@ fn land_commitment(operator: &Operator) -> Result<Option<Event>, WorkerError> {
         ));
     }
     pending.posted_at = Some(stream.last_posted_at);
+    let mut landed: Vec<Commitment> = operator.store.commitments()?;
+    landed.truncate(usize::try_from(sequence).unwrap_or(usize::MAX));
+    landed.push(pending.clone());
+    if mmr(&landed)?.peaks() != stream.peaks {
+        return Err(WorkerError::State(
+            "the stream's newest commitment is not the one that this database decided on",
+        ));
+    }
     operator.store.put_commitment(sequence, &pending)?;
     Ok(Some(Event::Committed {
         sequence,
@@ -307,7 +317,13 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
         job.batch_index,
     );
     let attestation: Option<Attestation> = chain::find(chain, &attestation_key)?;
-    if feed.last_round >= job.round && attestation.is_none_or(|known| known.mask == 0) {
+    let given_up = job
+        .round
+        .checked_add(LOOKBACK)
+        .and_then(|round| i64::try_from(round).ok()?.checked_mul(feed.round_length))
+        .is_none_or(|time| now > time.saturating_add(feed.grace));
+    let unverified = attestation.is_none_or(|known| known.mask == 0);
+    if !operator.serves(&feed)? || (unverified && (given_up || feed.last_round >= job.round)) {
         // The feed has moved on without it.
         job.stage = Stage::Finalized;
         return Ok(Vec::new());
@@ -395,7 +411,8 @@ fn attest(
 ) -> Result<Vec<Event>, WorkerError> {
     let chain = operator.chain.as_ref();
     let committee: Committee = chain::read(chain, &attestation.committee)?;
-    let (mut signatures, refusals) = committee::collect(operator, attestation_key);
+    let (mut signatures, refusals) =
+        committee::collect(operator, attestation_key, &committee, &attestation.message);
     let mut events: Vec<Event> = refusals
         .into_iter()
         .map(|(pool, reason)| Event::Refused {

@@ -5,6 +5,7 @@ use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 use crate::window::BatchError;
 use crate::{follow, reward, round};
+use ai_feed::state::Feed;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use commitment::ProofError;
@@ -26,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long another operator's worker may take to answer.
-const PEER_TIMEOUT: Duration = Duration::from_secs(30);
+const PEER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a step stopped. The next one goes on from what is recorded.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +188,18 @@ impl Operator {
         Ok(self.network()?.epoch(self.now())?)
     }
 
+    /// Whether `feed` is one of the network's own that goes on. Anybody can make a feed in a network, and each costs its
+    /// operators rent and work: they serve what the network's creator or authority made.
+    ///
+    /// # Errors
+    /// The chain's.
+    pub fn serves(&self, feed: &Feed) -> Result<bool, ClientError> {
+        let network: Network = chain::read(self.chain.as_ref(), &self.network)?;
+        Ok(feed.network == self.network
+            && feed.state == ai_feed::state::ACTIVE
+            && [network.creator, network.authority].contains(&feed.creator))
+    }
+
     /// Sees that the committee of `epoch`, the present one, is on the chain.
     ///
     /// # Errors
@@ -254,6 +267,7 @@ impl Worker {
         let ingest = Ingest::new(store.clone(), registry.clone(), network_id, now.clone());
         let http = reqwest::blocking::Client::builder()
             .timeout(PEER_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| ClientError::Cluster(error.to_string()))?;
         let operator = Operator {
@@ -287,13 +301,22 @@ impl Worker {
         &self.ingest
     }
 
+    /// Reads the chain's time, by which readings are judged. Returns it, in unix seconds.
+    ///
+    /// # Errors
+    /// The chain's.
+    pub fn tick(&self) -> Result<i64, WorkerError> {
+        let now = self.operator.chain.clock()?.unix_timestamp;
+        self.now.store(now, Ordering::Relaxed);
+        Ok(now)
+    }
+
     /// Does whatever can be done now: follows the chain, commits, attests, finalises, rewards.
     ///
     /// # Errors
     /// What stopped it. Everything up to there is recorded, and the next step goes on from it.
     pub fn step(&self) -> Result<Vec<Event>, WorkerError> {
-        let now = self.operator.chain.clock()?.unix_timestamp;
-        self.now.store(now, Ordering::Relaxed);
+        let now = self.tick()?;
         let mut events = Vec::new();
         let (new, _) = follow::follow(&self.operator)?;
         if new > 0 {

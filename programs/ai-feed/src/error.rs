@@ -39,11 +39,11 @@ pub enum AiFeedError {
     UnsupportedVerification = 207,
     #[msg("The signers required must be 1 to 64")]
     InvalidMinSigners = 208,
-    #[msg("The streams required must be 1 to 16")]
+    #[msg("The streams required must be 1 to 64")]
     InvalidMinStreams = 209,
     #[msg("The grace must be 0 seconds to 30 days")]
     InvalidGrace = 210,
-    #[msg("The challenge window must be 0 seconds to 30 days, and shorter than the 64 rounds that a feed remembers")]
+    #[msg("The challenge window must be 1 second to 30 days, and shorter than the 64 rounds that a feed remembers")]
     InvalidChallengeWindow = 211,
     #[msg("Only the feed's authority may do this: sign with feed.authority")]
     NotAuthority = 212,
@@ -68,7 +68,7 @@ pub enum AiFeedError {
     OutputsBeyondWindows = 306,
     #[msg("The stream did not commit to this batch: make both paths anew at the stream's present count")]
     BatchNotCommitted = 307,
-    #[msg("The round has its 16 streams: attest in the next round")]
+    #[msg("The round has its 64 streams: attest in the next round")]
     RoundFull = 308,
     #[msg("The attestation is of another feed: pass the feed of attestation.feed")]
     WrongFeed = 309,
@@ -76,6 +76,10 @@ pub enum AiFeedError {
     StillChallengeable = 310,
     #[msg("The rent goes to whoever paid it: pass the account's payer")]
     WrongPayer = 311,
+    #[msg("The round has ended and all that the stream submitted has passed: attest in the next round")]
+    StreamPassed = 312,
+    #[msg("The batch was committed before its last capture: commit to it when its readings exist")]
+    CommittedBeforeCapture = 313,
 
     #[msg("The committee is not the one of the network's present epoch: take its snapshot and pass it")]
     WrongEpoch = 400,
@@ -91,8 +95,8 @@ pub enum AiFeedError {
     WrongSigner = 405,
     #[msg("A signed message is not this attestation's: sign attestation.message")]
     WrongMessage = 406,
-    #[msg("The member has signed before: leave the signature out")]
-    AlreadySigned = 407,
+    #[msg("The attestation's deadline is over: members sign before attestation.deadline")]
+    SignedTooLate = 407,
 
     #[msg("The round has not ended: retry at (round + 1) * round_length")]
     RoundNotEnded = 500,
@@ -106,4 +110,6 @@ pub enum AiFeedError {
     RoundOpen = 504,
     #[msg("The round account is of another feed or round: pass the attestation's or the feed's")]
     WrongRoundAccount = 505,
+    #[msg("The streams that passed are not two thirds of the committee's allocation: prove more attestations, or wait until the round's grace is over")]
+    NoQuorum = 506,
 }

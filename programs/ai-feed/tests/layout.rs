@@ -50,14 +50,16 @@ fn entry() {
 #[test]
 fn round() {
     assert_layout!(Round {
-        version: 0, bump: 1, _pad: 2, slots: 4, feed: 8, round: 40, payer: 48, slot: 80, reserved: 2_512,
-    } 2_576);
+        version: 0, bump: 1, _pad: 2, slots: 4, feed: 8, round: 40, payer: 48, total: 80, slot: 88, reserved: 9_816,
+    } 9_872);
+    // What one instruction can allocate.
+    assert!(Round::SIZE <= 10_240);
 }
 
 #[test]
 fn stream_slot() {
     assert_layout!(StreamSlot {
-        stream: 0, pool: 32, allocation: 64, weighted_value: 72, windows: 80, submitted: 84, _pad: 86, passed: 88,
+        stream: 0, batch_leaf: 32, allocation: 64, weighted_value: 72, windows: 80, submitted: 84, _pad: 86, passed: 88,
         oldest: 104, newest: 112, data_root: 120,
     } 152);
 }

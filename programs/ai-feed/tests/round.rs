@@ -20,16 +20,16 @@ fn submission(value: i64, windows: u8) -> Submission {
         oldest: 10,
         newest: 20,
         data_root: [9; 32],
+        batch_leaf: [8; 32],
     }
 }
 
-/// A round of one passed attestation a stream, of these values and allocations.
+/// A round of one passed attestation a stream, of these values and allocations, which are the whole committee's.
 fn round_of(streams: &[(i64, u64)]) -> Round {
     let mut round = Round::zeroed();
     for (number, (value, allocation)) in streams.iter().enumerate() {
-        let slot = round
-            .admit(key(number), key(100 + number), *allocation)
-            .unwrap();
+        let slot = round.admit(key(number), *allocation).unwrap();
+        round.total = round.total.saturating_add(*allocation);
         round.submit(slot, &submission(*value, 1)).unwrap();
         round.pass(slot, PASSABLE).unwrap();
     }
@@ -67,7 +67,6 @@ proptest! {
         prop_assert_eq!(outcome.confidence, spread);
         prop_assert_eq!(outcome.mask, PASSABLE);
         prop_assert_eq!(outcome.streams as usize, streams.len());
-        prop_assert_eq!(outcome.attesters as usize, streams.len());
     }
 
     /// Whoever holds less than half of the weight can't move the value beyond what the others say.
@@ -112,7 +111,7 @@ fn extremes_do_not_overflow() {
     let streams: Vec<_> = (0..STREAMS)
         .map(|number| (if number % 2 == 0 { i64::MIN } else { i64::MAX }, u64::MAX))
         .collect();
-    let outcome = round_of(&streams).settle(PASSABLE, 16, false).unwrap();
+    let outcome = round_of(&streams).settle(PASSABLE, STREAMS as u8, false).unwrap();
     assert_eq!(outcome.value, i64::MIN);
     assert_eq!(outcome.confidence, u64::MAX);
 }
@@ -135,7 +134,7 @@ fn a_submission_that_overflows_is_refused() {
 #[test]
 fn a_stream_weighs_its_batches_by_windows_and_rounds_down() {
     let mut round = Round::zeroed();
-    let slot = round.admit(key(0), key(1), 5).unwrap();
+    let slot = round.admit(key(0), 5).unwrap();
     round.submit(slot, &submission(-10, 2)).unwrap();
     round
         .submit(
@@ -146,6 +145,7 @@ fn a_stream_weighs_its_batches_by_windows_and_rounds_down() {
                 oldest: 5,
                 newest: 15,
                 data_root: [1; 32],
+                batch_leaf: [2; 32],
             },
         )
         .unwrap();
@@ -159,10 +159,9 @@ fn a_stream_weighs_its_batches_by_windows_and_rounds_down() {
             confidence: 0,
             mask: Mask::COMMITTEE, // one of two is not SOURCED
             streams: 1,
-            attesters: 1,
             oldest: 5,
-            newest: 20,
-            data_root: [9; 32],
+            newest: 15, // no fresher than its stalest batch
+            data_root: [1; 32],
         }
     );
     assert_error(round.settle(PASSABLE, 1, false), AiFeedError::StreamPending);
@@ -198,19 +197,62 @@ fn the_heaviest_stream_gives_the_data_root() {
 }
 
 #[test]
-fn a_pool_counts_once_as_attester() {
-    let mut round = round_of(&[(1, 3), (2, 4), (3, 4)]);
-    round.slot[2].pool = round.slot[0].pool;
-    let outcome = round.settle(PASSABLE, 1, false).unwrap();
-    assert_eq!((outcome.streams, outcome.attesters), (3, 2));
+fn a_round_is_as_fresh_as_its_stalest_stream() {
+    let mut round = round_of(&[(1, 9), (2, 1), (3, 1)]);
+    round.slot[0].newest = 7;
+    round.slot[1].newest = 5;
+    round.submit(2, &submission(3, 1)).unwrap(); // stays pending, and does not count
+    round.slot[2].newest = 1;
+    assert_eq!(round.settle(PASSABLE, 1, true).unwrap().newest, 5);
+}
+
+/// Three streams of which those named have passed, in a committee of their allocations and `others`.
+fn partly_passed(allocations: [u64; 3], passed: &[u32], others: u64) -> Round {
+    let mut round = Round::zeroed();
+    round.total = allocations.iter().sum::<u64>() + others;
+    for (number, allocation) in allocations.into_iter().enumerate() {
+        let slot = round.admit(key(number), allocation).unwrap();
+        round.submit(slot, &submission(number as i64, 1)).unwrap();
+    }
+    for slot in passed {
+        round.pass(*slot, PASSABLE).unwrap();
+    }
+    round
 }
 
 #[test]
-fn a_round_takes_sixteen_streams() {
+fn the_first_to_pass_do_not_decide_alone() {
+    let of_few = partly_passed([3, 2, 1], &[1, 2], 0);
+    assert_error(of_few.settle(PASSABLE, 2, false), AiFeedError::NoQuorum);
+    assert_eq!(of_few.settle(PASSABLE, 2, true).unwrap().streams, 2);
+    // Who did not submit at all weighs as well.
+    let with_absent = partly_passed([3, 2, 1], &[0, 1, 2], 4);
+    assert_error(with_absent.settle(PASSABLE, 2, false), AiFeedError::NoQuorum);
+    let just = partly_passed([3, 2, 1], &[0, 1, 2], 3);
+    assert_eq!(just.settle(PASSABLE, 2, false).unwrap().streams, 3);
+}
+
+#[test]
+fn one_that_never_passes_does_not_hold_up_a_quorum() {
+    let round = partly_passed([3, 2, 1], &[0, 1], 0);
+    assert_eq!(round.settle(PASSABLE, 2, false).unwrap().streams, 2);
+    assert_error(round.settle(PASSABLE, 1, false), AiFeedError::StreamPending);
+    assert_error(round.settle(PASSABLE, 3, true), AiFeedError::TooFewStreams);
+}
+
+#[test]
+fn allocations_of_two_committees_do_not_overflow_a_quorum() {
+    let mut round = round_of(&[(1, u64::MAX), (2, u64::MAX)]);
+    round.total = u64::MAX;
+    assert_eq!(round.settle(PASSABLE, 2, false).unwrap().streams, 2);
+}
+
+#[test]
+fn a_round_takes_sixty_four_streams() {
     let mut round = round_of(&[(1, 1); STREAMS]);
-    assert_error(round.admit(key(50), key(51), 1), AiFeedError::RoundFull);
-    assert_eq!(round.admit(key(3), key(103), 1).unwrap(), 3);
-    assert_eq!(round.slots, 16);
+    assert_error(round.admit(key(70), 1), AiFeedError::RoundFull);
+    assert_eq!(round.admit(key(3), 1).unwrap(), 3);
+    assert_eq!(round.slots, 64);
 }
 
 #[test]

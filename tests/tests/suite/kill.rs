@@ -28,7 +28,7 @@ fn at_every_stage_loses_nothing_and_does_nothing_twice() {
     let network = live.deployment.network_id;
     let feed_key = live.deployment.feeds[0];
     // Epoch 2, in the last round of the first of its ballots.
-    let start = (live.genesis + 2 * EPOCH + 1_200).next_multiple_of(ROUND) + 1;
+    let start = ((live.genesis + 2 * EPOCH + 1_200) / ROUND + 1) * ROUND + 1;
     live.cluster.set_time(start);
     let _other = live.worker(OTHER);
     let mut worker = live.worker(KILLED);

@@ -1044,9 +1044,11 @@ mod rewards {
 
         // Epoch 3: only the second owner's device measures, one new reading in each of two rounds.
         world.set_time(START + 3 * EPOCH + 20 * HOUR);
+        world.settle();
         world.deliver(2, &world.readings(2, HOUR, 800));
         world.settle();
         world.set_time(world.now() + HOUR);
+        world.settle();
         let next = world.reading(2, (world.now() - HOUR) * 1_000, 900);
         world.deliver(2, &[next]);
         world.settle();
@@ -1085,13 +1087,13 @@ mod rewards {
         }
         world.settle();
         reward_epoch(&world, 2);
-        // Operator 2 lost everything, and starts with an empty database after the epoch was final.
-        let peers = world.workers[2].worker.operator().peers.clone();
+        // Operator 0, which did not propose the rewards, lost everything and starts anew after the epoch was final.
+        let peers = world.workers[0].worker.operator().peers.clone();
         let fresh = serve(
             &world.runtime,
             &world.chain,
             &world.network,
-            &world.operators[2],
+            &world.operators[0],
             peers,
             listen(&world.runtime),
         );
@@ -1103,7 +1105,7 @@ mod rewards {
             .expect("proof");
         assert_eq!(
             Some(proof.path),
-            world.proof(0, &owner).map(|proof| proof.path)
+            world.proof(1, &owner).map(|proof| proof.path)
         );
     }
 

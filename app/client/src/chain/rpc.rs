@@ -17,7 +17,7 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::{
     option_serializer::OptionSerializer, EncodedTransaction, UiInnerInstructions, UiInstruction,
-    UiTransactionReturnData,
+    UiLoadedAddresses, UiTransactionReturnData,
 };
 use std::fmt::Display;
 
@@ -145,7 +145,11 @@ impl Chain for RpcChain {
             slot: answer.context.slot,
             error: result.err.map(Into::into),
             logs: result.logs.unwrap_or_default(),
-            inner: inner(transaction, result.inner_instructions.unwrap_or_default())?,
+            inner: inner(
+                transaction,
+                result.loaded_addresses,
+                result.inner_instructions.unwrap_or_default(),
+            )?,
             compute_units: result.units_consumed.unwrap_or_default(),
             return_data: returned(result.return_data)?,
         })
@@ -199,6 +203,7 @@ impl Chain for RpcChain {
             logs: some(meta.log_messages).unwrap_or_default(),
             inner: inner(
                 &transaction,
+                some(meta.loaded_addresses),
                 some(meta.inner_instructions).unwrap_or_default(),
             )?,
             compute_units: some(meta.compute_units_consumed).unwrap_or_default(),
@@ -245,12 +250,20 @@ fn decode(transaction: &EncodedTransaction) -> Result<VersionedTransaction, Clie
         .ok_or_else(|| cluster("a transaction that does not decode"))
 }
 
+/// The instructions that programs called. `loaded` are the addresses that came from lookup tables, where a program that
+/// is called by another may be.
 fn inner(
     transaction: &VersionedTransaction,
+    loaded: Option<UiLoadedAddresses>,
     groups: Vec<UiInnerInstructions>,
 ) -> Result<Vec<InnerInstruction>, ClientError> {
-    // Programs are always among the static keys.
-    let keys = transaction.message.static_account_keys();
+    let mut keys = transaction.message.static_account_keys().to_vec();
+    for address in loaded
+        .into_iter()
+        .flat_map(|loaded| loaded.writable.into_iter().chain(loaded.readonly))
+    {
+        keys.push(address.parse().map_err(cluster)?);
+    }
     groups
         .into_iter()
         .flat_map(|group| group.instructions)

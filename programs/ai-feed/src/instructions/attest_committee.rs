@@ -33,13 +33,17 @@ pub struct AttestCommittee<'info> {
 }
 
 /// Takes every signature of the Ed25519 instruction at index `instruction`; `members` names the committee member of
-/// each, in order. Signatures add up over transactions, each member's once.
+/// each, in order. Signatures add up over transactions, each member's once: a further one changes nothing, so that
+/// whoever brings a member's signature first can't make another's transaction fail.
+///
+/// Signatures are taken until the attestation's deadline; with the one that lets it pass, its challenge window starts.
 pub fn handle_attest_committee(
     ctx: Context<AttestCommittee>,
     instruction: u16,
     members: Vec<u8>,
 ) -> Result<()> {
     let accounts = &ctx.accounts;
+    let now = Clock::get()?.unix_timestamp;
     let feed = accounts.feed.load()?;
     let committee = accounts.committee.load()?;
     let mut round = accounts.round.load_mut()?;
@@ -65,9 +69,10 @@ pub fn handle_attest_committee(
         !accounts
             .network
             .load()?
-            .is_paused(Operation::Attest, Clock::get()?.unix_timestamp),
+            .is_paused(Operation::Attest, now),
         AiFeedError::Paused
     );
+    require!(now < attestation.deadline, AiFeedError::SignedTooLate);
 
     let sysvar = accounts.instructions.try_borrow_data()?;
     let signatures = signatures(&sysvar, Precompile::Ed25519, instruction)
@@ -101,6 +106,7 @@ pub fn handle_attest_committee(
         && attestation.signers.count_ones() >= u32::from(feed.min_signers)
     {
         attestation.mask |= PASSABLE;
+        attestation.deadline = feed.challenge_end(now)?;
         round.pass(attestation.slot, PASSABLE)?;
         emit!(AttestationPassed {
             feed: attestation.feed,

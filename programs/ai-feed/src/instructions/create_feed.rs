@@ -37,9 +37,9 @@ pub struct CreateFeedArgs {
     pub min_signers: u8,
     /// Streams that a round needs, at least.
     pub min_streams: u8,
-    /// Seconds after a round's end from which it is finalised without the streams that have not passed.
+    /// Seconds after a round's end from which it is finalised over whatever streams have passed.
     pub grace: i64,
-    /// Seconds for which an attestation can be challenged.
+    /// Seconds for which an attestation takes signatures, and can be challenged once it has passed.
     pub challenge_window: i64,
 }
 
@@ -113,7 +113,7 @@ impl CreateFeedArgs {
         );
         // Whoever challenges a value must still find it in the ring. Within its bounds the product is far from 2^63.
         require!(
-            (0..=MAX_DURATION).contains(challenge_window)
+            (1..=MAX_DURATION).contains(challenge_window)
                 && *challenge_window < round_length * RING as i64,
             AiFeedError::InvalidChallengeWindow
         );

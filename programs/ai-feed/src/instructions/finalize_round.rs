@@ -26,8 +26,8 @@ pub struct FinalizeRound<'info> {
     pub payer: UncheckedAccount<'info>,
 }
 
-/// Settles the round over the streams that passed what the feed requires. Before the round's grace is over, every
-/// stream that submitted must have passed.
+/// Settles the round over the streams that passed what the feed requires. Before the round's grace is over, they must
+/// be a quorum of the committee's allocation, or, in a feed that asks for one stream only, all that submitted.
 pub fn handle_finalize_round(ctx: Context<FinalizeRound>) -> Result<()> {
     let accounts = &ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
@@ -54,7 +54,7 @@ pub fn handle_finalize_round(ctx: Context<FinalizeRound>) -> Result<()> {
         newest_capture: outcome.newest,
         data_root: outcome.data_root,
         mask: outcome.mask,
-        attesters: outcome.attesters,
+        attesters: outcome.streams, // a pool has one stream in a network
         streams: outcome.streams,
         flags: 0,
     };

@@ -14,6 +14,9 @@ use crate::{
     state::{Attestation, BatchRecord, Feed, Model, Round, Submission},
 };
 
+/// By how much a device's clock may be ahead of the chain's when its reading is committed, in milliseconds.
+pub const CAPTURE_DRIFT: i64 = 30_000;
+
 /// Arguments of `submit_attestation`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct SubmitAttestationArgs {
@@ -97,7 +100,7 @@ pub fn handle_submit_attestation(
     let now = Clock::get()?.unix_timestamp;
     let network = accounts.network.load()?;
     let feed = accounts.feed.load()?;
-    let (allocation, epoch) = accounts.weight(&network, now)?;
+    let weight = accounts.weight(&network, now)?;
     feed.require_active()?;
     require!(
         !network.is_paused(Operation::Attest, now),
@@ -116,7 +119,15 @@ pub fn handle_submit_attestation(
     let value = inference::aggregate(model.parse()?.header(), counted)
         .ok_or_else(|| error!(AiFeedError::InvalidWindows))?;
 
-    let slot = accounts.enter(&args, allocation, value, windows, ctx.bumps.round)?;
+    let submission = Submission {
+        value,
+        windows,
+        oldest: args.batch.first_capture,
+        newest: args.batch.last_capture,
+        data_root: args.commitment.root,
+        batch_leaf,
+    };
+    let slot = accounts.enter(&feed, args.round, &weight, &submission, now, ctx.bumps.round)?;
 
     let stream = accounts.stream.key();
     let BatchArgs {
@@ -150,11 +161,9 @@ pub fn handle_submit_attestation(
     attestation.value = value;
     attestation.slot = slot;
     attestation.committee = accounts.committee.key();
-    attestation.committee_epoch = epoch;
+    attestation.committee_epoch = weight.epoch;
     attestation.posted_at = now;
-    attestation.deadline = now
-        .checked_add(feed.challenge_window)
-        .ok_or_else(|| error!(AiFeedError::Overflow))?;
+    attestation.deadline = feed.challenge_end(now)?;
     attestation.payer = accounts.payer.key();
     attestation.message = AttestationMessage {
         network: network.id,
@@ -166,15 +175,25 @@ pub fn handle_submit_attestation(
         batch_leaf,
         model: model.hash,
         outputs: args.outputs,
-        epoch,
+        epoch: weight.epoch,
     }
     .digest();
     Ok(())
 }
 
+/// What the attester weighs in its committee.
+struct Weight {
+    /// The attester's allocation.
+    allocation: u64,
+    /// The whole committee's.
+    total: u64,
+    /// The committee's epoch.
+    epoch: u64,
+}
+
 impl SubmitAttestation<'_> {
-    /// The attester's allocation in the committee of the present epoch, and that epoch.
-    fn weight(&self, network: &Network, now: i64) -> Result<(u64, u64)> {
+    /// The attester's allocation in the committee of the present epoch, and the committee's.
+    fn weight(&self, network: &Network, now: i64) -> Result<Weight> {
         let committee = self.committee.load()?;
         let epoch = network.epoch(now)?;
         require!(
@@ -187,10 +206,15 @@ impl SubmitAttestation<'_> {
             .and_then(|member| committee.members().get(member))
             .map_or(0, |member| member.allocation);
         require!(allocation > 0, AiFeedError::NotMember);
-        Ok((allocation, epoch))
+        Ok(Weight {
+            allocation,
+            total: committee.total,
+            epoch,
+        })
     }
 
-    /// Checks that the batch belongs into the round and that the stream committed to it; its leaf's hash and windows.
+    /// Checks that the batch belongs into the round and that the stream committed to it after its last capture; its
+    /// leaf's hash and windows.
     fn verify(
         &self,
         feed: &Feed,
@@ -202,6 +226,11 @@ impl SubmitAttestation<'_> {
         require!(
             in_order && batch.last_capture / 1_000 <= now,
             AiFeedError::InvalidCaptures
+        );
+        let posted_at = args.commitment.posted_at.saturating_mul(1_000);
+        require!(
+            batch.last_capture <= posted_at.saturating_add(CAPTURE_DRIFT),
+            AiFeedError::CommittedBeforeCapture
         );
         require!(
             feed.round_of(batch.last_capture) == Some(args.round),
@@ -226,13 +255,15 @@ impl SubmitAttestation<'_> {
         Ok((batch.hash(), windows))
     }
 
-    /// Adds the attestation to its round, which it opens if it is the first; its stream's slot.
+    /// Adds the attestation to its round, which it opens if it is the first; its stream's slot. Once the round has
+    /// ended, a stream of which everything passed takes no more, so that it can't become pending again.
     fn enter(
         &self,
-        args: &SubmitAttestationArgs,
-        allocation: u64,
-        value: i64,
-        windows: u8,
+        feed: &Feed,
+        number: u64,
+        weight: &Weight,
+        submission: &Submission,
+        now: i64,
         bump: u8,
     ) -> Result<u32> {
         let is_new = self.round.as_ref().try_borrow_data()?.starts_with(&[0; 8]);
@@ -241,23 +272,21 @@ impl SubmitAttestation<'_> {
             round.version = 1;
             round.bump = bump;
             round.feed = self.feed.key();
-            round.round = args.round;
+            round.round = number;
             round.payer = self.payer.key();
+            round.total = weight.total;
             round
         } else {
             self.round.load_mut()?
         };
-        let slot = round.admit(self.stream.key(), self.pool.key(), allocation)?;
-        round.submit(
-            slot,
-            &Submission {
-                value,
-                windows,
-                oldest: args.batch.first_capture,
-                newest: args.batch.last_capture,
-                data_root: args.commitment.root,
-            },
-        )?;
+        let slot = round.admit(self.stream.key(), weight.allocation)?;
+        let has_ended = now >= feed.round_end(number)?;
+        let has_passed = round
+            .streams()
+            .get(slot as usize)
+            .is_some_and(|slot| slot.has_passed(feed.required_mask));
+        require!(!(has_ended && has_passed), AiFeedError::StreamPassed);
+        round.submit(slot, submission)?;
         Ok(slot)
     }
 }

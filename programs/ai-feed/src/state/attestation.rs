@@ -76,7 +76,7 @@ pub struct Attestation {
     pub bond: u64,
     /// Unix seconds.
     pub posted_at: i64,
-    /// Until when it can be challenged, unix seconds.
+    /// Until when it takes signatures; once it has passed, until when it can be challenged. Unix seconds.
     pub deadline: i64,
     /// Who paid the rent and gets it back.
     pub payer: Pubkey,
@@ -90,12 +90,14 @@ impl Attestation {
     /// Bytes of the account, its discriminator included.
     pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
 
-    /// Records a committee member's signature, once a member.
+    /// Records a committee member's signature; a member's further ones change nothing.
     pub fn sign(&mut self, member: u8, allocation: u64) -> Result<()> {
         let bit = 1u64
             .checked_shl(member.into())
             .ok_or_else(|| error!(AiFeedError::NotMember))?;
-        require!(self.signers & bit == 0, AiFeedError::AlreadySigned);
+        if self.signers & bit != 0 {
+            return Ok(());
+        }
         self.signers |= bit;
         self.signed = self
             .signed

@@ -92,9 +92,9 @@ pub struct Feed {
     pub min_streams: u8,
     /// Verifications that every attestation must pass.
     pub required_mask: u16,
-    /// Seconds after a round's end from which it is finalised without the streams that have not passed.
+    /// Seconds after a round's end from which it is finalised over whatever streams have passed.
     pub grace: i64,
-    /// Seconds for which an attestation can be challenged.
+    /// Seconds for which an attestation takes signatures, and can be challenged once it has passed.
     pub challenge_window: i64,
     /// H3 cells that devices must be in, rising; none means anywhere.
     pub cells: [u64; CELLS],
@@ -145,6 +145,12 @@ impl Feed {
     pub fn round_end(&self, round: u64) -> Result<i64> {
         self.round_start(round)?
             .checked_add(self.round_length)
+            .ok_or_else(|| error!(AiFeedError::Overflow))
+    }
+
+    /// The end of a challenge window that starts now, unix seconds.
+    pub fn challenge_end(&self, now: i64) -> Result<i64> {
+        now.checked_add(self.challenge_window)
             .ok_or_else(|| error!(AiFeedError::Overflow))
     }
 

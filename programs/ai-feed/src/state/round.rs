@@ -2,10 +2,12 @@
 
 use anchor_lang::prelude::*;
 
+use security_pool::state::{quorum, MAX_OPERATORS};
+
 use crate::error::AiFeedError;
 
-/// Streams in a round, at most.
-pub const STREAMS: usize = 16;
+/// Streams in a round, at most: one for every seat of a committee, so that nobody's seats fill a round.
+pub const STREAMS: usize = MAX_OPERATORS;
 /// Bits of the verification mask that a round counts.
 pub const MASK_BITS: usize = 8;
 
@@ -15,9 +17,9 @@ pub const MASK_BITS: usize = 8;
 pub struct StreamSlot {
     /// Address of the stream.
     pub stream: Pubkey,
-    /// Address of the attester's pool.
-    pub pool: Pubkey,
-    /// The pool's allocation in the committee of its first attestation: the stream's weight.
+    /// Hash of the batch leaf that it submitted last.
+    pub batch_leaf: [u8; 32],
+    /// Its pool's allocation in the committee of its first attestation: the stream's weight.
     pub allocation: u64,
     /// Sum of value × windows over its attestations.
     pub weighted_value: i64,
@@ -31,9 +33,9 @@ pub struct StreamSlot {
     pub passed: [u16; MASK_BITS],
     /// Earliest capture, unix milliseconds.
     pub oldest: i64,
-    /// Latest capture, unix milliseconds.
+    /// Least of its batches' last captures, unix milliseconds: the stream is as fresh as its stalest batch.
     pub newest: i64,
-    /// Root of the commitment that holds the latest capture.
+    /// Root of the commitment that it submitted from last.
     pub data_root: [u8; 32],
 }
 
@@ -46,6 +48,11 @@ impl StreamSlot {
         let all = self.passed.iter().enumerate();
         all.filter(|(_, passed)| **passed == self.submitted)
             .fold(0, |mask, (bit, _)| mask | 1 << bit)
+    }
+
+    /// Whether all of the stream's attestations have passed all of `required_mask`.
+    pub fn has_passed(&self, required_mask: u16) -> bool {
+        self.mask() & required_mask == required_mask
     }
 
     /// The stream's value: the mean of its attestations' values, weighted by their windows, rounded down.
@@ -69,6 +76,8 @@ pub struct Submission {
     pub newest: i64,
     /// Root of the batch's commitment.
     pub data_root: [u8; 32],
+    /// Hash of the batch leaf.
+    pub batch_leaf: [u8; 32],
 }
 
 /// What a round comes to.
@@ -82,11 +91,9 @@ pub struct Outcome {
     pub mask: u16,
     /// Streams that count.
     pub streams: u16,
-    /// Distinct pools behind them.
-    pub attesters: u16,
     /// Earliest capture, unix milliseconds.
     pub oldest: i64,
-    /// Latest capture, unix milliseconds.
+    /// Least of the streams' `newest`, unix milliseconds.
     pub newest: i64,
     /// Data root of the stream that weighs most.
     pub data_root: [u8; 32],
@@ -110,10 +117,12 @@ pub struct Round {
     pub round: u64,
     /// Who paid the rent and gets it back.
     pub payer: Pubkey,
+    /// Allocation of the whole committee of its first attestation.
+    pub total: u64,
     /// One a stream, in the order of their first attestations.
     pub slot: [StreamSlot; STREAMS],
     /// Zero.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 56],
 }
 
 impl Round {
@@ -126,7 +135,7 @@ impl Round {
     }
 
     /// The number of a stream's slot; takes the next free one at its first attestation.
-    pub fn admit(&mut self, stream: Pubkey, pool: Pubkey, allocation: u64) -> Result<u32> {
+    pub fn admit(&mut self, stream: Pubkey, allocation: u64) -> Result<u32> {
         if let Some(number) = self.streams().iter().position(|slot| slot.stream == stream) {
             return u32::try_from(number).map_err(|_| error!(AiFeedError::Invariant));
         }
@@ -137,10 +146,9 @@ impl Round {
             .ok_or_else(|| error!(AiFeedError::RoundFull))?;
         *slot = StreamSlot {
             stream,
-            pool,
             allocation,
             oldest: i64::MAX,
-            newest: i64::MIN,
+            newest: i64::MAX,
             ..StreamSlot::default()
         };
         self.slots = number + 1;
@@ -155,6 +163,7 @@ impl Round {
             oldest,
             newest,
             data_root,
+            batch_leaf,
         } = *submission;
         let overflow = || error!(AiFeedError::Overflow);
         let slot = self.slot_mut(slot)?;
@@ -168,10 +177,9 @@ impl Round {
             .and_then(|weighted| slot.weighted_value.checked_add(weighted))
             .ok_or_else(overflow)?;
         slot.oldest = slot.oldest.min(oldest);
-        if newest >= slot.newest {
-            slot.newest = newest;
-            slot.data_root = data_root;
-        }
+        slot.newest = slot.newest.min(newest);
+        slot.data_root = data_root;
+        slot.batch_leaf = batch_leaf;
         Ok(())
     }
 
@@ -189,28 +197,30 @@ impl Round {
     }
 
     /// What the round comes to: of the streams that passed all of `required_mask`, at least `min_streams`, the lower
-    /// median of their values weighted by allocation. Streams that have not passed are left out only when `grace_over`.
+    /// median of their values weighted by allocation.
+    ///
+    /// Before `grace_over`, a feed of one stream waits for every stream that submitted, and a feed of more until those
+    /// that passed are a quorum of the committee: then neither the first to pass decides alone, nor does one that never
+    /// passes hold the others up.
     pub fn settle(&self, required_mask: u16, min_streams: u8, grace_over: bool) -> Result<Outcome> {
-        let streams = self.streams();
+        let needs_quorum = min_streams > 1;
         let mut values = [(0i64, 0u64); STREAMS];
         let mut count = 0;
-        let mut total = 0u128;
+        let mut passed = 0u128;
         let mut heaviest = 0;
-        let mut attesters = 0;
         let mut outcome = Outcome {
             value: 0,
             confidence: 0,
             mask: u16::MAX,
             streams: 0,
-            attesters: 0,
             oldest: i64::MAX,
-            newest: i64::MIN,
+            newest: i64::MAX,
             data_root: [0; 32],
         };
-        let has_passed = |slot: &&StreamSlot| slot.mask() & required_mask == required_mask;
-        for (number, slot) in streams.iter().enumerate() {
-            if !has_passed(&slot) {
-                require!(grace_over, AiFeedError::StreamPending);
+        for slot in self.streams() {
+            let mask = slot.mask();
+            if mask & required_mask != required_mask {
+                require!(grace_over || needs_quorum, AiFeedError::StreamPending);
                 continue;
             }
             let place = values
@@ -218,25 +228,24 @@ impl Round {
                 .ok_or_else(|| error!(AiFeedError::Invariant))?;
             *place = (slot.value()?, slot.allocation);
             count += 1;
-            total += u128::from(slot.allocation);
-            outcome.mask &= slot.mask();
+            passed += u128::from(slot.allocation);
+            outcome.mask &= mask;
             outcome.oldest = outcome.oldest.min(slot.oldest);
-            outcome.newest = outcome.newest.max(slot.newest);
+            outcome.newest = outcome.newest.min(slot.newest);
             if count == 1 || slot.allocation > heaviest {
                 heaviest = slot.allocation;
                 outcome.data_root = slot.data_root;
-            }
-            let before = streams.iter().take(number);
-            if !before
-                .filter(has_passed)
-                .any(|other| other.pool == slot.pool)
-            {
-                attesters += 1;
             }
         }
         require!(
             count >= usize::from(min_streams.max(1)),
             AiFeedError::TooFewStreams
+        );
+        // Streams of an epoch's edge bring allocations of two committees, which may exceed either's total.
+        let weight = u64::try_from(passed).unwrap_or(u64::MAX);
+        require!(
+            grace_over || !needs_quorum || quorum(weight, self.total),
+            AiFeedError::NoQuorum
         );
 
         let values = &mut values[..count];
@@ -244,7 +253,7 @@ impl Round {
         let mut below = 0u128;
         let median = values.iter().find(|(_, weight)| {
             below += u128::from(*weight);
-            below * 2 >= total
+            below * 2 >= passed
         });
         let (Some((value, _)), Some((least, _)), Some((most, _))) =
             (median, values.first(), values.last())
@@ -254,7 +263,6 @@ impl Round {
         outcome.value = *value;
         outcome.confidence = most.abs_diff(*least);
         outcome.streams = count as u16;
-        outcome.attesters = attesters;
         Ok(outcome)
     }
 

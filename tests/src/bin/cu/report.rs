@@ -24,7 +24,7 @@ runs each case on the compiled binaries in LiteSVM with mainnet's features, and 
 - CU are those of the instruction and all that it calls, as the chain logs them. Precompiles and compute-budget \
 instructions of the same transaction are not in it: the first cost no CU, the second 150 each.
 - Bytes and rent are those of the accounts that come into being; the accounts are there already where neither is. Rent \
-is what makes them rent-exempt, and comes back where one closes. Fees of signatures are not in it.
+is what makes them rent-exempt at mainnet's rate, and comes back where one closes. Fees of signatures are not in it.
 - An instruction that creates an account searches its address, which costs 1,500 CU for each bump that it has to pass \
 over. Keys are numbered here, not random, so figures repeat to the unit; other keys cost some thousands more or less.
 - Budgets are those of the design. No figure stands for reading a feed from another program (400 CU): it happens inside \

@@ -1,0 +1,175 @@
+//! `fieldproof`, the tool of owners, makers and consumers, against a real RPC server and a running worker.
+
+use super::live::{wait, Live, CHALLENGE, EPOCH, ROUND};
+use ai_feed::state::Feed;
+use anchor_spl::token::TokenAccount;
+use device_protocol::Curve;
+use fieldproof_client::{chain, reward_emission as emissions, token};
+use reward_emission::state::{Emission, Proposal, PASSED};
+use solana_signer::Signer;
+use std::process::Output;
+
+/// From a device key to paid rewards, by the commands that a person gives.
+#[test]
+fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
+    let mut live = Live::start(2);
+    let owner = live.key("owner.json");
+    live.device("owner.json", "one.json", 0, Curve::Ed25519);
+    live.device("owner.json", "two.json", 1, Curve::P256);
+    assert_keys(&live);
+    assert_registration_errors(&live);
+
+    let register = ["claim", "--worker", "http://127.0.0.1:1", "--register-only"];
+    let registered = live.cli_done("owner.json", &register);
+    assert_eq!(registered["payee"], owner.pubkey().to_string());
+    assert_eq!(registered["amount"], "0");
+
+    // Far enough into epoch 2 for a window of readings.
+    let start = ((live.genesis + 2 * EPOCH + 20 * ROUND) / ROUND + 1) * ROUND + 1;
+    live.cluster.set_time(start);
+    let feed_key = live.deployment.feeds[0];
+    let feed = feed_key.to_string();
+    assert_failed(
+        &live.cli("owner.json", &["feed", &feed]),
+        "no value to rely on",
+    );
+    let _workers = [live.worker(0), live.worker(1)];
+    wait("the worker to know the devices", || {
+        live.status(0).filter(|status| status.devices == 2)
+    });
+    let url = live.operators[0].url.clone();
+
+    // A window of the first device, one reading a minute.
+    let newest = start - 30;
+    for number in 0..16 {
+        let captured_at = ((newest - (15 - number) * ROUND) * 1_000).to_string();
+        let answer = live.cli_done("owner.json", &send(&url, "one.json", &captured_at, "-125"));
+        assert_eq!(answer["results"][0], "accepted");
+    }
+    let captured_at = (newest * 1_000).to_string();
+    let again = live.cli("owner.json", &send(&url, "one.json", &captured_at, "-125"));
+    assert_failed(&again, "the worker rejected the reading: replay");
+    let future = ((start + 3_600) * 1_000).to_string();
+    let early = live.cli("owner.json", &send(&url, "two.json", &future, "10"));
+    assert_failed(&early, "clock_in_future");
+
+    // The network and the feed, as consumers see them.
+    let status = live.cli_done("owner.json", &["status", "--worker", &url]);
+    assert_eq!(status["epoch"], 2);
+    assert_eq!(status["devices"], 2);
+    assert_eq!(status["trees"], 1);
+    assert_eq!(status["feeds"][0]["address"], feed);
+    assert_eq!(status["worker"]["readings"], 16);
+    assert_eq!(status["worker"]["counters"]["replay"], 1);
+    wait("the value", || {
+        live.find::<Feed>(&feed_key).filter(|feed| feed.entries > 0)
+    });
+    let value = live.cli_done("owner.json", &["feed", &feed]);
+    assert_eq!(value["round"], newest / ROUND);
+    assert_eq!(
+        value["verification"],
+        serde_json::json!(["committee", "sourced"])
+    );
+    assert!(value["value"]
+        .as_str()
+        .expect("value")
+        .parse::<f64>()
+        .is_ok());
+    let proven = live.cli("owner.json", &["feed", &feed, "--require", "zk"]);
+    assert_failed(&proven, "no value to rely on");
+    let fresh = live.cli("owner.json", &["feed", &feed, "--max-age", "1"]);
+    assert_failed(&fresh, "no value to rely on");
+    let network = live.deployment.network.to_string();
+    assert_failed(&live.cli("owner.json", &["feed", &network]), &network);
+
+    // The rewards.
+    let claim = ["claim", "--worker", &url];
+    assert_failed(&live.cli("owner.json", &claim), "nothing to claim");
+    live.cluster.set_time(live.genesis + 3 * EPOCH + 1);
+    let (_, passed) = wait("the vote", || {
+        let proposals = chain::read_all::<Proposal>(&live.chain).expect("proposals");
+        proposals
+            .into_iter()
+            .find(|(_, proposal)| proposal.status == PASSED)
+    });
+    live.cluster.set_time(passed.passed_at + CHALLENGE);
+    let emission_key = emissions::emission(&live.deployment.network);
+    let emission: Emission = wait("the rewards", || {
+        live.find::<Emission>(&emission_key)
+            .filter(|emission| emission.finals > 0)
+    });
+    let budget = emission.schedule.budget(2).expect("budget");
+    let due = budget - emission.operators_share(2).expect("share");
+    let paid = live.cli_done("owner.json", &claim);
+    assert_eq!(paid["amount"], token::format_amount(due, 6));
+    assert_eq!(paid["epoch"], 2);
+    let account = token::associated(&owner.pubkey(), &live.deployment.reward_mint);
+    let account: TokenAccount = chain::read_borsh(&live.chain, &account).expect("tokens");
+    assert_eq!(account.amount, due);
+    assert_failed(&live.cli("owner.json", &claim), "nothing to claim");
+}
+
+fn send<'a>(url: &'a str, device: &'a str, captured_at: &'a str, value: &'a str) -> [&'a str; 14] {
+    [
+        "send",
+        "--device",
+        device,
+        "--worker",
+        url,
+        "--values",
+        value,
+        "--latitude",
+        "40.6925",
+        "--longitude=-74.1687",
+        "--captured-at",
+        captured_at,
+        "--sequence",
+        captured_at,
+    ]
+}
+
+fn assert_keys(live: &Live) {
+    for (file, curve, length) in [("one.json", "ed25519", 64), ("two.json", "p256", 66)] {
+        let shown = live.cli_done("owner.json", &["keys", "show", file]);
+        assert_eq!(shown["curve"], curve);
+        assert_eq!(shown["public_key"].as_str().expect("key").len(), length);
+        assert_eq!(shown["device"].as_str().expect("id").len(), 64);
+    }
+    let again = live.cli("owner.json", &["keys", "new", "--outfile", "one.json"]);
+    assert_failed(&again, "refusing to overwrite");
+    let missing = live.cli("owner.json", &["keys", "show", "none.json"]);
+    assert_failed(&missing, "none.json");
+    let other = live.cli("owner.json", &["keys", "show", "owner.json"]);
+    assert_failed(&other, "not a device key");
+}
+
+fn assert_registration_errors(live: &Live) {
+    let register = |device: &str, voucher: &str| {
+        live.cli(
+            "owner.json",
+            &["register", "--device", device, "--voucher", voucher],
+        )
+    };
+    // A used voucher, and another device's.
+    assert_failed(&register("one.json", "one.json.voucher"), "used");
+    assert_failed(
+        &register("two.json", "one.json.voucher"),
+        "the voucher is for device",
+    );
+    assert_failed(&register("two.json", "one.json"), "not a voucher");
+    let stranger = live.cli(
+        "none.json",
+        &["register", "--device", "one.json", "--voucher", "x"],
+    );
+    assert_failed(&stranger, "name a keypair with --keypair");
+}
+
+/// A failure tells on standard error, as JSON, what is wrong; standard output stays empty.
+#[track_caller]
+fn assert_failed(output: &Output, message: &str) {
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty());
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).expect("JSON");
+    let error = error["error"].as_str().expect("message");
+    assert!(error.contains(message), "{error}");
+}

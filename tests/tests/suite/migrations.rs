@@ -1,0 +1,320 @@
+//! Migrations: from an empty chain to a network, once, whatever happens in between; and programs by the upgradeable
+//! loader.
+
+use super::live::config;
+use anchor_lang::prelude::{Clock, Pubkey};
+use fieldproof_client::chain::{Chain, Execution, Lifetime, LocalChain};
+use fieldproof_client::{token, ClientError};
+use migrations::{deploy, Config, Deployment, MigrationError, Step};
+use solana_account::Account;
+use solana_keypair::Keypair;
+use solana_message::Hash;
+use solana_signature::Signature;
+use solana_signer::Signer;
+use solana_transaction::versioned::VersionedTransaction;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
+use tests::{programs, programs_dir, Harness, START};
+
+/// A chain that stops to answer at a transaction.
+struct Cut<'a> {
+    chain: &'a LocalChain,
+    /// Transactions that are still taken.
+    left: AtomicUsize,
+    /// Whether the one that is not answered lands.
+    lands: bool,
+}
+
+impl<'a> Cut<'a> {
+    fn after(chain: &'a LocalChain, transactions: usize, lands: bool) -> Self {
+        let left = transactions.into();
+        Self { chain, left, lands }
+    }
+
+    /// Transactions taken of `most`.
+    fn taken(&self, most: usize) -> usize {
+        most - self.left.load(Ordering::Relaxed)
+    }
+}
+
+impl Chain for Cut<'_> {
+    fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
+        let left = self.left.load(Ordering::Relaxed);
+        if left > 0 {
+            self.left.store(left - 1, Ordering::Relaxed);
+            return self.chain.send(transaction);
+        }
+        if self.lands {
+            self.chain.send(transaction)?;
+        }
+        Err(ClientError::Cluster("cut off".to_owned()))
+    }
+
+    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
+        self.chain.accounts(keys)
+    }
+
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        discriminator: &[u8],
+    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
+        self.chain.program_accounts(program, discriminator)
+    }
+
+    fn clock(&self) -> Result<Clock, ClientError> {
+        self.chain.clock()
+    }
+
+    fn lifetime(&self) -> Result<Lifetime, ClientError> {
+        self.chain.lifetime()
+    }
+
+    fn genesis_hash(&self) -> Result<Hash, ClientError> {
+        self.chain.genesis_hash()
+    }
+
+    fn block_height(&self) -> Result<u64, ClientError> {
+        self.chain.block_height()
+    }
+
+    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
+        self.chain.rent(bytes)
+    }
+
+    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
+        self.chain.simulate(transaction)
+    }
+
+    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
+        self.chain.execution(signature)
+    }
+
+    fn history(
+        &self,
+        address: &Pubkey,
+        after: Option<&Signature>,
+    ) -> Result<Vec<Signature>, ClientError> {
+        self.chain.history(address, after)
+    }
+}
+
+/// A chain with the programs and nothing else, an authority, and what the chain shall hold.
+struct Empty {
+    chain: LocalChain,
+    authority: Keypair,
+    config: Config,
+    _dir: TempDir,
+}
+
+impl Empty {
+    fn new() -> Self {
+        Self::of(Keypair::new())
+    }
+
+    fn of(authority: Keypair) -> Self {
+        let Harness { chain, .. } = Harness::new();
+        chain.airdrop(&authority.pubkey(), tests::LAMPORTS);
+        let dir = TempDir::new().expect("directory");
+        let maker = Pubkey::new_from_array([8; 32]);
+        let config = config(START, &maker, dir.path());
+        Self {
+            chain,
+            authority,
+            config,
+            _dir: dir,
+        }
+    }
+
+    fn run(&self) -> Result<(Deployment, Vec<Step>), MigrationError> {
+        run(&self.chain, &self.authority, &self.config)
+    }
+
+    /// Every account of every program, with all its bytes.
+    fn accounts(&self) -> Vec<(Pubkey, Account)> {
+        programs()
+            .iter()
+            .map(|(id, _)| *id)
+            .chain([token::TOKEN_PROGRAM])
+            .flat_map(|id| self.chain.program_accounts(&id, &[]).expect("accounts"))
+            .collect()
+    }
+}
+
+fn run(
+    chain: &dyn Chain,
+    authority: &Keypair,
+    config: &Config,
+) -> Result<(Deployment, Vec<Step>), MigrationError> {
+    let mut steps = Vec::new();
+    let deployment = migrations::run(chain, authority, config, &mut |step| {
+        steps.push(step.clone());
+    })?;
+    Ok((deployment, steps))
+}
+
+mod network {
+    use super::*;
+
+    #[test]
+    fn comes_from_an_empty_chain_and_a_second_run_changes_nothing() {
+        let empty = Empty::new();
+        let (deployment, steps) = empty.run().expect("migration");
+        assert!(steps.iter().all(|step| step.signature.is_some()));
+        let before = empty.accounts();
+        assert_eq!(before.len(), steps.len());
+
+        let cut = Cut::after(&empty.chain, 0, false);
+        let (again, unchanged) =
+            run(&cut, &empty.authority, &empty.config).expect("a second run sends nothing");
+        assert_eq!(again, deployment);
+        assert_eq!(unchanged.len(), steps.len());
+        assert!(unchanged.iter().all(|step| step.signature.is_none()));
+        assert_eq!(empty.accounts(), before);
+    }
+
+    #[test]
+    fn that_was_cut_off_anywhere_is_completed_by_the_next_run() {
+        let authority = Keypair::new();
+        let whole = Empty::of(authority.insecure_clone());
+        let (deployment, steps) = whole.run().expect("migration");
+        for lands in [false, true] {
+            for taken in 0..steps.len() {
+                let part = Empty::of(authority.insecure_clone());
+                let cut = Cut::after(&part.chain, taken, lands);
+                let error = run(&cut, &part.authority, &part.config).expect_err("cut off");
+                assert!(error.to_string().contains("cut off"), "{error}");
+                let (completed, rest) = part.run().expect("the rest");
+                assert_eq!(completed, deployment);
+                let done = rest.iter().filter(|step| step.signature.is_none()).count();
+                assert_eq!(done, taken + usize::from(lands));
+                let keys = |empty: &Empty| -> Vec<Pubkey> {
+                    empty.accounts().into_iter().map(|(key, _)| key).collect()
+                };
+                assert_eq!(keys(&part), keys(&whole));
+            }
+        }
+    }
+
+    #[test]
+    fn that_differs_from_the_configuration_is_an_error_and_stays_as_it_is() {
+        let mut empty = Empty::new();
+        empty.run().expect("migration");
+        let before = empty.accounts();
+        let config = empty.config.clone();
+        let changes: [(&str, fn(&mut Config)); 14] = [
+            ("reward-mint", |config| config.mints.reward_decimals = 9),
+            ("stake-mint", |config| config.mints.stake_decimals = 9),
+            ("network", |config| config.network.genesis += 1),
+            ("network", |config| config.network.epoch_length += 1_200),
+            ("network", |config| config.network.timelock += 1),
+            ("network", |config| config.network.development_keys = true),
+            ("tree-0", |config| config.trees[0].canopy = 11),
+            ("roster", |config| config.roster.slash_cap_bps += 1),
+            ("emission", |config| config.emission.operators_bps += 1),
+            ("emission", |config| config.emission.challenge_window += 1),
+            ("emission", |config| config.emission.breaker_limit -= 1),
+            ("feed", |config| config.feeds[0].min_signers += 1),
+            ("feed", |config| config.feeds[0].grace += 1),
+            ("feed", |config| {
+                config.feeds[0].required.pop();
+            }),
+        ];
+        for (what, change) in changes {
+            empty.config = config.clone();
+            change(&mut empty.config);
+            match empty.run() {
+                Err(MigrationError::Differs(name)) => {
+                    assert!(name.starts_with(what), "{name} instead of {what}");
+                }
+                other => panic!("{what}: {other:?}"),
+            }
+            assert_eq!(empty.accounts(), before);
+        }
+        // More of what there may be more of is made.
+        empty.config = config;
+        empty.config.trees.push(migrations::config::Tree {
+            depth: 20,
+            canopy: 10,
+        });
+        let (deployment, steps) = empty.run().expect("another tree");
+        let made: Vec<&str> = steps
+            .iter()
+            .filter(|step| step.signature.is_some())
+            .map(|step| step.name.as_str())
+            .collect();
+        assert_eq!(made, ["tree-1"]);
+        assert_eq!(deployment.trees.len(), 2);
+    }
+
+    #[test]
+    fn of_a_wrong_configuration_says_what_is_wrong() {
+        let mut empty = Empty::new();
+        empty.config.makers[0].key = "nobody".to_owned();
+        let error = empty.run().expect_err("no address").to_string();
+        assert!(error.contains("maker nobody is no address"), "{error}");
+        let mut empty = Empty::new();
+        empty.config.feeds[0].required = vec!["zk".to_owned()];
+        let error = empty.run().expect_err("no verification").to_string();
+        assert!(error.contains("use committee, sourced"), "{error}");
+    }
+}
+
+mod programs_by_the_loader {
+    use super::*;
+
+    /// More than a deployment takes.
+    const MANY: usize = 10_000;
+
+    fn code(name: &str) -> Vec<u8> {
+        std::fs::read(programs_dir().join(format!("{name}.so"))).expect("program")
+    }
+
+    fn deployed(chain: &dyn Chain, program: &Pubkey) -> Vec<u8> {
+        let loader = anchor_lang::solana_program::bpf_loader_upgradeable::ID;
+        let (data, _) = Pubkey::find_program_address(&[program.as_ref()], &loader);
+        // Tag, slot and authority come first.
+        chain.account(&data).expect("chain").expect("program")[45..].to_vec()
+    }
+
+    #[test]
+    fn are_deployed_once_resumed_where_they_were_cut_off_and_upgraded() {
+        let empty = Empty::new();
+        let (chain, authority, program) = (&empty.chain, &empty.authority, Keypair::new());
+        let first = code("data_commitment");
+        let deploy = |chain: &dyn Chain, code: &[u8]| {
+            let mut steps = Vec::new();
+            deploy::deploy(chain, authority, &program, "program", code, &mut |step| {
+                steps.push(step.clone());
+            })
+            .map(|()| steps.pop().expect("a step").signature.is_some())
+        };
+        // Cut off in the middle of the buffer: the next run writes the rest of it.
+        let all = first.len().div_ceil(900) + 2;
+        let cut = Cut::after(chain, all / 2, false);
+        assert!(deploy(&cut, &first).is_err());
+        let rest = Cut::after(chain, MANY, false);
+        assert!(deploy(&rest, &first).expect("deployment"));
+        assert_eq!(rest.taken(MANY), all - all / 2);
+        assert_eq!(deployed(chain, &program.pubkey())[..first.len()], first);
+        // The same code again is no work.
+        let none = Cut::after(chain, 0, false);
+        assert!(!deploy(&none, &first).expect("nothing to do"));
+
+        // Larger code replaces it, smaller code that again, and nobody else's does.
+        let second = code("device_registry");
+        assert!(second.len() > first.len());
+        for code in [&second, &first] {
+            assert!(deploy(chain, code).expect("upgrade"));
+            let held = deployed(chain, &program.pubkey());
+            assert_eq!(held[..code.len()], **code);
+            assert!(held[code.len()..].iter().all(|byte| *byte == 0));
+            assert!(!deploy(&none, code).expect("nothing to do"));
+        }
+        let thief = Keypair::new();
+        chain.airdrop(&thief.pubkey(), tests::LAMPORTS);
+        let theft = deploy::deploy(chain, &thief, &program, "program", &second, &mut |_| ());
+        assert!(theft.is_err());
+        assert_eq!(deployed(chain, &program.pubkey())[..first.len()], first);
+    }
+}
