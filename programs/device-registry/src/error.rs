@@ -51,6 +51,8 @@ pub enum RegistryError {
     WrongNetwork = 112,
     #[msg("An amount or a time is too large: use smaller values")]
     Overflow = 113,
+    #[msg("The proposed parameters were not applied in time: propose them again")]
+    ProposalExpired = 114,
 
     #[msg("There is no such tier to approve: use 0 (self-signed), 1 (voucher) or 2 (certificate chain)")]
     InvalidTier = 200,
@@ -69,7 +71,7 @@ pub enum RegistryError {
 
     #[msg("The tree's depth must be 20 to 24")]
     InvalidDepth = 300,
-    #[msg("The tree's canopy must be 10 to its depth")]
+    #[msg("The tree's canopy must be 10 to 14")]
     InvalidCanopy = 301,
     #[msg("The tree account has the wrong size: allocate state::tree::size(depth, canopy) bytes")]
     WrongTreeSize = 302,

@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
 use device_registry::error::RegistryError;
 use device_registry::state::cell::is_cell;
-use device_registry::state::network::MAX_PAUSE;
+use device_registry::state::network::{APPLY_WITHIN, MAX_PAUSE};
 use device_registry::state::{tree, Maker, Network, Operation, Parameters, VoucherPage};
 use light_hasher::{Hasher, Sha256};
 
@@ -62,6 +62,26 @@ fn parameters_have_bounds() {
         RegistryError::InvalidTierDiscount,
     );
     refused(|p| p._pad = 1, RegistryError::ReservedNotZero);
+}
+
+#[test]
+fn parameters_that_nobody_applies_fall() {
+    let mut network = Network::zeroed();
+    network.timelock = 100;
+    network.propose(parameters(), 1_000).unwrap();
+    assert_error(
+        network.apply(1_100 + APPLY_WITHIN + 1),
+        RegistryError::ProposalExpired,
+    );
+    network.apply(1_100 + APPLY_WITHIN).unwrap();
+
+    network.propose(parameters(), 2_000).unwrap();
+    network.pending_authority = Pubkey::new_unique();
+    let successor = network.pending_authority;
+    network.hand_over();
+    assert_eq!(network.authority, successor);
+    assert_eq!(network.pending_authority, Pubkey::default());
+    assert_error(network.apply(2_100), RegistryError::NothingProposed);
 }
 
 #[test]

@@ -1297,6 +1297,39 @@ fn a_member_weighs_no_more_than_its_pool_has_left() {
 }
 
 #[test]
+fn stake_that_left_weighs_in_no_network() {
+    let world = World::new();
+    let other = world.other_network();
+    let operator = world.pool(10_000);
+    world
+        .delegate(&operator.operator, &operator.pool, 9_000_000)
+        .unwrap();
+    world.opt_in(&operator, 5_000_000).unwrap();
+    world.opt_in_to(&other, &operator, 5_000_000).unwrap();
+    // Half of the stake leaves, and nobody refreshes: the other half is not behind both networks at once.
+    world
+        .request(&operator.operator, &operator.pool, 0, 5_000_000)
+        .unwrap();
+    world.enter(2);
+    world.snapshot(2, &[operator.pool]).unwrap();
+    assert_eq!(world.committee(2).total, 2_500_000);
+}
+
+#[test]
+fn stake_that_can_leave_before_the_evidence_weighs_nothing() {
+    let world = World::new();
+    let operator = world.operator();
+    world.opt_in(&operator, STAKE).unwrap();
+    world.edit::<device_registry::state::Network>(&world.network, |network| {
+        network.parameters.evidence_window += 1;
+    });
+    world.enter(2);
+    world.snapshot(2, &[operator.pool]).unwrap();
+    let committee = world.committee(2);
+    assert_eq!((committee.count, committee.total), (0, 0));
+}
+
+#[test]
 fn a_committee_comes_from_its_own_networks_roster_and_address() {
     let world = World::new();
     let other = world.other_network();

@@ -14,8 +14,6 @@ pub struct AcceptAuthority<'info> {
 
 /// Takes the authority over.
 pub fn handle_accept_authority(ctx: Context<AcceptAuthority>) -> Result<()> {
-    let mut network = ctx.accounts.network.load_mut()?;
-    network.authority = network.pending_authority;
-    network.pending_authority = Pubkey::default();
+    ctx.accounts.network.load_mut()?.hand_over();
     Ok(())
 }

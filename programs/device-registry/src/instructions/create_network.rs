@@ -82,7 +82,7 @@ pub struct CreateNetwork<'info> {
     pub creator: Signer<'info>,
     /// Mint of rewards.
     pub reward_mint: Account<'info, Mint>,
-    /// Mint of stake; may be the reward mint.
+    /// Mint of stake. Another than the reward mint, which has no supply before the first rewards.
     pub stake_mint: Account<'info, Mint>,
     /// Pays the rent.
     #[account(mut)]

@@ -12,6 +12,8 @@ pub const DEVELOPMENT_KEYS: u8 = 2;
 pub const MAX_PAUSE: i64 = 3 * 86_400;
 /// Longest epoch, timelock and evidence window, in seconds.
 pub const MAX_DURATION: i64 = 366 * 86_400;
+/// How long proposed parameters can be applied once their timelock has passed, in seconds.
+pub const APPLY_WITHIN: i64 = 7 * 86_400;
 /// Hundred per cent, in basis points.
 pub const FULL_BPS: u16 = 10_000;
 
@@ -223,13 +225,29 @@ impl Network {
         Ok(())
     }
 
-    /// Puts the proposed parameters in force, once the timelock has passed.
+    /// Puts the proposed parameters in force, once the timelock has passed and before [`APPLY_WITHIN`] more has: what was
+    /// proposed and forgotten can't come into force years later.
     pub fn apply(&mut self, now: i64) -> Result<()> {
         require!(self.pending_at != 0, RegistryError::NothingProposed);
         require!(now >= self.pending_at, RegistryError::TimelockRunning);
+        require!(
+            now - self.pending_at <= APPLY_WITHIN,
+            RegistryError::ProposalExpired
+        );
         self.parameters = self.pending;
+        self.withdraw_proposal();
+        Ok(())
+    }
+
+    /// Hands the authority over to who was offered it. What the last one proposed falls with it.
+    pub fn hand_over(&mut self) {
+        self.authority = self.pending_authority;
+        self.pending_authority = Pubkey::default();
+        self.withdraw_proposal();
+    }
+
+    fn withdraw_proposal(&mut self) {
         self.pending = Parameters::zeroed();
         self.pending_at = 0;
-        Ok(())
     }
 }

@@ -32,12 +32,7 @@ pub fn handle_opt_in(ctx: Context<OptIn>, allocation: u64) -> Result<()> {
         pool.stake_mint == network.stake_mint,
         PoolError::WrongStakeMint
     );
-    // Stake that is requested back early in an epoch must still be there when the evidence of its end comes in.
-    let exposed = network
-        .epoch_length
-        .checked_add(network.parameters.evidence_window)
-        .ok_or_else(|| error!(PoolError::Overflow))?;
-    require!(pool.cooldown > exposed, PoolError::CooldownTooShort);
+    require!(pool.cooldown > moment.exposed, PoolError::CooldownTooShort);
     let entry = ctx.accounts.roster.load_mut()?.opt_in(
         ctx.accounts.pool.key(),
         &mut pool,

@@ -53,7 +53,11 @@ pub fn handle_snapshot_committee<'info>(
     if committee.is_complete() {
         return Ok(());
     }
-    committee.draw(&*ctx.accounts.roster.load()?, ctx.remaining_accounts)?;
+    committee.draw(
+        &*ctx.accounts.roster.load()?,
+        moment.exposed,
+        ctx.remaining_accounts,
+    )?;
     if committee.is_complete() {
         emit!(CommitteeDrawn {
             network,

@@ -76,11 +76,12 @@ impl Committee {
     }
 
     /// Draws the roster's slots from where the last step ended, as far as `pools` go, which are accounts of the pools
-    /// with an allocation in this epoch in the order of their slots. A member's weight is its allocation, or its pool's
-    /// stake if that has become less: who withdrew has no weight for what he took away.
+    /// with an allocation in this epoch in the order of their slots. A member's weight is what [`weight`] leaves of its
+    /// allocation; `exposed` is how long stake must stay to be there for the evidence, in seconds.
     pub fn draw<'info>(
         &mut self,
         roster: &Roster,
+        exposed: i64,
         mut pools: &'info [AccountInfo<'info>],
     ) -> Result<()> {
         let first = self.drawn_slots;
@@ -94,7 +95,7 @@ impl Committee {
                 pools = rest;
                 let loader = AccountLoader::<Pool>::try_from(account)?;
                 let pool = loader.load()?;
-                self.push(slot.pool, pool.signer, allocation.min(pool.staked))?;
+                self.push(slot.pool, pool.signer, weight(&pool, allocation, exposed))?;
             }
             self.drawn_slots += 1; // one of at most MAX_OPERATORS
         }
@@ -125,6 +126,23 @@ impl Committee {
             .ok_or_else(|| error!(PoolError::Overflow))?;
         Ok(())
     }
+}
+
+/// What an allocation of `pool` weighs: no more than the stake that is still there, its share of what the pool's stake
+/// can back when allocations have come to exceed that, and nothing if the stake can leave before the evidence comes in,
+/// as when a network's evidence window was raised over the pool's cool-down.
+fn weight(pool: &Pool, allocation: u64, exposed: i64) -> u64 {
+    if pool.cooldown <= exposed {
+        return 0;
+    }
+    let (allocated, backing) = (u128::from(pool.allocated), pool.backing());
+    let backed = if allocated > backing {
+        // Below the allocation, since backing is below allocated.
+        (u128::from(allocation) * backing / allocated) as u64
+    } else {
+        allocation
+    };
+    backed.min(pool.staked)
 }
 
 /// Whether `signed` is two thirds of `total` or more. Nothing is two thirds of nothing.

@@ -38,6 +38,9 @@ pub struct Moment {
     pub epoch: u64,
     /// When the network's next epoch starts, unix seconds.
     pub next_epoch_start: i64,
+    /// How long stake that is requested back early in an epoch must stay to be there when the evidence of its end comes
+    /// in, seconds.
+    pub exposed: i64,
 }
 
 impl Moment {
@@ -52,6 +55,10 @@ impl Moment {
             now,
             epoch,
             next_epoch_start: network.epoch_start(next),
+            exposed: network
+                .epoch_length
+                .checked_add(network.parameters.evidence_window)
+                .ok_or_else(|| error!(PoolError::Overflow))?,
         })
     }
 }

@@ -15,6 +15,7 @@ fn moment(now: i64) -> Moment {
         now,
         epoch: epoch as u64,
         next_epoch_start: (epoch + 1) * EPOCH,
+        exposed: COOLDOWN - 1,
     }
 }
 
