@@ -57,8 +57,8 @@ pub fn html(summary: &Summary) -> String {
          <h1>A cold day at three airports</h1>\
          <p>Newark, JFK and LaGuardia, 12 to 14 December 2013 (UTC): hourly temperatures as they were measured, signed by \
          devices, committed to, forecast an hour ahead, verified and paid for. Every figure was read back from the chain \
-         or from the operators' databases. An airport's four devices report the one thermometer that the data set has \
-         for it.</p>{}</body></html>\n",
+         or from the operators' databases; errors are against the data set. An airport's four devices report \
+         the one thermometer that the data set has for it.</p>{}</body></html>\n",
         parts.concat()
     )
 }
