@@ -1,6 +1,7 @@
 use crate::mmr::{self, Peaks};
 use crate::{
     depth, reading_leaf, root, BatchLeaf, CommitmentLeaf, Hash, ProofError, READINGS_DEPTH,
+    READINGS_PER_WINDOW, WINDOWS,
 };
 
 /// Verifies that the stream of these peaks committed to `batch`.
@@ -35,6 +36,8 @@ pub fn verify_batch(
 
 /// Verifies that the stream of these peaks committed to the reading of this digest: as [`verify_batch`], and
 /// `reading_path` proves it at `reading_index` (window * 16 + place in the window) in the batch's readings tree.
+///
+/// The batch must be whole, 1 to 32 windows of 16 readings each, and the index be of one of them.
 #[allow(clippy::too_many_arguments)] // the three levels of one proof, each with its index, leaf and path
 #[inline]
 pub fn verify_reading(
@@ -49,6 +52,14 @@ pub fn verify_reading(
     reading_digest: &Hash,
     reading_path: &[u8],
 ) -> Result<(), ProofError> {
+    let windows = usize::try_from(batch.windows).map_err(|_| ProofError::Index)?;
+    if !(1..=WINDOWS).contains(&windows) {
+        return Err(ProofError::Index);
+    }
+    let readings = windows * READINGS_PER_WINDOW;
+    if batch.readings as usize != readings || usize::from(reading_index) >= readings {
+        return Err(ProofError::Index);
+    }
     let leaf = reading_leaf(reading_digest);
     if root(&leaf, reading_index.into(), reading_path, READINGS_DEPTH)? != batch.readings_root {
         return Err(ProofError::Mismatch);

@@ -69,6 +69,9 @@ impl<'a> Feed<'a> {
     /// Fails when the feed is frozen, when no value has the verification, when that value is too old or was captured
     /// after `now`, and when `min_mask` asks for nothing.
     pub fn value(&self, now: i64, max_age: u32, min_mask: u16) -> Result<Value, FeedError> {
+        if self.is_frozen() {
+            return Err(FeedError::Frozen);
+        }
         let Some(newest) = self.verified(min_mask)?.next() else {
             return Err(match self.entries() {
                 0 => FeedError::NoEntry,
@@ -80,7 +83,8 @@ impl<'a> Feed<'a> {
     }
 
     /// Every value in the history that [`Feed::value`] would have accepted as the newest, the newest first: for a
-    /// reader that must not miss a round. Fails when the feed is frozen, and when `min_mask` asks for nothing.
+    /// reader that must not miss a round. Of a frozen feed, those that it had posted when it was frozen, so that what
+    /// was due before stays due. Fails when `min_mask` asks for nothing.
     pub fn values(
         &self,
         now: i64,
@@ -99,7 +103,10 @@ impl<'a> Feed<'a> {
         Ok(Value::read(newest, self.exponent()))
     }
 
-    /// Identity: the hash of network, creator, model, input and round length.
+    /// Identity: the hash of network, creator, model, input, aggregation and round length.
+    ///
+    /// It does not cover how the values are verified: required mask, signers and streams at least, grace and challenge
+    /// window. They never change, but whoever relies on them reads them from the account once.
     pub fn id(&self) -> [u8; 32] {
         self.field(16)
     }
@@ -201,6 +208,11 @@ impl<'a> Feed<'a> {
         i64::from_le_bytes(self.field(328))
     }
 
+    /// When the feed was frozen, in seconds of Unix time; 0 while it is active.
+    pub fn frozen_at(&self) -> i64 {
+        i64::from_le_bytes(self.field(336))
+    }
+
     /// Number of rounds in the history, up to 64.
     pub fn entries(&self) -> u32 {
         u32::from_le_bytes(self.field(320))
@@ -211,17 +223,19 @@ impl<'a> Feed<'a> {
     }
 
     fn verified(&self, min_mask: u16) -> Result<impl Iterator<Item = Value> + 'a, FeedError> {
-        if self.is_frozen() {
-            return Err(FeedError::Frozen);
-        }
         if min_mask == 0 {
             return Err(FeedError::NoMask);
         }
         let exponent = self.exponent();
+        let last_post = match self.is_frozen() {
+            true => self.frozen_at(),
+            false => i64::MAX,
+        };
         Ok(self
             .history()
             .filter(move |entry| verified(entry, min_mask))
-            .map(move |entry| Value::read(entry, exponent)))
+            .map(move |entry| Value::read(entry, exponent))
+            .filter(move |value| value.posted_at <= last_post))
     }
 
     /// The entries of the ring, the newest first.

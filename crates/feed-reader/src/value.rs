@@ -22,9 +22,11 @@ pub struct Value {
     pub posted_at: i64,
     /// When the oldest reading behind the value was captured, in milliseconds of Unix time.
     pub oldest_capture: i64,
-    /// When the newest reading behind the value was captured, in milliseconds of Unix time.
+    /// The least of the last captures of the batches behind the value, in milliseconds of Unix time: a value is no
+    /// fresher than the stalest batch in it.
     pub newest_capture: i64,
-    /// Root over the batch that weighed most: where tracing the value begins.
+    /// Root of the newest commitment of the stream that weighs most, that which it attested last: where tracing the
+    /// value begins.
     pub data_root: [u8; 32],
     /// Bits of [`crate::Mask`] that everything behind the value has passed.
     pub mask: u16,

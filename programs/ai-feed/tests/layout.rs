@@ -35,7 +35,7 @@ fn feed() {
         id: 8, network: 40, model: 72, creator: 104, authority: 136, pending_authority: 168,
         round_length: 200, created_at: 208, max_gap: 216, min_signers: 220, min_streams: 221, required_mask: 222,
         grace: 224, challenge_window: 232, cells: 240, last_round: 304, entries: 312, head: 316, ema: 320,
-        reserved: 328, ring: 576,
+        frozen_at: 328, reserved: 336, ring: 576,
     } 6_720);
 }
 
@@ -214,12 +214,16 @@ fn the_reader_reads_what_the_program_writes() {
     assert_eq!(read.ema(), feed.ema);
 
     feed.state = FROZEN;
+    feed.frozen_at = entry_of(99).posted_at;
+    let data_of_feed = data(&feed);
+    let read = feed_reader::Feed::parse(&data_of_feed).unwrap();
+    assert_eq!(read.frozen_at(), feed.frozen_at);
     assert_eq!(
-        feed_reader::Feed::parse(&data(&feed))
-            .unwrap()
-            .value(6_061, 10, Mask::COMMITTEE),
+        read.value(6_061, 10, Mask::COMMITTEE),
         Err(FeedError::Frozen)
     );
+    let values = read.values(6_061, u32::MAX, Mask::COMMITTEE).unwrap();
+    assert_eq!(values.map(|value| value.round).next(), Some(99));
 }
 
 /// Every account can be made of bytes, so no layout hides padding from `bytemuck`.

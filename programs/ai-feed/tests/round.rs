@@ -111,7 +111,9 @@ fn extremes_do_not_overflow() {
     let streams: Vec<_> = (0..STREAMS)
         .map(|number| (if number % 2 == 0 { i64::MIN } else { i64::MAX }, u64::MAX))
         .collect();
-    let outcome = round_of(&streams).settle(PASSABLE, STREAMS as u8, false).unwrap();
+    let outcome = round_of(&streams)
+        .settle(PASSABLE, STREAMS as u8, false)
+        .unwrap();
     assert_eq!(outcome.value, i64::MIN);
     assert_eq!(outcome.confidence, u64::MAX);
 }
@@ -227,7 +229,10 @@ fn the_first_to_pass_do_not_decide_alone() {
     assert_eq!(of_few.settle(PASSABLE, 2, true).unwrap().streams, 2);
     // Who did not submit at all weighs as well.
     let with_absent = partly_passed([3, 2, 1], &[0, 1, 2], 4);
-    assert_error(with_absent.settle(PASSABLE, 2, false), AiFeedError::NoQuorum);
+    assert_error(
+        with_absent.settle(PASSABLE, 2, false),
+        AiFeedError::NoQuorum,
+    );
     let just = partly_passed([3, 2, 1], &[0, 1, 2], 3);
     assert_eq!(just.settle(PASSABLE, 2, false).unwrap().streams, 3);
 }

@@ -4,7 +4,10 @@ use commitment::{
     Tree, EMPTY, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS,
 };
 
-/// One commitment of one batch, of which every third place has no reading.
+/// Windows of the sample.
+const FILLED: usize = 20;
+
+/// One commitment of one batch of 20 windows; the places of the other 12 are empty.
 struct Batch {
     digests: Vec<Option<Hash>>,
     readings: Tree,
@@ -16,7 +19,7 @@ struct Batch {
 fn sample() -> Batch {
     let places = WINDOWS * READINGS_PER_WINDOW;
     let digests: Vec<_> = (0..places as u64)
-        .map(|place| (place % 3 != 2).then(|| naive::leaf(place)))
+        .map(|place| (place < (FILLED * READINGS_PER_WINDOW) as u64).then(|| naive::leaf(place)))
         .collect();
     let leaves: Vec<_> = digests
         .iter()
@@ -27,7 +30,7 @@ fn sample() -> Batch {
     let batch = BatchLeaf {
         readings_root: readings.root(),
         windows_root: naive::leaf(1_000),
-        windows: WINDOWS as u32,
+        windows: FILLED as u32,
         readings: digests.iter().flatten().count() as u32,
         first_capture: 1,
         last_capture: 2,
@@ -95,12 +98,15 @@ fn every_reading_verifies_at_its_place_only() {
 #[test]
 fn an_empty_place_proves_no_reading() {
     let sample = sample();
-    let path = sample.readings.path(2).unwrap();
-    assert_eq!(
-        root(&EMPTY, 2, &path, READINGS_DEPTH),
-        Ok(sample.batch.readings_root)
-    );
-    assert_eq!(sample.verify(2, &EMPTY, &path), Err(ProofError::Mismatch));
+    for place in [320, 511] {
+        let path = sample.readings.path(place).unwrap();
+        assert_eq!(
+            root(&EMPTY, place, &path, READINGS_DEPTH),
+            Ok(sample.batch.readings_root)
+        );
+        let refused = sample.verify(place as u16, &EMPTY, &path);
+        assert_eq!(refused, Err(ProofError::Index));
+    }
 }
 
 #[test]
@@ -121,9 +127,35 @@ fn a_node_or_a_leaf_is_no_reading() {
 fn a_reading_of_an_uncommitted_batch_is_refused() {
     let mut sample = sample();
     let path = sample.readings.path(0).unwrap();
-    sample.batch.readings -= 1;
+    sample.batch.windows_root[0] ^= 1;
     assert_eq!(
         sample.verify(0, &naive::leaf(0), &path),
         Err(ProofError::Mismatch)
     );
+}
+
+#[test]
+fn a_batch_that_is_not_whole_proves_no_reading() {
+    let reading = naive::leaf(0);
+    for (windows, readings) in [
+        (0, 0),
+        (0, 16),
+        (1, 15),
+        (1, 17),
+        (20, 319),
+        (20, 336),
+        (33, 528),
+        (u32::MAX, u32::MAX),
+        (1 << 28, 0),
+    ] {
+        let mut sample = sample();
+        sample.batch.windows = windows;
+        sample.batch.readings = readings;
+        sample.commitment.root = sample.batch.hash();
+        sample.range = MmrBuilder::new();
+        sample.range.append(sample.commitment.hash()).unwrap();
+        let path = sample.readings.path(0).unwrap();
+        let refused = sample.verify(0, &reading, &path);
+        assert_eq!(refused, Err(ProofError::Index), "{windows}, {readings}");
+    }
 }

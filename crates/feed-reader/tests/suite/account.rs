@@ -22,6 +22,7 @@ pub struct Account {
     pub id: [u8; 32],
     pub entries: u32,
     pub head: u32,
+    pub frozen_at: i64,
     pub ring: [Entry; HISTORY],
 }
 
@@ -34,6 +35,7 @@ impl Account {
             id: [1; 32],
             entries: 0,
             head: 0,
+            frozen_at: 0,
             ring: [Entry::default(); HISTORY],
         }
     }
@@ -84,7 +86,8 @@ impl Account {
         bytes.extend(self.entries.to_le_bytes());
         bytes.extend(self.head.to_le_bytes());
         bytes.extend((newest.value + 1).to_le_bytes()); // exponential moving average
-        bytes.extend([0; 248]);
+        bytes.extend(self.frozen_at.to_le_bytes());
+        bytes.extend([0; 240]);
         for entry in &self.ring {
             bytes.extend(entry.round.to_le_bytes());
             bytes.extend(entry.value.to_le_bytes());

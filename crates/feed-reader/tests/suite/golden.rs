@@ -24,6 +24,7 @@ struct Golden {
     last_round: u64,
     entries: u32,
     ema: i64,
+    frozen_at: i64,
     newest_value_unverified: Expected,
     reads: Vec<Read>,
 }
@@ -115,6 +116,7 @@ fn golden_account() {
         (feed.last_round(), feed.entries(), feed.ema()),
         (golden.last_round, golden.entries, golden.ema)
     );
+    assert_eq!(feed.frozen_at(), golden.frozen_at);
     let newest = feed.newest_value_unverified().unwrap();
     golden.newest_value_unverified.check(&newest);
 

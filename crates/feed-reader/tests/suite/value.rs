@@ -116,9 +116,39 @@ fn a_frozen_feed_has_no_value() {
         assert_eq!(value(&account, NOW, 60, 1), Err(FeedError::Frozen));
         let bytes = account.bytes();
         let feed = Feed::parse(&bytes).unwrap();
-        assert_eq!(feed.values(NOW, 60, 1).err(), Some(FeedError::Frozen));
         assert!(feed.newest_value_unverified().is_ok());
     }
+}
+
+#[test]
+fn a_frozen_feed_keeps_what_it_had_posted() {
+    let entries = [40, 30, 20, 10].map(|age| Entry {
+        value: age,
+        ..entry(age, if age == 40 { Mask::ZK } else { Mask::COMMITTEE })
+    });
+    let frozen = |frozen_at| Account {
+        state: 1,
+        frozen_at,
+        ..Account::with(entries)
+    };
+    let values = |frozen_at: i64, max_age: u32| -> Vec<i64> {
+        let bytes = frozen(frozen_at).bytes();
+        let feed = Feed::parse(&bytes).unwrap();
+        assert_eq!(feed.frozen_at(), frozen_at);
+        let values = feed.values(NOW, max_age, Mask::COMMITTEE).unwrap();
+        values.map(|value| value.value).collect()
+    };
+    // Each is posted 20 seconds after its capture.
+    assert_eq!(values(NOW + 10, 60), [10, 20, 30]);
+    assert_eq!(values(NOW, 60), [20, 30]);
+    assert_eq!(values(NOW - 1, 60), [30]);
+    assert_eq!(values(NOW, 20), [20]);
+    assert!(values(0, 60).is_empty());
+    let refused = value(&frozen(NOW), NOW, 60, Mask::COMMITTEE);
+    assert_eq!(refused, Err(FeedError::Frozen));
+    let bytes = frozen(NOW).bytes();
+    let feed = Feed::parse(&bytes).unwrap();
+    assert_eq!(feed.values(NOW, 60, 0).err(), Some(FeedError::NoMask));
 }
 
 #[test]

@@ -66,10 +66,7 @@ pub fn handle_attest_committee(
         AiFeedError::WrongRoundAccount
     );
     require!(
-        !accounts
-            .network
-            .load()?
-            .is_paused(Operation::Attest, now),
+        !accounts.network.load()?.is_paused(Operation::Attest, now),
         AiFeedError::Paused
     );
     require!(now < attestation.deadline, AiFeedError::SignedTooLate);

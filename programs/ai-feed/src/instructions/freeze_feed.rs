@@ -23,5 +23,6 @@ pub fn handle_freeze_feed(ctx: Context<FreezeFeed>) -> Result<()> {
     let mut feed = ctx.accounts.feed.load_mut()?;
     feed.require_active()?;
     feed.state = FROZEN;
+    feed.frozen_at = Clock::get()?.unix_timestamp;
     Ok(())
 }

@@ -127,7 +127,14 @@ pub fn handle_submit_attestation(
         data_root: args.commitment.root,
         batch_leaf,
     };
-    let slot = accounts.enter(&feed, args.round, &weight, &submission, now, ctx.bumps.round)?;
+    let slot = accounts.enter(
+        &feed,
+        args.round,
+        &weight,
+        &submission,
+        now,
+        ctx.bumps.round,
+    )?;
 
     let stream = accounts.stream.key();
     let BatchArgs {

@@ -7,7 +7,8 @@ use crate::error::AiFeedError;
 
 /// Attestations and rounds go on.
 pub const ACTIVE: u8 = 0;
-/// Stopped for good: readers fail, nothing is attested or finalised, rent comes back.
+/// Stopped for good: it has no value any more, nothing is attested or finalised, rent comes back. What it said before
+/// stays in its history.
 pub const FROZEN: u8 = 1;
 /// A batch's value is the median of its outputs' values.
 pub const AGGREGATION_MEDIAN: u8 = 0;
@@ -106,8 +107,10 @@ pub struct Feed {
     pub head: u32,
     /// EMA of the newest entry.
     pub ema: i64,
+    /// When it was frozen, unix seconds; 0 while it is active.
+    pub frozen_at: i64,
     /// Zero.
-    pub reserved: [u8; 248],
+    pub reserved: [u8; 240],
     /// Finalised rounds, each a place after the one before, around.
     pub ring: [Entry; RING],
 }
