@@ -3,11 +3,16 @@
 use super::live::{wait, Live, CHALLENGE, EPOCH, ROUND};
 use ai_feed::state::Feed;
 use anchor_spl::token::TokenAccount;
+use axum::routing::get;
+use axum::{Json, Router};
 use device_protocol::Curve;
 use fieldproof_client::{chain, reward_emission as emissions, token};
 use reward_emission::state::{Emission, Proposal, PASSED};
+use serde_json::Value;
 use solana_signer::Signer;
 use std::process::Output;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 /// From a device key to paid rewards, by the commands that a person gives.
 #[test]
@@ -100,6 +105,23 @@ fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
     });
     let budget = emission.schedule.budget(2).expect("budget");
     let due = budget - emission.operators_share(2).expect("share");
+    // A worker that grants more than the chain is found out before anything is sent.
+    let honest = format!("{url}/v1/rewards/{}", owner.pubkey());
+    let mut proof: Value = reqwest::blocking::get(honest)
+        .and_then(reqwest::blocking::Response::json)
+        .expect("proof");
+    proof["cumulative"] = (due + 1).into();
+    let runtime = Runtime::new().expect("runtime");
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
+    let listener = listener.expect("port");
+    let liar = format!("http://{}", listener.local_addr().expect("address"));
+    let answer = get(move || async move { Json(proof) });
+    let router = Router::new().route("/v1/rewards/{payee}", answer);
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    assert_failed(
+        &live.cli("owner.json", &["claim", "--worker", &liar]),
+        "does not lead to the chain's final root",
+    );
     let paid = live.cli_done("owner.json", &claim);
     assert_eq!(paid["amount"], token::format_amount(due, 6));
     assert_eq!(paid["epoch"], 2);

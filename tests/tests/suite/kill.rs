@@ -145,6 +145,10 @@ fn at_every_stage_loses_nothing_and_does_nothing_twice() {
     assert_eq!(paid["amount"], token::format_amount(due, 6));
     assert!(!live.cli("owner.json", &claim).status.success());
     worker.kill();
+    eprintln!(
+        "{}",
+        std::fs::read_to_string(live.dir.path().join("worker-0.log")).unwrap()
+    ); // DEBUG
 }
 
 /// Sends readings to the killed operator's worker, and returns what became of each.

@@ -17,9 +17,10 @@ use security_pool::instructions::CreatePoolArgs;
 use serde_json::Value;
 use solana_keypair::{write_keypair_file, Keypair};
 use solana_signer::Signer;
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::cluster::Cluster;
@@ -45,7 +46,6 @@ pub struct Live {
     pub cluster: Cluster,
     pub chain: RpcChain,
     pub authority: Keypair,
-    pub maker: Keypair,
     pub deployment: Deployment,
     /// Start of epoch 0, unix seconds.
     pub genesis: i64,
@@ -55,7 +55,6 @@ pub struct Live {
 
 /// An operator and where its worker listens.
 pub struct Operator {
-    pub key: Keypair,
     pub pool: Pubkey,
     pub stream: Pubkey,
     pub url: String,
@@ -101,7 +100,6 @@ impl Live {
             cluster,
             chain,
             authority,
-            maker,
             deployment,
             genesis,
             operators: Vec::new(),
@@ -173,7 +171,6 @@ impl Live {
         let listener = TcpListener::bind("127.0.0.1:0").expect("port");
         let address = listener.local_addr().expect("address");
         self.operators.push(Operator {
-            key,
             pool,
             stream: streams::stream(&network, &pool),
             url: format!("http://{address}"),
@@ -207,9 +204,15 @@ impl Live {
     /// Starts the worker of operator `number` on its data, and waits until it answers.
     pub fn worker(&self, number: usize) -> Process {
         let operator = &self.operators[number];
-        let mut command = Command::new(binary("fieldproof-worker"));
-        command.arg("--config").arg(&operator.config);
-        let process = command.stdout(Stdio::null()).spawn().expect("worker");
+        let log = self.dir.path().join(format!("worker-{number}.log"));
+        let log = File::options().create(true).append(true).open(log);
+        let process = Command::new(binary("fieldproof-worker"))
+            .arg("--config")
+            .arg(&operator.config)
+            .env("NO_COLOR", "1")
+            .stdout(log.expect("log"))
+            .spawn()
+            .expect("worker");
         let process = Process(process);
         wait("the worker to answer", || {
             reqwest::blocking::get(format!("{}/health", operator.url))

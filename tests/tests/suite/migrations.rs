@@ -274,7 +274,8 @@ mod programs_by_the_loader {
         let loader = anchor_lang::solana_program::bpf_loader_upgradeable::ID;
         let (data, _) = Pubkey::find_program_address(&[program.as_ref()], &loader);
         // Tag, slot and authority come first.
-        chain.account(&data).expect("chain").expect("program")[45..].to_vec()
+        let account = chain.account(&data).expect("chain").expect("program");
+        account.data[45..].to_vec()
     }
 
     #[test]

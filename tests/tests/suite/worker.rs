@@ -22,15 +22,16 @@ use fieldproof_client::{
 use fieldproof_client::{security_pool as pools, token, transaction, ClientError};
 use fieldproof_worker::committee::{MemberSignature, Refused, SignRequest};
 use fieldproof_worker::payload::{Payload, Rewards};
-use fieldproof_worker::reward::ClaimProof;
+use fieldproof_worker::reward::{ClaimProof, EpochRecord};
+use fieldproof_worker::score;
 use fieldproof_worker::server::{self, Accepted, Status};
 use fieldproof_worker::window::{self, Batch, Window};
 use fieldproof_worker::{Event, Reject, Worker};
 use inference::ModelRef;
 use reqwest::blocking::{Client, Response};
 use reward_emission::error::EmissionError;
-use reward_emission::instructions::CreateEmissionArgs;
-use reward_emission::state::{Emission, PayeeKind, Schedule};
+use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs};
+use reward_emission::state::{Emission, PayeeKind, Proposal, Schedule, FINAL, OPEN};
 use security_pool::state::Committee;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -1074,7 +1075,7 @@ mod rewards {
         more.cumulative += 1;
         assert_refused(
             world.claim(PayeeKind::Owner, &keys[1], &keys[1], &more),
-            EmissionError::InvalidPath,
+            EmissionError::NotGranted,
         );
         assert!(world.proof(0, &Pubkey::new_unique()).is_none());
     }
@@ -1087,13 +1088,14 @@ mod rewards {
         }
         world.settle();
         reward_epoch(&world, 2);
-        // Operator 0, which did not propose the rewards, lost everything and starts anew after the epoch was final.
-        let peers = world.workers[0].worker.operator().peers.clone();
+        // Operator 2, which archived the trees, lost everything and starts anew after the epoch was final: it has them
+        // from the others, which computed the same.
+        let peers = world.workers[2].worker.operator().peers.clone();
         let fresh = serve(
             &world.runtime,
             &world.chain,
             &world.network,
-            &world.operators[0],
+            &world.operators[2],
             peers,
             listen(&world.runtime),
         );
@@ -1107,6 +1109,55 @@ mod rewards {
             Some(proof.path),
             world.proof(1, &owner).map(|proof| proof.path)
         );
+    }
+
+    #[test]
+    fn are_not_held_up_by_a_proposal_that_archives_something_else() {
+        let world = World::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        // Operator 0 computes the rewards, and proposes the true roots before it is anybody's turn, but names its
+        // readings as the archive of the trees.
+        world.set_time(START + 3 * EPOCH + 60);
+        world.workers[0].worker.step().expect("step");
+        let operator = world.workers[0].worker.operator();
+        let record: EpochRecord = operator.store.epoch(2).expect("store").expect("record");
+        let payload = operator.store.payload(&record.payload_hash).expect("store");
+        let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&payload.expect("trees")) else {
+            panic!("no rewards");
+        };
+        let (_, tree) = score::trees(&rewards).expect("trees");
+        let (owners, operators) = emissions::halves(&tree).expect("halves");
+        operator.snapshot(3).expect("committee");
+        let key = pools::committee(&world.network.key, 3);
+        let committee: Committee = chain::read(world.chain.as_ref(), &key).expect("committee");
+        let args = ProposeRootArgs {
+            epoch: 2,
+            ballot: 0,
+            member: committee.member(&operator.pool).expect("a seat") as u8,
+            score_hash: record.score_hash,
+            score_sum: record.score_sum,
+            owners,
+            operators,
+            sequence: 0,
+        };
+        let signer = operator.signer_key();
+        let network = &world.network.key;
+        let propose =
+            emissions::propose_root(&signer, network, &key, &operator.stream, &signer, args);
+        operator.land(&[propose], |_| Ok(())).expect("proposal");
+        reward_epoch(&world, 2);
+        let proposals = chain::read_all::<Proposal>(world.chain.as_ref()).expect("proposals");
+        let mut states = proposals
+            .iter()
+            .map(|(_, proposal)| (proposal.sequence, proposal.status, proposal.voted))
+            .collect::<Vec<_>>();
+        states.sort_unstable();
+        assert_eq!(states.len(), 2);
+        assert_eq!(states[0], (0, OPEN, 0));
+        assert_eq!((states[1].0, states[1].1), (1, FINAL));
     }
 
     /// Lets the workers reward `epoch`, and sees that its roots are final once.

@@ -91,7 +91,9 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let claim = emissions::claim(place, proof.cumulative, path);
     let done = transaction::send(&chain, &[claim], &owner, &[])?;
     drop(progress);
-    claimed.amount = token::format_amount(due, mint.decimals);
+    // An amount over the breaker's limit is paid in parts.
+    let paid = chain::read::<Payee>(&chain, &payee_key)?.claimed - payee.claimed;
+    claimed.amount = token::format_amount(paid, mint.decimals);
     claimed.epoch = Some(proof.epoch);
     claimed.signature = Some(done.signature.to_string());
     claimed.compute_units = Some(done.compute_units);
