@@ -184,11 +184,12 @@ struct History {
 fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
     let chain = operator.chain.as_ref();
     let network = operator.network()?;
-    let mut served: BTreeMap<Hash, (Feed, Model)> = BTreeMap::new();
+    // Frozen ones too: what was committed for them before counts at whatever time it is scored.
+    let mut feeds_by_id: BTreeMap<Hash, (Feed, Model)> = BTreeMap::new();
     for (_, feed) in chain::read_all::<Feed>(chain)? {
-        if operator.serves(&feed)? {
+        if operator.owns(&feed)? {
             let model = chain::read(chain, &feeds::model(&feed.model))?;
-            served.insert(feed.id, (feed, model));
+            feeds_by_id.insert(feed.id, (feed, model));
         }
     }
     let mut commitments = operator.store.seen_commitments()?;
@@ -233,7 +234,7 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
         let mut leaves = Vec::with_capacity(batches.len());
         let mut counted = Vec::new();
         for batch in &batches {
-            let Some((feed, model)) = served.get(&batch.feed) else {
+            let Some((feed, model)) = feeds_by_id.get(&batch.feed) else {
                 break;
             };
             let Ok(model) = ModelRef::parse(&model.bytes) else {

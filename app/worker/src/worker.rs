@@ -188,16 +188,23 @@ impl Operator {
         Ok(self.network()?.epoch(self.now())?)
     }
 
-    /// Whether `feed` is one of the network's own that goes on. Anybody can make a feed in a network, and each costs its
-    /// operators rent and work: they serve what the network's creator or authority made.
+    /// Whether the network's creator or authority made `feed`. Anybody can make a feed in a network, and each costs its
+    /// operators rent and work: they serve these alone.
+    ///
+    /// # Errors
+    /// The chain's.
+    pub fn owns(&self, feed: &Feed) -> Result<bool, ClientError> {
+        let network: Network = chain::read(self.chain.as_ref(), &self.network)?;
+        Ok(feed.network == self.network
+            && [network.creator, network.authority].contains(&feed.creator))
+    }
+
+    /// Whether `feed` is one of the network's own and goes on.
     ///
     /// # Errors
     /// The chain's.
     pub fn serves(&self, feed: &Feed) -> Result<bool, ClientError> {
-        let network: Network = chain::read(self.chain.as_ref(), &self.network)?;
-        Ok(feed.network == self.network
-            && feed.state == ai_feed::state::ACTIVE
-            && [network.creator, network.authority].contains(&feed.creator))
+        Ok(feed.state == ai_feed::state::ACTIVE && self.owns(feed)?)
     }
 
     /// Sees that the committee of `epoch`, the present one, is on the chain.
@@ -322,7 +329,14 @@ impl Worker {
         if new > 0 {
             events.push(Event::Devices { new });
         }
-        events.extend(round::step(&self.operator, now)?);
+        match round::step(&self.operator, now) {
+            Ok(done) => events.extend(done),
+            // What stops the rounds must not cost the operator its vote.
+            Err(error) => events.push(Event::Failed {
+                what: "rounds",
+                detail: error.to_string(),
+            }),
+        }
         // Own commitments of this step count for the scores too.
         follow::follow(&self.operator)?;
         events.extend(reward::step(&self.operator, now)?);

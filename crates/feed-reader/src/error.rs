@@ -52,7 +52,9 @@ impl fmt::Display for FeedError {
             Self::Owner => "this account is not owned by ai-feed: pass the feed's account",
             Self::Id => "this is another feed: pass the account of the feed expected",
             Self::Corrupt => "this feed's history has impossible bounds: do not use it",
-            Self::Frozen => "this feed is frozen: stop relying on it, or read what it had said with values",
+            Self::Frozen => {
+                "this feed is frozen: stop relying on it, or read what it had said with values"
+            }
             Self::NoMask => "no verification was asked for: name the bits of Mask that you require",
             Self::NoEntry => "this feed has no value yet: wait for its first round",
             Self::NotVerified => {

@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tests::{programs, programs_dir, Harness, START};
 
+/// A change of a configuration.
+type Change = fn(&mut Config);
+
 /// A chain that stops to answer at a transaction.
 struct Cut<'a> {
     chain: &'a LocalChain,
@@ -202,7 +205,7 @@ mod network {
         empty.run().expect("migration");
         let before = empty.accounts();
         let config = empty.config.clone();
-        let changes: [(&str, fn(&mut Config)); 14] = [
+        let changes: [(&str, Change); 14] = [
             ("reward-mint", |config| config.mints.reward_decimals = 9),
             ("stake-mint", |config| config.mints.stake_decimals = 9),
             ("network", |config| config.network.genesis += 1),

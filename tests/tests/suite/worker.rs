@@ -1160,6 +1160,32 @@ mod rewards {
         assert_eq!((states[1].0, states[1].1), (1, FINAL));
     }
 
+    #[test]
+    fn go_on_without_a_payload_that_its_operator_withholds() {
+        let mut world = World::new();
+        let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 800))]);
+        let mut withheld = world.honest(batch);
+        withheld.is_served = false;
+        world.attest(&withheld);
+        // Its worker still answers, but does nothing any more; the others have two thirds.
+        let _liar = world.workers.remove(0);
+        for (worker, device) in [(0, 1), (1, 2)] {
+            let readings = world.readings(device, HOUR, 800);
+            let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
+            assert_eq!(world.post(worker, body).accepted, readings.len());
+        }
+        world.settle();
+        reward_epoch(&world, 2);
+        let emission = world.emission();
+        let budget = emission.schedule.budget(2).expect("budget");
+        let owners_part = budget - emission.operators_share(2).expect("share");
+        for owner in &world.owners {
+            let proof = world.proof(0, &owner.pubkey()).expect("proof");
+            assert_eq!(proof.cumulative, owners_part / 2);
+        }
+        assert!(world.proof(0, &world.operators[0].pool).is_none());
+    }
+
     /// Lets the workers reward `epoch`, and sees that its roots are final once.
     fn reward_epoch(world: &World, epoch: u64) {
         world.set_time(START + (epoch as i64 + 1) * EPOCH + 60);
