@@ -20,7 +20,7 @@ use fieldproof_client::{
     ai_feed as feeds, chain, data_commitment as streams, security_pool as pools,
 };
 use inference::ModelRef;
-use security_pool::state::Committee;
+use security_pool::state::{quorum, Committee};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -432,7 +432,7 @@ fn attest(
             .filter_map(|signature| committee.entries.get(usize::from(signature.member)))
             .map(|entry| entry.allocation)
             .sum::<u64>();
-    if !security_pool::state::quorum(signed, committee.total) {
+    if !quorum(signed, committee.total) {
         return Ok(events);
     }
     for chunk in signatures.chunks(SIGNATURES_PER_TRANSACTION) {
@@ -493,16 +493,20 @@ fn finalize(
         .saturating_mul(feed.round_length);
     let round_key = feeds::round(feed_key, job.round);
     let round: ai_feed::state::Round = chain::read(chain, &round_key)?;
+    // The program's own rule: what it would refuse is not sent.
     let streams = round.streams();
-    let passed = streams
+    let passed: Vec<_> = streams
         .iter()
-        .filter(|slot| slot.mask() & feed.required_mask == feed.required_mask)
-        .count();
+        .filter(|slot| slot.has_passed(feed.required_mask))
+        .collect();
     let grace_over = now >= end.saturating_add(feed.grace);
-    if now < end
-        || passed < usize::from(feed.min_streams)
-        || (passed < streams.len() && !grace_over)
-    {
+    let ready = if feed.min_streams < 2 {
+        passed.len() == streams.len()
+    } else {
+        let allocation: u128 = passed.iter().map(|slot| u128::from(slot.allocation)).sum();
+        quorum(u64::try_from(allocation).unwrap_or(u64::MAX), round.total)
+    };
+    if now < end || passed.len() < usize::from(feed.min_streams.max(1)) || !(ready || grace_over) {
         return Ok(Vec::new());
     }
     let instruction = feeds::finalize_round(&operator.network, feed_key, job.round, &round.payer);

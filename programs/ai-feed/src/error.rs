@@ -80,6 +80,8 @@ pub enum AiFeedError {
     StreamPassed = 312,
     #[msg("The batch was committed before its last capture: commit to it when its readings exist")]
     CommittedBeforeCapture = 313,
+    #[msg("Another stream submitted this very batch to the round: attest readings of your own")]
+    BatchTaken = 314,
 
     #[msg("The committee is not the one of the network's present epoch: take its snapshot and pass it")]
     WrongEpoch = 400,
@@ -100,7 +102,7 @@ pub enum AiFeedError {
 
     #[msg("The round has not ended: retry at (round + 1) * round_length")]
     RoundNotEnded = 500,
-    #[msg("An earlier round is within its grace: finalise that one first, or wait until its grace is over")]
+    #[msg("An earlier round may still be finalised: finalise that one first, or wait until twice its grace is over")]
     EarlierRoundInGrace = 501,
     #[msg("A stream has not passed what the feed requires: prove it, or wait until the round's grace is over")]
     StreamPending = 502,

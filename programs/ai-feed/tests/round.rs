@@ -24,13 +24,21 @@ fn submission(value: i64, windows: u8) -> Submission {
     }
 }
 
+/// A stream's own batch of one window.
+fn of_slot(slot: u32, value: i64) -> Submission {
+    Submission {
+        batch_leaf: [100 + slot as u8; 32],
+        ..submission(value, 1)
+    }
+}
+
 /// A round of one passed attestation a stream, of these values and allocations, which are the whole committee's.
 fn round_of(streams: &[(i64, u64)]) -> Round {
     let mut round = Round::zeroed();
     for (number, (value, allocation)) in streams.iter().enumerate() {
         let slot = round.admit(key(number), *allocation).unwrap();
         round.total = round.total.saturating_add(*allocation);
-        round.submit(slot, &submission(*value, 1)).unwrap();
+        round.submit(slot, &of_slot(slot, *value)).unwrap();
         round.pass(slot, PASSABLE).unwrap();
     }
     round
@@ -182,6 +190,22 @@ fn who_has_not_passed_is_left_out_only_after_the_grace() {
 }
 
 #[test]
+fn a_batch_is_of_one_stream() {
+    let mut round = Round::zeroed();
+    for number in 0..2 {
+        round.admit(key(number), 1).unwrap();
+    }
+    round.submit(0, &submission(1, 1)).unwrap();
+    assert_error(round.submit(1, &submission(1, 1)), AiFeedError::BatchTaken);
+    let other = Submission {
+        batch_leaf: [7; 32],
+        ..submission(1, 1)
+    };
+    round.submit(1, &other).unwrap();
+    round.submit(0, &submission(1, 1)).unwrap();
+}
+
+#[test]
 fn nothing_passes_an_empty_round() {
     assert_error(
         Round::zeroed().settle(PASSABLE, 0, true),
@@ -214,7 +238,7 @@ fn partly_passed(allocations: [u64; 3], passed: &[u32], others: u64) -> Round {
     round.total = allocations.iter().sum::<u64>() + others;
     for (number, allocation) in allocations.into_iter().enumerate() {
         let slot = round.admit(key(number), allocation).unwrap();
-        round.submit(slot, &submission(number as i64, 1)).unwrap();
+        round.submit(slot, &of_slot(slot, number as i64)).unwrap();
     }
     for slot in passed {
         round.pass(*slot, PASSABLE).unwrap();
@@ -302,14 +326,21 @@ fn a_round_is_finalized_after_its_end_and_never_back() {
 #[test]
 fn a_round_is_passed_over_only_after_its_grace() {
     let mut feed = feed();
-    feed.grace = 90;
+    feed.grace = 50;
     feed.last_round = 10;
-    // Round 11 ends at 720 and has until 810; round 12 ends at 780.
+    feed.entries = 1;
+    // Round 11 ends at 720 and has until 820; round 12 ends at 780, and its own grace at 830.
     assert_error(feed.finalizable(12, 780), AiFeedError::EarlierRoundInGrace);
-    assert_error(feed.finalizable(12, 809), AiFeedError::EarlierRoundInGrace);
-    assert!(!feed.finalizable(12, 810).unwrap());
+    assert_error(feed.finalizable(12, 819), AiFeedError::EarlierRoundInGrace);
+    assert!(!feed.finalizable(12, 820).unwrap());
     feed.last_round = 11;
     assert!(!feed.finalizable(12, 780).unwrap());
+    // Before the first of all, one grace.
+    feed.last_round = 0;
+    feed.entries = 0;
+    feed.grace = 90;
+    assert_error(feed.finalizable(12, 809), AiFeedError::EarlierRoundInGrace);
+    assert!(!feed.finalizable(12, 810).unwrap());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! threshold, the time it covers and the verification that it takes for true. Whoever sees a round that meets them
 //! settles the policy; nobody decides.
 //!
-//! What a holder looks at before signing, since the program can't: who may freeze the feed (a frozen feed pays nothing),
+//! What a holder looks at before signing, since the program can't: who may freeze the feed (a frozen feed pays for nothing that comes after),
 //! who may freeze accounts of the fund's mint, and whether `max_age` gives enough time to finalise and settle a round
 //! before the feed has forgotten it.
 

@@ -62,6 +62,11 @@ const CROSSED: Round = Round {
 /// When [`CROSSED`] is settled.
 const SETTLED_AT: i64 = NOW + 700;
 
+/// When a round is finalised.
+fn posted_at(round: &Round) -> i64 {
+    round.newest_capture / 1_000 + 20
+}
+
 /// A feed's account data, as ai-feed writes it, with these rounds, the newest last.
 fn feed_data(id: [u8; 32], rounds: &[Round]) -> Vec<u8> {
     let mut data = vec![0; FEED_LEN];
@@ -72,6 +77,7 @@ fn feed_data(id: [u8; 32], rounds: &[Round]) -> Vec<u8> {
     data[324..328].copy_from_slice(&(rounds.len().saturating_sub(1) as u32).to_le_bytes());
     for (round, entry) in rounds.iter().zip(data[584..].chunks_mut(96)) {
         entry[8..16].copy_from_slice(&round.value.to_le_bytes());
+        entry[32..40].copy_from_slice(&posted_at(round).to_le_bytes());
         entry[40..48].copy_from_slice(&round.oldest_capture.to_le_bytes());
         entry[48..56].copy_from_slice(&round.newest_capture.to_le_bytes());
         entry[88..90].copy_from_slice(&round.mask.to_le_bytes());
@@ -526,11 +532,22 @@ fn a_value_that_can_not_be_relied_on_pays_nothing() {
     assert_eq!(world.settle(), refused(FeedError::NotVerified));
     let mut frozen = feed_data(FEED_ID, &[CROSSED]);
     frozen[9] = 1;
+    frozen[336..344].copy_from_slice(&(posted_at(&CROSSED) - 1).to_le_bytes());
     world.put(AI_FEED_ID.into(), world.feed, frozen);
     assert_eq!(world.settle(), refused(FeedError::Frozen));
 
     world.set_feed(&[CROSSED]);
     world.set_time(captured + 600);
+    world.settle().unwrap();
+}
+
+#[test]
+fn what_was_due_when_the_feed_was_frozen_stays_payable() {
+    let mut world = World::due();
+    let mut frozen = feed_data(FEED_ID, &[CROSSED]);
+    frozen[9] = 1;
+    frozen[336..344].copy_from_slice(&posted_at(&CROSSED).to_le_bytes());
+    world.put(AI_FEED_ID.into(), world.feed, frozen);
     world.settle().unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use device_protocol::{feed_id, InputSpec};
-use device_registry::state::Network;
+use device_registry::state::{cell::is_cell, Network};
 use security_pool::state::MAX_OPERATORS;
 
 use crate::{
@@ -12,9 +12,6 @@ use crate::{
         Feed, Model, ACTIVE, AGGREGATION_MEDIAN, CELLS, MAX_DURATION, PASSABLE, RING, STREAMS,
     },
 };
-
-/// The highest byte of a valid H3 cell index: mode 1, reserved bits 0.
-const H3_CELL: u64 = 0x08;
 
 /// Arguments of `create_feed`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -82,7 +79,7 @@ impl CreateFeedArgs {
         require!(*max_gap >= 1, AiFeedError::InvalidGap);
         require!(
             cells.len() <= CELLS
-                && cells.iter().all(|cell| cell >> 56 == H3_CELL)
+                && cells.iter().all(|cell| is_cell(*cell))
                 && cells.is_sorted_by(|one, next| one < next),
             AiFeedError::InvalidCells
         );

@@ -37,9 +37,9 @@ pub struct Entry {
     pub posted_at: i64,
     /// Earliest capture of the readings behind it, unix milliseconds.
     pub oldest_capture: i64,
-    /// Latest capture of the readings behind it, unix milliseconds.
+    /// Least of the last captures of the batches behind it, unix milliseconds.
     pub newest_capture: i64,
-    /// Root of the newest commitment of the stream that weighs most.
+    /// Root of the commitment that the stream that weighs most submitted from last.
     pub data_root: [u8; 32],
     /// Verifications that every attestation behind it has passed.
     pub mask: u16,
@@ -159,24 +159,27 @@ impl Feed {
 
     /// Whether a round may be finalised now, and whether its grace is over.
     ///
-    /// It must have ended and be newer than the last. Rounds may be passed over only when their own grace is over, or
-    /// a quick next round could shut out the streams of one that is still being verified.
+    /// It must have ended and be newer than the last. A round may be passed over only when twice its grace is over: its
+    /// grace could keep it from being finalised, and as much again is left to do so, or a quick next round could shut
+    /// out one that was late. What was before the feed's first round has no streams to shut out but within its grace.
     pub fn finalizable(&self, round: u64, now: i64) -> Result<bool> {
         require!(round > self.last_round, AiFeedError::RoundOver);
         require!(now >= self.round_end(round)?, AiFeedError::RoundNotEnded);
-        let grace_after = |end: i64| -> Result<bool> {
-            let over = end
-                .checked_add(self.grace)
+        let graces_after = |end: i64, graces: i64| -> Result<bool> {
+            let over = graces
+                .checked_mul(self.grace)
+                .and_then(|wait| end.checked_add(wait))
                 .ok_or_else(|| error!(AiFeedError::Overflow))?;
             Ok(now >= over)
         };
         if round - self.last_round > 1 {
+            let graces = if self.entries == 0 { 1 } else { 2 };
             require!(
-                grace_after(self.round_start(round)?)?,
+                graces_after(self.round_start(round)?, graces)?,
                 AiFeedError::EarlierRoundInGrace
             );
         }
-        grace_after(self.round_end(round)?)
+        graces_after(self.round_end(round)?, 1)
     }
 
     /// The newest entry.

@@ -155,7 +155,8 @@ impl Round {
         Ok(number)
     }
 
-    /// Adds a submission to a slot.
+    /// Adds a submission to a slot; refuses the batch that another stream submitted last, or copying it would weigh
+    /// its readings twice.
     pub fn submit(&mut self, slot: u32, submission: &Submission) -> Result<()> {
         let Submission {
             value,
@@ -165,6 +166,13 @@ impl Round {
             data_root,
             batch_leaf,
         } = *submission;
+        let mut others = (0..)
+            .zip(self.streams())
+            .filter(|(number, _)| *number != slot);
+        require!(
+            others.all(|(_, other)| other.batch_leaf != batch_leaf),
+            AiFeedError::BatchTaken
+        );
         let overflow = || error!(AiFeedError::Overflow);
         let slot = self.slot_mut(slot)?;
         slot.submitted = slot.submitted.checked_add(1).ok_or_else(overflow)?;
