@@ -93,7 +93,7 @@ fn feed_args(network_id: &[u8; 32], creator: &Pubkey, model: &[u8; 32]) -> Creat
             id: [0; 32],
             schema: 3,
             max_gap: 120,
-            cells: vec![0x0881_2a10_0000_0001, 0x0881_2a10_0000_0002],
+            cells: vec![0x0881_f1d4_885f_ffff, 0x0881_f1d4_887f_ffff],
             aggregation: 0,
             round_length: ROUND,
             required_mask: PASSABLE,
@@ -134,6 +134,11 @@ fn with_id(
     }
 }
 
+/// One of nine valid H3 cells of resolution 7.
+fn nth_cell(number: u64) -> u64 {
+    0x0872_a100_c0ff_ffff + (number / 4 << 27) + (number % 4 << 24)
+}
+
 /// A batch with this many windows, captured in the last seconds of a round.
 fn batch_in(round: u64, windows: u32) -> BatchLeaf {
     let start = round as i64 * ROUND * 1_000;
@@ -144,6 +149,14 @@ fn batch_in(round: u64, windows: u32) -> BatchLeaf {
         readings: windows * 16,
         first_capture: start - 20_000,
         last_capture: start + 50_000,
+    }
+}
+
+/// An operator's own batch of one window.
+fn own_batch(operator: usize, round: u64) -> BatchLeaf {
+    BatchLeaf {
+        windows_root: [100 + operator as u8; 32],
+        ..batch_in(round, 1)
     }
 }
 
@@ -379,9 +392,9 @@ impl World {
         )
     }
 
-    /// Commits to one batch of one window in a round and attests its output; the attestation's address.
+    /// Commits to one batch of one window, the operator's own, in a round and attests its output; the attestation's address.
     fn attest(&mut self, operator: usize, round: u64, output: u8) -> Pubkey {
-        let sequence = self.commit(operator, &[batch_in(round, 1)]);
+        let sequence = self.commit(operator, &[own_batch(operator, round)]);
         self.submit(operator, self.args(operator, sequence, 0, &[output]))
             .unwrap();
         self.attestation(operator, round, sequence, 0)
@@ -572,7 +585,7 @@ mod feeds {
             (120, 2, 1)
         );
         assert_eq!(feed.required_mask, PASSABLE);
-        assert_eq!((feed.cell_count, feed.cells[1]), (2, 0x0881_2a10_0000_0002));
+        assert_eq!((feed.cell_count, feed.cells[1]), (2, 0x0881_f1d4_887f_ffff));
         assert_eq!(world.read(60, Mask::COMMITTEE), Err(FeedError::NoEntry));
     }
 
@@ -597,10 +610,19 @@ mod feeds {
         let cases: Vec<(CreateFeedArgs, E)> = vec![
             (other(&|a| a.max_gap = 0), E::InvalidGap),
             (other(&|a| a.cells = vec![2]), E::InvalidCells),
+            // Digits below the resolution, and base cell 127.
+            (
+                other(&|a| a.cells = vec![0x0881_2a10_0000_0001]),
+                E::InvalidCells,
+            ),
+            (
+                other(&|a| a.cells = vec![0x088f_f1d4_885f_ffff]),
+                E::InvalidCells,
+            ),
             (other(&|a| a.cells.reverse()), E::InvalidCells),
             (other(&|a| a.cells[1] = a.cells[0]), E::InvalidCells),
             (
-                other(&|a| a.cells = (0..9).map(|n| 0x08 << 56 | n).collect()),
+                other(&|a| a.cells = (0..9).map(nth_cell).collect()),
                 E::InvalidCells,
             ),
             (other(&|a| a.schema = 4), E::SchemaMismatch),
@@ -961,6 +983,18 @@ mod submission {
             ..args
         };
         assert_refused(world.submit(0, again), ALREADY_IN_USE);
+    }
+
+    #[test]
+    fn of_another_streams_batch_is_refused() {
+        let (mut world, args) = committed();
+        world.submit(0, args).unwrap();
+        let sequence = world.commit(1, &[batch_in(FIRST, 3), batch_in(FIRST, 2)]);
+        let copied = world.args(1, sequence, 0, &[10, 50, 20]);
+        assert_refused(world.submit(1, copied), E::BatchTaken);
+        world
+            .submit(1, world.args(1, sequence, 1, &[10, 50]))
+            .unwrap();
     }
 
     #[test]
@@ -1528,7 +1562,7 @@ mod committee {
             round: FIRST,
             sequence: 0,
             batch_index: 0,
-            batch_leaf: batch_in(FIRST, 1).hash(),
+            batch_leaf: own_batch(0, FIRST).hash(),
             model: world.model,
             outputs: outputs(&[100]),
             epoch: 0,
@@ -1914,12 +1948,13 @@ mod rounds {
     }
 
     #[test]
-    fn is_not_passed_over_within_its_grace() {
-        let mut world = World::with_feed(&[1, 1], |args| CreateFeedArgs { grace: 100, ..args });
-        world.harness.advance(100);
+    fn is_not_passed_over_within_twice_its_grace() {
+        let mut world = World::with_feed(&[1, 1], |args| CreateFeedArgs { grace: 50, ..args });
         world.run_round(0, FIRST, 100, &[0, 1]);
+        world.harness.advance(ROUND);
         let open = world.attest(0, FIRST + 1, 100);
-        world.harness.advance(20); // 180 seconds: the third round has ended, the second has until 220
+        // The third round ends 60 seconds after the second, which may be passed over 100 seconds after.
+        world.harness.advance(99);
         let next = world.attest(0, FIRST + 2, 100);
         world.sign(&next, &[0, 1]).unwrap();
         assert_refused(world.finalize(FIRST + 2), E::EarlierRoundInGrace);
@@ -1927,6 +1962,15 @@ mod rounds {
         world.finalize(FIRST + 1).unwrap();
         world.finalize(FIRST + 2).unwrap();
         assert_eq!(world.feed().entries, 3);
+    }
+
+    #[test]
+    fn is_passed_over_after_twice_its_grace() {
+        let mut world = World::with_feed(&[1, 1], |args| CreateFeedArgs { grace: 50, ..args });
+        world.run_round(0, FIRST, 100, &[0, 1]);
+        world.harness.advance(ROUND + 100);
+        world.run_round(0, FIRST + 2, 100, &[0, 1]);
+        assert_eq!(world.feed().entries, 2);
     }
 
     #[test]

@@ -614,7 +614,7 @@ fn an_empty_place_holds_no_reading() {
         reading_path: tree.path(16).unwrap(),
         ..streamer.reading_proof(3)
     };
-    assert_refused(streamer.verify_reading(proof), E::ProofMismatch);
+    assert_refused(streamer.verify_reading(proof), E::ProofIndex);
 }
 
 #[test]

@@ -30,7 +30,7 @@ const FIRST: u64 = START as u64 / ROUND as u64;
 /// Committee members that sign in a transaction.
 const SIGNERS: usize = 5;
 /// Streams of the largest round.
-const STREAMS: usize = 16;
+const STREAMS: usize = 64;
 /// Members whose allocations are two thirds of the committee's: the last, which are found last.
 const HEAVY: [usize; SIGNERS] = [59, 60, 61, 62, 63];
 /// Members that count for next to nothing.
@@ -57,12 +57,12 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let round = round + 1;
     bench.harness.advance(ROUND);
     for member in MAX_OPERATORS - STREAMS..MAX_OPERATORS {
-        let case = "the round's 16th stream; 32 windows, stream of 2^20 commitments";
+        let case = "the round's 64th stream; 32 windows, stream of 2^20 commitments";
         let attestation = feed.attest(member, round, (member == last).then_some(case))?;
         feed.sign(&attestation, &HEAVY, None)?;
     }
     let finalize = client::finalize_round(&feed.network, &feed.key, round, &bench.payer());
-    bench.measure("finalize_round", "16 streams", &[finalize], &[])?;
+    bench.measure("finalize_round", "64 streams", &[finalize], &[])?;
 
     let passed_over = round + 1;
     bench.harness.advance(ROUND);
@@ -176,13 +176,13 @@ impl<'a> Feed<'a> {
         let start = round as i64 * ROUND * 1_000;
         let batch = BatchLeaf {
             readings_root: [1; 32],
-            windows_root: [2; 32],
+            windows_root: [member as u8; 32],
             windows: 32,
             readings: 32 * 16,
             first_capture: start - 20_000,
             last_capture: start + 50_000,
         };
-        let proof = Proof::new(batch, 64, START)?;
+        let proof = Proof::new(batch, 64, bench.harness.now())?;
         let stream = streams::stream(&self.network, pool);
         bench.put(&stream, &proof.stream(self.network, *pool))?;
         let attesting = Attesting {
@@ -280,8 +280,9 @@ fn model() -> Model {
 }
 
 fn feed_args(creator: &Pubkey, model: &[u8; 32]) -> Result<CreateFeedArgs> {
-    let cells: Vec<u64> = (1..=CELLS as u64)
-        .map(|number| 0x0881_2a10_0000_0000 + number)
+    // Rising cells of resolution 7.
+    let cells: Vec<u64> = (0..CELLS as u64)
+        .map(|number| 0x0872_a100_c0ff_ffff + ((number / 4) << 27) + ((number % 4) << 24))
         .collect();
     let (schema, max_gap, aggregation) = (3, 120, 0);
     let input = InputSpec {

@@ -1,11 +1,11 @@
 //! A chain on which every run costs the same, and what it costs.
 
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::solana_program::system_instruction;
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use anchor_spl::token::spl_token;
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use bytemuck::bytes_of;
 use fieldproof_client::chain::{Chain, LocalChain};
 use fieldproof_client::token::TOKEN_PROGRAM;
@@ -20,6 +20,9 @@ use std::iter::Sum;
 use std::ops::Add;
 use std::path::{Path, PathBuf};
 use tests::{Harness, LAMPORTS, START};
+
+/// Where the probe is deployed.
+const PROBE: Pubkey = Pubkey::new_from_array([80; 32]);
 
 /// What an instruction cost in a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -85,6 +88,9 @@ impl Bench {
                 .deploy(&id, &file)
                 .with_context(|| format!("{} does not load", file.display()))?;
         }
+        chain
+            .deploy(&PROBE, &binary(programs, "probe"))
+            .context("the probe does not load")?;
         chain.set_time(START);
         let payer = key(0);
         chain.airdrop(&payer.pubkey(), LAMPORTS);
@@ -223,6 +229,53 @@ impl Bench {
         ensure!(cost.cu > 0, "the log of {instruction} says no cost");
         self.record(instruction, case, cost);
         Ok(())
+    }
+
+    /// Runs a case of the probe, and records what the call within it cost.
+    pub fn measure_call(
+        &self,
+        instruction: &'static str,
+        case: &'static str,
+        probe: u8,
+        data: &[u8],
+        accounts: &[Pubkey],
+    ) -> Result<()> {
+        let nothing = self.probe(probe::NOTHING, &[], &[])?;
+        let cu = self.probe(probe, data, accounts)? - nothing;
+        self.record(
+            instruction,
+            case,
+            Cost {
+                cu,
+                ..Cost::default()
+            },
+        );
+        Ok(())
+    }
+
+    /// Compute units between the two marks that the probe logs.
+    fn probe(&self, case: u8, data: &[u8], accounts: &[Pubkey]) -> Result<u64> {
+        let call = Instruction {
+            program_id: PROBE,
+            accounts: accounts
+                .iter()
+                .map(|key| AccountMeta::new_readonly(*key, false))
+                .collect(),
+            data: [&[case], data].concat(),
+        };
+        let execution = self.harness.send(&[call], &[])?;
+        let marks: Vec<u64> = execution
+            .logs
+            .iter()
+            .filter_map(|line| {
+                let left = line.strip_prefix("Program consumption: ")?;
+                left.strip_suffix(" units remaining")?.parse().ok()
+            })
+            .collect();
+        match marks[..] {
+            [before, after] => Ok(before - after),
+            _ => bail!("the probe's log has {} marks", marks.len()),
+        }
     }
 
     /// Records what was measured.

@@ -19,6 +19,8 @@ use tests::START;
 const COMMITMENTS: u64 = 64;
 /// The commitment that merges 20 times: of 2^20, the last.
 const WORST: u64 = (1 << 20) - 1;
+/// Bytes of an instruction's discriminator, before its arguments.
+const DISCRIMINATOR: usize = 8;
 /// The network's id.
 const NETWORK: [u8; 32] = [7; 32];
 
@@ -102,22 +104,49 @@ pub fn measure(bench: &Bench) -> Result<()> {
         let [verify_batch, _] = verify((batches, 1))?;
         bench.measure("verify_batch", case, &[verify_batch], &[])?;
     }
-    for (size, case) in [
+    for (size, [direct, called, library]) in [
         (
             (1, 3),
-            "as an instruction; stream of 2^20 commitments, 1 batch, reading of 3 values",
+            [
+                "as an instruction; stream of 2^20 commitments, 1 batch, reading of 3 values",
+                "by CPI; stream of 2^20 commitments, 1 batch, reading of 3 values",
+                "as a library call; stream of 2^20 commitments, 1 batch, reading of 3 values",
+            ],
         ),
         (
             (1, Values::MAX),
-            "as an instruction; stream of 2^20 commitments, 1 batch, reading of 32 values",
+            [
+                "as an instruction; stream of 2^20 commitments, 1 batch, reading of 32 values",
+                "by CPI; stream of 2^20 commitments, 1 batch, reading of 32 values",
+                "as a library call; stream of 2^20 commitments, 1 batch, reading of 32 values",
+            ],
         ),
         (
             (64, Values::MAX),
-            "as an instruction; stream of 2^20 commitments, 64 batches, reading of 32 values",
+            [
+                "as an instruction; stream of 2^20 commitments, 64 batches, reading of 32 values",
+                "by CPI; stream of 2^20 commitments, 64 batches, reading of 32 values",
+                "as a library call; stream of 2^20 commitments, 64 batches, reading of 32 values",
+            ],
         ),
     ] {
-        let [_, verify_reading] = verify(size)?;
-        bench.measure("verify_reading", case, &[verify_reading], &[])?;
+        let [_, verify] = verify(size)?;
+        let (data, args) = (verify.data.clone(), &verify.data[DISCRIMINATOR..]);
+        bench.measure("verify_reading", direct, &[verify.clone()], &[])?;
+        bench.measure_call(
+            "verify_reading",
+            called,
+            probe::CALL_VERIFY_READING,
+            &data,
+            &[network, stream, data_commitment::ID],
+        )?;
+        bench.measure_call(
+            "verify_reading",
+            library,
+            probe::VERIFY_READING,
+            args,
+            &[stream],
+        )?;
     }
     Ok(())
 }

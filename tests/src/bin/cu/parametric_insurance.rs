@@ -84,7 +84,17 @@ pub fn measure(bench: &Bench) -> Result<()> {
     }
     bench.harness.advance(HISTORY + 1);
     let expire = client::expire_policy(&fund, 2, &payer);
-    bench.measure("expire_policy", "", &[expire], &[])
+    bench.measure("expire_policy", "", &[expire], &[])?;
+
+    put_feed(bench, &feed, 0)?;
+    let now = bench.harness.now();
+    bench.measure_call(
+        "reading a feed",
+        "the newest of 64 rounds, as a library call",
+        probe::READ_FEED,
+        &[FEED.as_slice(), &now.to_le_bytes()].concat(),
+        &[feed],
+    )
 }
 
 /// Writes the feed with a full history in which only the round of an age (0 is the newest) crosses the threshold.

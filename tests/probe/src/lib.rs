@@ -1,0 +1,125 @@
+//! A program that uses ours as a consumer's does, for `cargo xtask cu`: it logs the compute units that are left before
+//! and after what is measured. It is never deployed but by tests.
+
+use anchor_lang::solana_program::account_info::AccountInfo;
+use anchor_lang::solana_program::entrypoint::ProgramResult;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_lang::solana_program::program::invoke;
+use anchor_lang::solana_program::program_error::ProgramError;
+use anchor_lang::solana_program::pubkey::Pubkey;
+use anchor_lang::{AnchorDeserialize, Discriminator};
+use data_commitment::instructions::VerifyReadingArgs;
+use data_commitment::state::Stream;
+use device_protocol::Reading;
+use feed_reader::{Feed, Mask};
+
+#[cfg(not(feature = "no-entrypoint"))]
+anchor_lang::solana_program::entrypoint!(run);
+
+/// Nothing at all: what measuring costs.
+pub const NOTHING: u8 = 0;
+/// A feed's newest value, through the reader. Data: feed id 32, now i64. Account: the feed.
+pub const READ_FEED: u8 = 1;
+/// `commitment::verify_reading` on a stream's account. Data: `VerifyReadingArgs`. Account: the stream.
+pub const VERIFY_READING: u8 = 2;
+/// `verify_reading` by CPI. Data: the instruction's. Accounts: network, stream, the program.
+pub const CALL_VERIFY_READING: u8 = 3;
+
+/// Runs the case that the first byte names.
+pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
+    let (case, data) = data
+        .split_first()
+        .ok_or(ProgramError::InvalidInstructionData)?;
+    match *case {
+        NOTHING => measured(|| Ok(())),
+        READ_FEED => read_feed(accounts, data),
+        VERIFY_READING => verify_reading(accounts, data),
+        CALL_VERIFY_READING => call_verify_reading(accounts, data),
+        _ => Err(ProgramError::InvalidInstructionData),
+    }
+}
+
+/// Logs the compute units left, before and after.
+fn measured(work: impl FnOnce() -> ProgramResult) -> ProgramResult {
+    log_compute_units();
+    let result = work();
+    log_compute_units();
+    result
+}
+
+fn log_compute_units() {
+    // The chain's own call; elsewhere there is no compute to tell of.
+    #[cfg(target_os = "solana")]
+    unsafe {
+        solana_define_syscall::definitions::sol_log_compute_units_()
+    };
+}
+
+fn read_feed(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
+    let (id, now) = data
+        .split_first_chunk::<32>()
+        .ok_or(ProgramError::InvalidInstructionData)?;
+    let now = now
+        .try_into()
+        .map(i64::from_le_bytes)
+        .map_err(|_| ProgramError::InvalidInstructionData)?;
+    let account = accounts.first().ok_or(ProgramError::NotEnoughAccountKeys)?;
+    measured(|| {
+        let data = account.try_borrow_data()?;
+        let value = Feed::from_account(account.owner.as_array(), &data, id)
+            .and_then(|feed| feed.value(now, u32::MAX, Mask::COMMITTEE | Mask::SOURCED));
+        match value {
+            Ok(value) if value.round > 0 => Ok(()),
+            _ => Err(ProgramError::InvalidAccountData),
+        }
+    })
+}
+
+fn verify_reading(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
+    let args = VerifyReadingArgs::try_from_slice(data)
+        .map_err(|_| ProgramError::InvalidInstructionData)?;
+    let account = accounts.first().ok_or(ProgramError::NotEnoughAccountKeys)?;
+    let (commitment, batch) = (args.commitment.into(), args.batch.into());
+    measured(|| {
+        if *account.owner != data_commitment::ID {
+            return Err(ProgramError::InvalidAccountOwner);
+        }
+        let data = account.try_borrow_data()?;
+        let stream: &Stream = data
+            .strip_prefix(Stream::DISCRIMINATOR)
+            .and_then(|data| bytemuck::try_from_bytes(data).ok())
+            .ok_or(ProgramError::InvalidAccountData)?;
+        let reading =
+            Reading::parse(&args.reading).map_err(|_| ProgramError::InvalidInstructionData)?;
+        commitment::verify_reading(
+            &stream.peaks,
+            stream.count,
+            &commitment,
+            &args.mmr_path,
+            args.batch_index,
+            &batch,
+            &args.batch_path,
+            args.reading_index,
+            &reading.digest(),
+            &args.reading_path,
+        )
+        .map_err(|_| ProgramError::InvalidArgument)
+    })
+}
+
+fn call_verify_reading(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
+    let [network, stream, _program] = accounts else {
+        return Err(ProgramError::NotEnoughAccountKeys);
+    };
+    measured(|| {
+        let instruction = Instruction {
+            program_id: data_commitment::ID,
+            accounts: vec![
+                AccountMeta::new_readonly(*network.key, false),
+                AccountMeta::new_readonly(*stream.key, false),
+            ],
+            data: data.to_vec(),
+        };
+        invoke(&instruction, &[network.clone(), stream.clone()])
+    })
+}
