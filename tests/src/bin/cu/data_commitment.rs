@@ -132,7 +132,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     ] {
         let [_, verify] = verify(size)?;
         let (data, args) = (verify.data.clone(), &verify.data[DISCRIMINATOR..]);
-        bench.measure("verify_reading", direct, &[verify.clone()], &[])?;
+        bench.measure("verify_reading", direct, std::slice::from_ref(&verify), &[])?;
         bench.measure_call(
             "verify_reading",
             called,
