@@ -136,7 +136,7 @@ fn with_id(
 
 /// One of nine valid H3 cells of resolution 7.
 fn nth_cell(number: u64) -> u64 {
-    0x0872_a100_c0ff_ffff + (number / 4 << 27) + (number % 4 << 24)
+    0x0872_a100_c0ff_ffff + ((number / 4) << 27) + ((number % 4) << 24)
 }
 
 /// A batch with this many windows, captured in the last seconds of a round.
