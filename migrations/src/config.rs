@@ -51,10 +51,16 @@ pub struct Network {
     pub device_bond: u64,
     /// Seconds for which evidence is taken.
     pub evidence_window: i64,
+    /// Seconds in which an operator shows a reading that a challenge names; fewer than evidence is taken for.
+    pub answer_window: i64,
+    /// What a challenge of availability puts at stake, in lamports.
+    pub challenge_bond: u64,
     /// Fastest that a device can travel, metres a second.
     pub max_speed: u32,
     /// Discount on the bond by tier, basis points.
     pub tier_discount_bps: [u16; 4],
+    /// Share of its allocation that an operator loses for a reading that it can't show, basis points.
+    pub withheld_slash_bps: u16,
 }
 
 /// Decimals of the mints that the migration makes.

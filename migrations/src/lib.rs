@@ -255,8 +255,11 @@ impl Migration<'_> {
         let parameters = Parameters {
             device_bond: wanted.device_bond,
             evidence_window: wanted.evidence_window,
+            answer_window: wanted.answer_window,
+            challenge_bond: wanted.challenge_bond,
             max_speed: wanted.max_speed,
             tier_discount_bps: wanted.tier_discount_bps,
+            withheld_slash_bps: wanted.withheld_slash_bps,
             _pad: 0,
         };
         let mut flags = 0;

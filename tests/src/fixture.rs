@@ -98,8 +98,11 @@ impl Network {
             parameters: Parameters {
                 device_bond: 10 * TOKEN,
                 evidence_window: EVIDENCE_WINDOW,
+                answer_window: EVIDENCE_WINDOW / 3,
+                challenge_bond: 10_000_000,
                 max_speed: 340,
                 tier_discount_bps: [0, 5_000, 9_000, 9_500],
+                withheld_slash_bps: 1_000,
                 _pad: 0,
             },
         };

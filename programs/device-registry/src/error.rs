@@ -53,6 +53,10 @@ pub enum RegistryError {
     Overflow = 113,
     #[msg("The proposed parameters were not applied in time: propose them again")]
     ProposalExpired = 114,
+    #[msg("The answer window must be at least 1 second and shorter than the evidence window")]
+    InvalidAnswerWindow = 115,
+    #[msg("The slash for a withheld reading must be at most 10000 basis points")]
+    InvalidWithheldSlash = 116,
 
     #[msg("There is no such tier to approve: use 0 (self-signed), 1 (voucher) or 2 (certificate chain)")]
     InvalidTier = 200,

@@ -22,12 +22,15 @@ macro_rules! assert_layout {
 
 #[test]
 fn network() {
-    assert_layout!(Parameters, 32, {
+    assert_layout!(Parameters, 48, {
         device_bond: 0,
         evidence_window: 8,
-        max_speed: 16,
-        tier_discount_bps: 20,
-        _pad: 28,
+        answer_window: 16,
+        challenge_bond: 24,
+        max_speed: 32,
+        tier_discount_bps: 36,
+        withheld_slash_bps: 44,
+        _pad: 46,
     });
     assert_layout!(Pause, 16, { paused_at: 0, until: 8 });
     assert_layout!(Network, 744, {
@@ -47,14 +50,14 @@ fn network() {
         epoch_length: 248,
         timelock: 256,
         parameters: 264,
-        pending: 296,
-        pending_at: 328,
-        pauses: 336,
-        trees: 464,
-        _pad2: 466,
-        makers: 472,
-        devices: 480,
-        reserved: 488,
+        pending: 312,
+        pending_at: 360,
+        pauses: 368,
+        trees: 496,
+        _pad2: 498,
+        makers: 504,
+        devices: 512,
+        reserved: 520,
     });
     assert_eq!(Network::SIZE, 752);
 }

@@ -16,9 +16,12 @@ fn assert_error<T: std::fmt::Debug>(result: Result<T>, expected: RegistryError) 
 fn parameters() -> Parameters {
     Parameters {
         device_bond: 1,
-        evidence_window: 1,
+        evidence_window: 2,
+        answer_window: 1,
+        challenge_bond: 0,
         max_speed: 1,
         tier_discount_bps: [0, 10_000, 10_000, 10_000],
+        withheld_slash_bps: 10_000,
         _pad: 0,
     }
 }
@@ -56,10 +59,16 @@ fn parameters_have_bounds() {
         |p| p.evidence_window = i64::MAX,
         RegistryError::InvalidEvidenceWindow,
     );
+    refused(|p| p.answer_window = 0, RegistryError::InvalidAnswerWindow);
+    refused(|p| p.answer_window = 2, RegistryError::InvalidAnswerWindow);
     refused(|p| p.max_speed = 0, RegistryError::InvalidMaxSpeed);
     refused(
         |p| p.tier_discount_bps[3] = 10_001,
         RegistryError::InvalidTierDiscount,
+    );
+    refused(
+        |p| p.withheld_slash_bps = 10_001,
+        RegistryError::InvalidWithheldSlash,
     );
     refused(|p| p._pad = 1, RegistryError::ReservedNotZero);
 }

@@ -65,8 +65,11 @@ fn parameters() -> Parameters {
     Parameters {
         device_bond: 1_000_000,
         evidence_window: 7 * EPOCH,
+        answer_window: EPOCH,
+        challenge_bond: 10_000_000,
         max_speed: 70,
         tier_discount_bps: [0, 5_000, 7_500, 9_000],
+        withheld_slash_bps: 1_000,
         _pad: 0,
     }
 }
@@ -418,10 +421,18 @@ fn a_network_has_bounds() {
         |a| a.parameters.evidence_window = MAX_DURATION + 1,
         E::InvalidEvidenceWindow,
     );
+    refused(
+        |a| a.parameters.answer_window = a.parameters.evidence_window,
+        E::InvalidAnswerWindow,
+    );
     refused(|a| a.parameters.max_speed = 0, E::InvalidMaxSpeed);
     refused(
         |a| a.parameters.tier_discount_bps[0] = 10_001,
         E::InvalidTierDiscount,
+    );
+    refused(
+        |a| a.parameters.withheld_slash_bps = 10_001,
+        E::InvalidWithheldSlash,
     );
     refused(|a| a.parameters._pad = 1, E::ReservedNotZero);
 }

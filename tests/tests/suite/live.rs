@@ -349,8 +349,11 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             development_keys: false,
             device_bond: 0,
             evidence_window: 3_600,
+            answer_window: 1_200,
+            challenge_bond: 10_000_000,
             max_speed: 340,
             tier_discount_bps: [0, 5_000, 9_000, 9_500],
+            withheld_slash_bps: 1_000,
         },
         mints: config::Mints {
             reward_decimals: 6,

@@ -259,8 +259,11 @@ fn network(
         parameters: Parameters {
             device_bond: 0,
             evidence_window: EVIDENCE,
+            answer_window: EVIDENCE / 2,
+            challenge_bond: 10_000_000,
             max_speed: 100,
             tier_discount_bps: [0; 4],
+            withheld_slash_bps: 1_000,
             _pad: 0,
         },
     };
@@ -913,8 +916,11 @@ fn create_roster_refuses_strangers_and_terms_out_of_bounds() {
         parameters: Parameters {
             device_bond: 0,
             evidence_window: EVIDENCE,
+            answer_window: EVIDENCE / 2,
+            challenge_bond: 10_000_000,
             max_speed: 1,
             tier_discount_bps: [0; 4],
+            withheld_slash_bps: 1_000,
             _pad: 0,
         },
     };

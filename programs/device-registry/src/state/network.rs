@@ -59,12 +59,18 @@ pub struct Parameters {
     pub device_bond: u64,
     /// How long after the fact evidence is taken, in seconds.
     pub evidence_window: i64,
+    /// How long an operator has to show a reading that a challenge names, in seconds; shorter than the evidence window.
+    pub answer_window: i64,
+    /// What a challenge of availability puts at stake, in lamports.
+    pub challenge_bond: u64,
     /// Fastest that a device can travel, in metres a second.
     pub max_speed: u32,
     /// Discount on the bond by tier, in basis points.
     pub tier_discount_bps: [u16; 4],
+    /// Share of its allocation that an operator loses for a reading that it can't show, in basis points.
+    pub withheld_slash_bps: u16,
     /// Zero.
-    pub _pad: u32,
+    pub _pad: u16,
 }
 
 impl Parameters {
@@ -73,18 +79,29 @@ impl Parameters {
         let Self {
             device_bond: _, // any amount, zero included
             evidence_window,
+            answer_window,
+            challenge_bond: _, // any amount: the answer's cost is the operator's to know
             max_speed,
             tier_discount_bps,
+            withheld_slash_bps,
             _pad,
         } = *self;
         require!(
             (1..=MAX_DURATION).contains(&evidence_window),
             RegistryError::InvalidEvidenceWindow
         );
+        require!(
+            (1..evidence_window).contains(&answer_window),
+            RegistryError::InvalidAnswerWindow
+        );
         require!(max_speed > 0, RegistryError::InvalidMaxSpeed);
         require!(
             tier_discount_bps.iter().all(|bps| *bps <= FULL_BPS),
             RegistryError::InvalidTierDiscount
+        );
+        require!(
+            withheld_slash_bps <= FULL_BPS,
+            RegistryError::InvalidWithheldSlash
         );
         require!(_pad == 0, RegistryError::ReservedNotZero);
         Ok(())
@@ -152,7 +169,7 @@ pub struct Network {
     /// Devices registered so far.
     pub devices: u64,
     /// Zero.
-    pub reserved: [u8; 256],
+    pub reserved: [u8; 224],
 }
 
 impl Network {

@@ -139,8 +139,11 @@ fn network_args(creator: &Keypair) -> CreateNetworkArgs {
         parameters: Parameters {
             device_bond: 1_000_000,
             evidence_window: 7 * 86_400,
+            answer_window: 86_400,
+            challenge_bond: 10_000_000,
             max_speed: 70,
             tier_discount_bps: [0, 5_000, 7_500, 9_000],
+            withheld_slash_bps: 1_000,
             _pad: 0,
         },
     }
