@@ -1,0 +1,111 @@
+//! How a program takes stake from a cheat: a CPI to the security-pool, signed by the program's own address.
+//!
+//! A network's roster names the program addresses that may slash its operators and its owners' bonds, and they are these
+//! PDAs. The crate knows the security-pool by its bytes alone, so that the device-registry, which the security-pool
+//! depends on, can slash too. The security-pool's tests hold both sides equal.
+#![forbid(unsafe_code)]
+
+mod accounts;
+
+pub use accounts::{SlashAccounts, SlashBondAccounts};
+
+use solana_instruction::{AccountMeta, Instruction};
+use solana_pubkey::Pubkey;
+
+/// The security-pool program.
+pub const SECURITY_POOL: Pubkey =
+    Pubkey::from_str_const("7jcchPRfmANtrpAE4jwAC8ZmpYHfiXTtHx3VGGLWA1pM");
+/// Seed of the address by which a program slashes: `["slasher"]` of that program.
+pub const SLASHER_SEED: &[u8] = b"slasher";
+/// Seed of an offence's report: `["report", slasher, offence]` of the security-pool.
+pub const REPORT_SEED: &[u8] = b"report";
+/// Seed of an owner's bond: `["bond", network, owner]` of the security-pool.
+pub const BOND_SEED: &[u8] = b"bond";
+/// Seed of the token account of a network's bonds: `["bond-vault", roster]` of the security-pool.
+pub const BOND_VAULT_SEED: &[u8] = b"bond-vault";
+/// Seed of a network's roster: `["roster", network]` of the security-pool.
+pub const ROSTER_SEED: &[u8] = b"roster";
+
+/// How many accounts either instruction takes.
+pub const ACCOUNTS: usize = 11;
+
+/// `sha256("global:slash")`, the first 8 bytes.
+pub const SLASH: [u8; 8] = [204, 141, 18, 161, 8, 177, 92, 142];
+/// `sha256("global:slash_bond")`, the first 8 bytes.
+pub const SLASH_BOND: [u8; 8] = [143, 246, 51, 243, 88, 198, 217, 48];
+
+/// The address by which a program slashes, and its bump.
+pub fn slasher(program: &Pubkey) -> (Pubkey, u8) {
+    Pubkey::find_program_address(&[SLASHER_SEED], program)
+}
+
+/// The report of an offence, the receipt of its slash. It exists once the offence was slashed, and never goes.
+pub fn report(slasher: &Pubkey, offence: &[u8; 32]) -> (Pubkey, u8) {
+    Pubkey::find_program_address(&[REPORT_SEED, slasher.as_ref(), offence], &SECURITY_POOL)
+}
+
+/// An owner's bond for its devices in a network.
+pub fn bond(network: &Pubkey, owner: &Pubkey) -> (Pubkey, u8) {
+    Pubkey::find_program_address(
+        &[BOND_SEED, network.as_ref(), owner.as_ref()],
+        &SECURITY_POOL,
+    )
+}
+
+/// The roster of a network's operators.
+pub fn roster(network: &Pubkey) -> (Pubkey, u8) {
+    Pubkey::find_program_address(&[ROSTER_SEED, network.as_ref()], &SECURITY_POOL)
+}
+
+/// The token account that holds the bonds of a roster's network.
+pub fn bond_vault(roster: &Pubkey) -> (Pubkey, u8) {
+    Pubkey::find_program_address(&[BOND_VAULT_SEED, roster.as_ref()], &SECURITY_POOL)
+}
+
+/// `slash`: takes `severity_bps` of what the roster counts of an operator's pool, once an offence. `accounts` are the
+/// keys of [`SlashAccounts`], in their order.
+pub fn slash_instruction(
+    accounts: [&Pubkey; ACCOUNTS],
+    offence: &[u8; 32],
+    severity_bps: u16,
+) -> Instruction {
+    let mut data = Vec::with_capacity(42);
+    data.extend_from_slice(&SLASH);
+    data.extend_from_slice(offence);
+    data.extend_from_slice(&severity_bps.to_le_bytes());
+    instruction(accounts, data)
+}
+
+/// `slash_bond`: takes up to `amount` base units of an owner's bond, once an offence. `accounts` are the keys of
+/// [`SlashBondAccounts`], in their order.
+pub fn slash_bond_instruction(
+    accounts: [&Pubkey; ACCOUNTS],
+    offence: &[u8; 32],
+    owner: &[u8; 32],
+    amount: u64,
+) -> Instruction {
+    let mut data = Vec::with_capacity(80);
+    data.extend_from_slice(&SLASH_BOND);
+    data.extend_from_slice(offence);
+    data.extend_from_slice(owner);
+    data.extend_from_slice(&amount.to_le_bytes());
+    instruction(accounts, data)
+}
+
+/// Both take the same accounts in the same roles: slasher (signs), network, then what changes, payer (signs), programs.
+fn instruction(accounts: [&Pubkey; ACCOUNTS], data: Vec<u8>) -> Instruction {
+    let metas = accounts
+        .into_iter()
+        .enumerate()
+        .map(|(at, key)| AccountMeta {
+            pubkey: *key,
+            is_signer: at == 0 || at == 8,
+            is_writable: (2..=8).contains(&at),
+        })
+        .collect();
+    Instruction {
+        program_id: SECURITY_POOL,
+        accounts: metas,
+        data,
+    }
+}
