@@ -3,6 +3,7 @@
 mod build;
 mod cu;
 mod demo;
+mod fuzz;
 mod idl;
 mod test;
 mod workspace;
@@ -36,6 +37,14 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Run the fuzz targets, with cargo-fuzz
+    Fuzz {
+        /// One of fuzz/fuzz_targets [default: all of them]
+        target: Option<String>,
+        /// How long to run each
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
     /// Write the programs' interfaces to the target directory's idl/
     Idl,
     /// Train a model
@@ -63,6 +72,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test => test::run(&workspace),
         Task::Demo { args } => demo::run(&workspace, &args),
         Task::Cu { check, json } => cu::run(&workspace, check, json),
+        Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
         Task::Idl => idl::run(&workspace),
         Task::Train { args } => {
             let mut trainer = workspace.cargo(&["run"]);

@@ -84,6 +84,16 @@ impl Workspace {
         cargo
     }
 
+    /// `cargo fuzz SUBCOMMAND...`. The fuzzer needs what a stable compiler only has when it is told to.
+    pub fn fuzz(&self, subcommand: &[&str]) -> Command {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo
+            .arg("fuzz")
+            .args(subcommand)
+            .env("RUSTC_BOOTSTRAP", "1");
+        cargo
+    }
+
     /// The binary of this name, just built. It shares its dependencies with the tests: their features are those of
     /// the whole workspace.
     pub fn binary(&self, name: &str) -> Result<Command> {

@@ -1,8 +1,13 @@
 //! Device keys and precompile instructions, against the precompiles themselves in LiteSVM.
 
+use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::Event;
+use data_commitment::events::RootCommitted;
 use device_protocol::{Curve, DeviceKey};
+use fieldproof_client::chain::{Execution, InnerInstruction};
+use fieldproof_client::event::events;
 use fieldproof_client::key::{normalise_low_s, verify, DeviceSigner, KeyError};
 use fieldproof_client::precompile::{
     ed25519, secp256r1, Entry, PrecompileError, MAX_ED25519, MAX_SECP256R1,
@@ -491,6 +496,103 @@ proptest! {
                 prop_assert_eq!((read.public_key, read.message), (entry.public_key, entry.message));
             }
             prop_assert_eq!(all.get(entries.len() as u8), Err(IntrospectionError::NoSignature));
+        }
+    }
+}
+
+fn root_committed(number: u64) -> RootCommitted {
+    RootCommitted {
+        network: Pubkey::new_from_array([1; 32]),
+        stream: Pubkey::new_from_array([2; 32]),
+        sequence: number,
+        posted_at: 3,
+        root: [4; 32],
+        batches: 5,
+        payload_hash: [6; 32],
+        payload_len: 7,
+    }
+}
+
+/// What `program` did when it called the programs named, with these data.
+fn execution(calls: impl IntoIterator<Item = (Pubkey, Vec<u8>)>) -> Execution {
+    Execution {
+        signature: Default::default(),
+        slot: 0,
+        error: None,
+        logs: Vec::new(),
+        inner: calls
+            .into_iter()
+            .map(|(program, data)| InnerInstruction { program, data })
+            .collect(),
+        compute_units: 0,
+        return_data: Vec::new(),
+    }
+}
+
+/// An event as a program's call of itself carries it.
+fn call(event: &impl Event) -> Vec<u8> {
+    [EVENT_IX_TAG_LE, &event.data()].concat()
+}
+
+#[test]
+fn events_are_read_in_order_and_from_their_program_alone() {
+    let (own, other) = (data_commitment::ID, Pubkey::new_from_array([9; 32]));
+    let done = execution([
+        (own, call(&root_committed(0))),
+        (other, call(&root_committed(1))),
+        (own, vec![1, 2, 3]),
+        (own, call(&root_committed(2))),
+    ]);
+    let found: Vec<u64> = events::<RootCommitted>(&done, &own)
+        .iter()
+        .map(|event| event.sequence)
+        .collect();
+    assert_eq!(found, [0, 2]);
+}
+
+proptest! {
+    #[test]
+    fn a_call_cut_short_holds_no_event(len in any::<prop::sample::Index>()) {
+        let mut data = call(&root_committed(0));
+        data.truncate(len.index(data.len()));
+        let done = execution([(data_commitment::ID, data)]);
+        prop_assert_eq!(events::<RootCommitted>(&done, &data_commitment::ID).len(), 0);
+    }
+
+    /// Whatever a cluster says that a program called: at most one event a call, and it is in the bytes.
+    #[test]
+    fn no_call_makes_the_reader_of_events_panic(
+        calls in vec((any::<bool>(), vec(any::<u8>(), 0..200)), 0..6),
+    ) {
+        let tag = &call(&root_committed(0))[..16];
+        let done = execution(calls.iter().map(|(tagged, bytes)| {
+            let data = if *tagged { [tag, bytes].concat() } else { bytes.clone() };
+            (data_commitment::ID, data)
+        }));
+        let found = events::<RootCommitted>(&done, &data_commitment::ID);
+        let whole = call(&root_committed(0)).len() - 16;
+        let expected: Vec<&[u8]> = calls
+            .iter()
+            .filter(|(tagged, bytes)| *tagged && bytes.len() >= whole)
+            .map(|(_, bytes)| &bytes[..whole])
+            .collect();
+        let bytes: Vec<Vec<u8>> = found.iter().map(|event| call(event)[16..].to_vec()).collect();
+        prop_assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn no_bytes_make_the_check_of_a_signature_panic(
+        curve in 0..2u8,
+        start in 0..4u8,
+        rest in vec(any::<u8>(), 31),
+        digest: [u8; 32],
+        signature in vec(any::<u8>(), 64),
+    ) {
+        let mut bytes = [0; 33];
+        bytes[0] = start;
+        bytes[1..32].copy_from_slice(&rest);
+        if let Ok(key) = DeviceKey::from_parts(curve, bytes) {
+            prop_assert!(!verify(&key, &digest, &signature.try_into().unwrap()));
         }
     }
 }

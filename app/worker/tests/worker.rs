@@ -174,6 +174,78 @@ mod payloads {
     }
 }
 
+mod bodies {
+    use super::*;
+    use fieldproof_worker::ingest::{Ingest, MAX_READINGS};
+    use fieldproof_worker::registry::Registry;
+    use std::sync::atomic::AtomicI64;
+    use std::sync::Arc;
+
+    /// What takes readings where no device is registered, on a database in `dir`.
+    fn ingest(dir: &TempDir) -> Ingest {
+        let store = Arc::new(Store::open(dir.path()).expect("database"));
+        let now = Arc::new(AtomicI64::new(1_386_892_800));
+        Ingest::new(store, Registry::default(), [7; 32], now)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever is sent: an answer for each reading that parses, and one for the rest, which nobody can read.
+        #[test]
+        fn of_any_bytes_are_answered_reading_by_reading(
+            readings in prop::collection::vec(any_reading(), 0..6),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            rest in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let mut body: Vec<u8> = readings.iter().flat_map(SignedReading::to_bytes).collect();
+            body.extend_from_slice(&rest);
+            for (place, byte) in changes {
+                if let Some(byte_there) = (!body.is_empty()).then(|| place.index(body.len())) {
+                    body[byte_there] = byte;
+                }
+            }
+            let mut parsed = 0;
+            let mut left = body.as_slice();
+            while let Ok((_, after)) = SignedReading::parse(left) {
+                parsed += 1;
+                left = after;
+            }
+            let dir = TempDir::new().expect("directory");
+            let results = ingest(&dir).accept(&body).expect("database");
+            let malformed = usize::from(!left.is_empty());
+            prop_assert_eq!(results.len(), parsed + malformed);
+            prop_assert!(results[..parsed].iter().all(|result| *result == Err(Reject::UnknownDevice)));
+            prop_assert!(results[parsed..].iter().all(|result| *result == Err(Reject::Malformed)));
+        }
+    }
+
+    #[test]
+    fn of_too_many_readings_end_with_what_fits() {
+        let reading = SignedReading {
+            reading: Reading {
+                network: [7; 32],
+                device: [8; 32],
+                leaf_nonce: 0,
+                session: 0,
+                sequence: 0,
+                captured_at: 0,
+                latitude: 0,
+                longitude: 0,
+                accuracy: 0,
+                schema: 0,
+                values: Values::new(&[1]).expect("a value"),
+            },
+            signature: [0; 64],
+        };
+        let body = reading.to_bytes().repeat(MAX_READINGS + 2);
+        let dir = TempDir::new().expect("directory");
+        let results = ingest(&dir).accept(&body).expect("database");
+        assert_eq!(results.len(), MAX_READINGS + 1);
+        assert_eq!(results.last(), Some(&Err(Reject::Malformed)));
+    }
+}
+
 mod store {
     use super::*;
 

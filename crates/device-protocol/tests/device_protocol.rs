@@ -463,6 +463,73 @@ proptest! {
     }
 
     #[test]
+    fn a_changed_byte_makes_another_reading_or_none(
+        reading in readings(),
+        place in any::<prop::sample::Index>(),
+        change in 1..=255u8,
+    ) {
+        let mut bytes = reading.to_bytes();
+        let place = place.index(bytes.len());
+        bytes[place] ^= change;
+        if let Ok(other) = Reading::parse(&bytes) {
+            prop_assert_ne!(other, reading);
+            prop_assert_ne!(other.digest(), reading.digest());
+            prop_assert_eq!(other.to_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_makes_another_grant_or_none(
+        grant in grants(),
+        place in 0..SessionGrant::LEN,
+        change in 1..=255u8,
+    ) {
+        let mut bytes = grant.to_array();
+        bytes[place] ^= change;
+        if let Ok(other) = SessionGrant::parse(&bytes) {
+            prop_assert_ne!(other, grant);
+            prop_assert_ne!(other.digest(), grant.digest());
+            prop_assert_eq!(other.to_array(), bytes);
+        }
+    }
+
+    /// Keys come as a curve's number and 33 bytes: only one form of each is taken, so that a device has one id.
+    #[test]
+    fn no_other_bytes_are_a_key(
+        curve in 0..4u8,
+        start in prop_oneof![0..5u8, any::<u8>()],
+        rest: [u8; 31],
+        end in prop_oneof![Just(0u8), any::<u8>()],
+    ) {
+        let mut bytes = [0; 33];
+        bytes[0] = start;
+        bytes[1..32].copy_from_slice(&rest);
+        bytes[32] = end;
+        let key = DeviceKey::from_parts(curve, bytes);
+        let expected = match curve {
+            0 if end == 0 => Ok(()),
+            0 => Err(KeyError::NotPadded),
+            1 if start == 2 || start == 3 => Ok(()),
+            1 => Err(KeyError::NotCompressed),
+            _ => Err(KeyError::UnknownCurve),
+        };
+        prop_assert_eq!(key.map(drop), expected);
+        if let Ok(key) = key {
+            prop_assert_eq!((key.curve as u8, key.bytes), (curve, bytes));
+            prop_assert_eq!(key.as_bytes(), &bytes[..32 + usize::from(curve)]);
+        }
+    }
+
+    /// A leaf's status comes as a number from events: the numbers of the five, and no other.
+    #[test]
+    fn a_status_has_one_number(number: u8) {
+        match Status::try_from(number) {
+            Ok(status) => prop_assert_eq!(status as u8, number),
+            Err(UnknownStatus) => prop_assert!(number > Status::Void as u8),
+        }
+    }
+
+    #[test]
     fn no_number_makes_a_grant_panic(not_before: i64, expires: i64, captured_at: i64) {
         let grant = SessionGrant { not_before, expires, ..grant() };
         if grant.check().is_ok() {

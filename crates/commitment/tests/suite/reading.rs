@@ -3,6 +3,7 @@ use commitment::{
     reading_leaf, root, verify_reading, BatchLeaf, CommitmentLeaf, Hash, MmrBuilder, ProofError,
     Tree, EMPTY, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS,
 };
+use proptest::{collection::vec, prelude::*};
 
 /// Windows of the sample.
 const FILLED: usize = 20;
@@ -157,5 +158,57 @@ fn a_batch_that_is_not_whole_proves_no_reading() {
         let path = sample.readings.path(0).unwrap();
         let refused = sample.verify(0, &reading, &path);
         assert_eq!(refused, Err(ProofError::Index), "{windows}, {readings}");
+    }
+}
+
+proptest! {
+    /// Whatever is changed in the path, the reading or its place, nothing else is proven.
+    #[test]
+    fn an_altered_proof_is_refused(
+        index in 0..(FILLED * READINGS_PER_WINDOW) as u16,
+        other_index: u16,
+        changes in vec((any::<prop::sample::Index>(), 1..=255u8), 0..4),
+        cut in 0..40usize,
+    ) {
+        let sample = sample();
+        let digest = naive::leaf(index.into());
+        let honest = sample.readings.path(index.into()).unwrap();
+        let mut path = honest.clone();
+        for (place, change) in changes {
+            let place = place.index(path.len());
+            path[place] ^= change;
+        }
+        path.truncate(honest.len() - cut.saturating_sub(20));
+        let proven = sample.verify(index, &digest, &path);
+        prop_assert_eq!(proven.is_ok(), path == honest);
+        prop_assert_eq!(sample.verify(other_index, &digest, &path).is_ok(), other_index == index && path == honest);
+    }
+
+    #[test]
+    fn arbitrary_proofs_never_panic(
+        (batches, batch_index, windows, readings) in any::<(u32, u32, u32, u32)>(),
+        (count, sequence) in any::<(u64, u64)>(),
+        index: u16,
+        paths in prop::array::uniform3(vec(any::<u8>(), 0..1_100)),
+    ) {
+        let mut sample = sample();
+        sample.commitment.batches = batches;
+        sample.commitment.sequence = sequence;
+        // As often as not they are plausible, so that the check goes on.
+        sample.batch.windows = windows % (2 * WINDOWS as u32);
+        sample.batch.readings = if readings & 1 == 0 { 16 * sample.batch.windows } else { readings };
+        let proven = verify_reading(
+            &sample.range.peaks(),
+            count,
+            &sample.commitment,
+            &paths[0],
+            batch_index,
+            &sample.batch,
+            &paths[1],
+            index,
+            &naive::leaf(0),
+            &paths[2],
+        );
+        prop_assert!(proven.is_err());
     }
 }
