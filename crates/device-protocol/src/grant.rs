@@ -2,7 +2,7 @@ use core::fmt;
 
 use crate::{
     bytes::{Reader, Writer},
-    digest, Hash,
+    digest, Hash, Reading, SIGNATURE_LEN,
 };
 
 /// A hardware key's permission for a session key to sign readings: the hardware key signs the digest.
@@ -94,16 +94,59 @@ impl SessionGrant {
         (self.not_before..self.expires).contains(&captured_at.div_euclid(1000))
     }
 
+    /// Whether the grant lets its session key sign this reading: for the same network, device and leaf nonce, in the
+    /// session of this number, and captured within it.
+    pub fn permits(&self, reading: &Reading) -> bool {
+        (self.network, self.device) == (reading.network, reading.device)
+            && (self.leaf_nonce, self.counter) == (reading.leaf_nonce, reading.session)
+            && self.covers(reading.captured_at)
+    }
+
     /// What the hardware key signs: `digest("grant", bytes)`.
     pub fn digest(&self) -> Hash {
         digest("grant", &[&self.to_array()])
     }
 }
 
+/// A grant as a device sends it: its bytes, then the hardware key's signature of its digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SignedGrant {
+    /// What is granted.
+    pub grant: SessionGrant,
+    /// By the device's hardware key.
+    pub signature: [u8; SIGNATURE_LEN],
+}
+
+impl SignedGrant {
+    /// The length of a signed grant in bytes.
+    pub const LEN: usize = SessionGrant::LEN + SIGNATURE_LEN;
+
+    /// The signed grant in bytes.
+    pub fn to_array(&self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let mut writer = Writer::new(&mut bytes);
+        writer.put(&self.grant.to_array());
+        writer.put(&self.signature);
+        bytes
+    }
+
+    /// The signed grant in exactly these bytes.
+    ///
+    /// # Errors
+    /// As [`SessionGrant::parse`]. Whether the signature is right is not looked at.
+    pub fn parse(bytes: &[u8]) -> Result<Self, GrantError> {
+        let (grant, signature) = bytes.split_last_chunk().ok_or(GrantError::Length)?;
+        Ok(Self {
+            grant: SessionGrant::parse(grant)?,
+            signature: *signature,
+        })
+    }
+}
+
 /// Why bytes are no session grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantError {
-    /// Not [`SessionGrant::LEN`] bytes.
+    /// Not [`SessionGrant::LEN`] bytes, or [`SignedGrant::LEN`] with the signature.
     Length,
     /// The counter is zero.
     Counter,
@@ -116,7 +159,7 @@ pub enum GrantError {
 impl fmt::Display for GrantError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Length => "a session grant has 120 bytes: send it whole and nothing after it",
+            Self::Length => "a session grant has 120 bytes, 184 with its signature: send it whole and nothing after it",
             Self::Counter => "session 0 is the hardware key itself: count grants from 1",
             Self::Times => "a session must start after 1970 and end after its start",
             Self::TooLong => "a session lasts at most 24 hours: grant a new one each day",

@@ -3,6 +3,9 @@
 use device_protocol::*;
 use proptest::{collection::vec, prelude::*};
 
+#[path = "device_protocol/offence.rs"]
+mod offence;
+
 const GRANT: &str = "\
     0101010101010101010101010101010101010101010101010101010101010101\
     0202020202020202020202020202020202020202020202020202020202020202\
@@ -208,6 +211,48 @@ fn a_grant_is_golden() {
         grant().digest(),
         "7352a32c8f87173e69bfdb97c89de827fe2ab23e98a0ef74e85ef862d8173cee",
     );
+}
+
+#[test]
+fn a_signed_grant_is_its_grant_and_the_signature() {
+    let signed = SignedGrant {
+        grant: grant(),
+        signature: [9; SIGNATURE_LEN],
+    };
+    let mut bytes = signed.to_array().to_vec();
+    assert_eq!(
+        hex::encode(&bytes),
+        format!("{GRANT}{}", "09".repeat(SIGNATURE_LEN))
+    );
+    assert_eq!(SignedGrant::parse(&bytes), Ok(signed));
+    for len in 0..bytes.len() {
+        assert_eq!(SignedGrant::parse(&bytes[..len]), Err(GrantError::Length));
+    }
+    bytes.push(9);
+    assert_eq!(SignedGrant::parse(&bytes), Err(GrantError::Length));
+}
+
+#[test]
+fn a_grant_permits_its_own_session_alone() {
+    #[track_caller]
+    fn permits(change: impl FnOnce(&mut Reading)) -> bool {
+        let grant = grant();
+        let mut reading = Reading {
+            session: grant.counter,
+            captured_at: grant.not_before * 1000,
+            ..reading()
+        };
+        change(&mut reading);
+        grant.permits(&reading)
+    }
+    assert!(permits(|_| ()));
+    assert!(!permits(|r| r.network = h(9)));
+    assert!(!permits(|r| r.device = h(9)));
+    assert!(!permits(|r| r.leaf_nonce += 1));
+    assert!(!permits(|r| r.session += 1));
+    assert!(!permits(|r| r.session = 0));
+    assert!(!permits(|r| r.captured_at -= 1));
+    assert!(!permits(|r| r.captured_at = grant().expires * 1000));
 }
 
 #[test]
