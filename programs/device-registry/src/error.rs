@@ -85,6 +85,14 @@ pub enum RegistryError {
     DamagedTree = 304,
     #[msg("The network has the largest number of trees")]
     TooManyTrees = 305,
+    #[msg("The proof does not lead from this leaf to the tree's root: take leaf and proof from the tree's own events")]
+    WrongProof = 306,
+    #[msg("The leaf was changed after the proof was taken: take leaf and proof anew")]
+    LeafChanged = 307,
+    #[msg("The tree has changed too often since the proof was taken: take a new one")]
+    ProofTooOld = 308,
+    #[msg("The batch is empty: give the key of one device at least")]
+    EmptyBatch = 309,
 
     #[msg("Unknown curve: 0 is Ed25519, 1 is P-256")]
     UnknownCurve = 400,
@@ -106,4 +114,14 @@ pub enum RegistryError {
     WrongPossession = 407,
     #[msg("The voucher is not signed by the maker for this network, number, device, tier and serial hash")]
     WrongVoucher = 408,
+    #[msg("There is no such device status: use 0 to 4")]
+    UnknownStatus = 409,
+    #[msg("The device is banned by evidence: nothing can be done with it any more")]
+    DeviceBanned = 410,
+    #[msg("The leaf is void, as a duplicate of another: use the device's other leaf")]
+    DeviceVoid = 411,
+    #[msg("The device belongs to this owner already: pass it on to another")]
+    SameOwner = 412,
+    #[msg("The device has changed its owner within the evidence window: wait until it is over")]
+    OwnerChangedRecently = 413,
 }

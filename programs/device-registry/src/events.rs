@@ -1,5 +1,6 @@
 //! What followers of the registry rebuild its state from.
 
+use crate::state::LeafArgs;
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -46,6 +47,8 @@ pub struct DeviceRegistered {
     pub number: u64,
     /// Hash of the device's serial number, as the maker signed it.
     pub serial_hash: [u8; 32],
+    /// The tree's sequence number with this leaf.
+    pub sequence: u64,
     /// The tree's root after this leaf.
     pub root: [u8; 32],
 }
@@ -66,6 +69,26 @@ impl DeviceRegistered {
             nonce: self.nonce,
         })
     }
+}
+
+/// A leaf has been exchanged for another.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafChanged {
+    /// The network's account.
+    pub network: Pubkey,
+    /// The tree's account.
+    pub tree: Pubkey,
+    /// Which of the network's trees that is.
+    pub tree_index: u16,
+    /// Index of the leaf in the tree.
+    pub index: u32,
+    /// The tree's sequence number with this change.
+    pub sequence: u64,
+    /// All of the new leaf.
+    pub leaf: LeafArgs,
+    /// The tree's root after this change.
+    pub root: [u8; 32],
 }
 
 /// Emits an event as `emit_cpi!` does, by calling this program, but without copying it byte by byte, which would be a

@@ -5,7 +5,7 @@ use bytemuck::Zeroable;
 use device_registry::error::RegistryError;
 use device_registry::state::cell::is_cell;
 use device_registry::state::network::{APPLY_WITHIN, MAX_PAUSE};
-use device_registry::state::{tree, Maker, Network, Operation, Parameters, VoucherPage};
+use device_registry::state::{tree, LeafPlace, Maker, Network, Operation, Parameters, VoucherPage};
 use light_hasher::{Hasher, Sha256};
 
 #[track_caller]
@@ -239,35 +239,233 @@ fn naive_root(leaves: &[[u8; 32]], depth: u8) -> [u8; 32] {
     level[0]
 }
 
+/// A tree's account data, 8-aligned as they are on chain.
+struct TreeData(Vec<u64>);
+
+impl TreeData {
+    fn new(depth: u8, canopy: u8) -> Self {
+        let mut data = Self(vec![0; tree::size(depth, canopy).div_ceil(8)]);
+        data[8 + 1] = depth;
+        data[8 + 2] = canopy;
+        tree::initialize(&mut data).unwrap();
+        data
+    }
+
+    /// The place of a leaf by the proof of a tree of these leaves.
+    fn place(leaves: &[[u8; 32]], index: usize, levels: usize, sequence: u64) -> LeafPlace {
+        let mut level = leaves.to_vec();
+        let mut absent = [0; 32];
+        let mut proof = Vec::new();
+        let mut at = index;
+        for _ in 0..levels {
+            proof.push(level.get(at ^ 1).copied().unwrap_or(absent));
+            if level.len() % 2 == 1 {
+                level.push(absent);
+            }
+            level = level
+                .chunks(2)
+                .map(|pair| Sha256::hashv(&[&pair[0], &pair[1]]).unwrap())
+                .collect();
+            absent = Sha256::hashv(&[&absent, &absent]).unwrap();
+            at /= 2;
+        }
+        LeafPlace {
+            index: index as u32,
+            sequence,
+            proof,
+        }
+    }
+}
+
+impl std::ops::Deref for TreeData {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+impl std::ops::DerefMut for TreeData {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.0)
+    }
+}
+
+fn some_leaf(number: u32) -> [u8; 32] {
+    Sha256::hash(&number.to_le_bytes()).unwrap()
+}
+
 #[test]
 fn trees_append() {
     for depth in tree::MIN_DEPTH..=tree::MAX_DEPTH {
-        // Account data are 8-aligned.
-        let mut words = vec![0u64; (tree::size(depth, 10) - tree::NODES).div_ceil(8)];
-        let nodes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
-        tree::initialize(nodes, depth, 10).unwrap();
+        let mut data = TreeData::new(depth, 10);
         let mut leaves = Vec::new();
         // More than there are places in the changelog and among the roots.
-        for index in 0..150u32 {
-            let leaf = Sha256::hash(&index.to_le_bytes()).unwrap();
+        for index in 0..300u32 {
+            let leaf = some_leaf(index);
             leaves.push(leaf);
-            let appended = tree::append(nodes, depth, &leaf).unwrap();
+            let appended = tree::append(&mut data, &[&leaf]).unwrap();
             assert_eq!(appended.index, index);
+            assert_eq!(appended.sequence, u64::from(index) + 1);
             assert_eq!(appended.root, naive_root(&leaves, depth));
         }
     }
 }
 
 #[test]
+fn trees_append_batches() {
+    let mut data = TreeData::new(24, 10);
+    let mut leaves = Vec::new();
+    for size in [1, 2, 3, 110, 256, 7] {
+        let (index, before) = (leaves.len(), leaves.clone());
+        leaves.extend((0..size).map(|number| some_leaf((index + number) as u32)));
+        let batch: Vec<_> = leaves[index..].iter().collect();
+        let appended = tree::append(&mut data, &batch).unwrap();
+        assert_eq!(appended.index as usize, index);
+        assert_eq!(appended.sequence as usize, index + 1);
+        assert_eq!(appended.root, naive_root(&leaves, 24));
+        let standing = tree::standing(&data).unwrap();
+        assert_eq!(standing.leaves as usize, leaves.len());
+        assert_eq!(standing.sequence as usize, leaves.len());
+        assert_eq!(standing.root, appended.root);
+        // Proofs from before the batch and from after it.
+        for at in 0..leaves.len() {
+            let place = TreeData::place(&leaves, at, 14, leaves.len() as u64);
+            tree::verify(&data, &place, &leaves[at]).unwrap();
+        }
+        for (at, leaf) in before.iter().enumerate() {
+            let place = TreeData::place(&before, at, 14, before.len() as u64);
+            tree::verify(&data, &place, leaf).unwrap();
+        }
+    }
+    assert_error(tree::append(&mut data, &[]), RegistryError::EmptyBatch);
+    // More than the changelog keeps.
+    let batch = vec![&leaves[0]; tree::CHANGELOG + 1];
+    assert_error(tree::append(&mut data, &batch), RegistryError::DamagedTree);
+}
+
+#[test]
+fn changes_of_other_leaves_do_not_matter() {
+    const LEAVES: usize = 300;
+    for depth in tree::MIN_DEPTH..=tree::MAX_DEPTH {
+        let mut data = TreeData::new(depth, 12);
+        let levels = usize::from(depth) - 12;
+        let mut leaves = Vec::new();
+        for number in 0..LEAVES as u32 {
+            leaves.push(some_leaf(number));
+            tree::append(&mut data, &[&some_leaf(number)]).unwrap();
+        }
+        // All from one root. The places are mixed so that near and far ones follow each other.
+        let places: Vec<_> = (0..LEAVES)
+            .map(|number| number * 7 % LEAVES)
+            .map(|at| TreeData::place(&leaves, at, levels, LEAVES as u64))
+            .collect();
+        for (number, place) in places[..=tree::CHANGELOG].iter().enumerate() {
+            let at = place.index as usize;
+            let new = some_leaf(1_000 + at as u32);
+            tree::verify(&data, place, &leaves[at]).unwrap();
+            let changed = tree::replace(&mut data, place, &leaves[at], &new).unwrap();
+            assert_eq!(changed.index, place.index);
+            assert_eq!(changed.sequence as usize, LEAVES + number + 1);
+            leaves[at] = new;
+            assert_eq!(changed.root, naive_root(&leaves, depth));
+            assert_error(tree::verify(&data, place, &new), RegistryError::LeafChanged);
+        }
+        // Appending goes on from changed leaves.
+        leaves.push(some_leaf(9));
+        let appended = tree::append(&mut data, &[&some_leaf(9)]).unwrap();
+        assert_eq!(appended.root, naive_root(&leaves, depth));
+    }
+}
+
+#[test]
+fn a_proof_is_too_old_only_below_the_canopy() {
+    let mut data = TreeData::new(20, 14);
+    // The canopy of 14 leaves 6 levels: 64 leaves have nodes below it in common.
+    let mut leaves: Vec<_> = (0..100).map(some_leaf).collect();
+    for leaf in &leaves {
+        tree::append(&mut data, &[leaf]).unwrap();
+    }
+    let place = |leaves: &[[u8; 32]], at, sequence| TreeData::place(leaves, at, 6, sequence);
+    let old = [0, 98, 99].map(|at| (place(&leaves, at, 100), leaves[at]));
+    // The neighbour of leaf 0 changes first and falls out of the changelog.
+    for change in 0..=tree::CHANGELOG {
+        let at = if change == 0 { 1 } else { 97 };
+        let current = place(&leaves, at, 100 + change as u64);
+        let new = some_leaf(1_000 + change as u32);
+        tree::replace(&mut data, &current, &leaves[at], &new).unwrap();
+        leaves[at] = new;
+    }
+    let [(first, first_leaf), (last, last_leaf), (stale, stale_leaf)] = old;
+    assert_error(
+        tree::verify(&data, &first, &first_leaf),
+        RegistryError::ProofTooOld,
+    );
+    assert_error(
+        tree::replace(&mut data, &first, &first_leaf, &[1; 32]),
+        RegistryError::ProofTooOld,
+    );
+    // What changed near leaf 98 is still in the changelog, though the first change is not.
+    tree::verify(&data, &last, &last_leaf).unwrap();
+    tree::replace(&mut data, &last, &last_leaf, &[2; 32]).unwrap();
+    // A wrong leaf with so old a proof can't be told from an old one.
+    assert_error(
+        tree::verify(&data, &stale, &last_leaf),
+        RegistryError::ProofTooOld,
+    );
+    tree::verify(&data, &stale, &stale_leaf).unwrap();
+}
+
+#[test]
+fn proofs_prove_one_leaf_at_one_place() {
+    let mut data = TreeData::new(24, 10);
+    let leaves: Vec<_> = (0..5).map(some_leaf).collect();
+    for leaf in &leaves {
+        tree::append(&mut data, &[leaf]).unwrap();
+    }
+    let right = TreeData::place(&leaves, 2, 14, 5);
+    tree::verify(&data, &right, &leaves[2]).unwrap();
+    let mut wrong = |change: fn(&mut LeafPlace), leaf: &[u8; 32]| {
+        let mut place = right.clone();
+        change(&mut place);
+        assert_error(tree::verify(&data, &place, leaf), RegistryError::WrongProof);
+        assert_error(
+            tree::replace(&mut data, &place, leaf, &[1; 32]),
+            RegistryError::WrongProof,
+        );
+    };
+    wrong(|_| {}, &leaves[1]);
+    wrong(|place| place.index = 3, &leaves[2]);
+    wrong(|place| place.proof[0][0] ^= 1, &leaves[2]);
+    wrong(|place| place.proof[13][31] ^= 1, &leaves[2]);
+    wrong(|place| place.proof.truncate(13), &leaves[2]);
+    wrong(|place| place.proof.push([0; 32]), &leaves[2]);
+    // No leaf stands there yet, or ever will.
+    wrong(|place| place.index = 5, &[0; 32]);
+    wrong(|place| place.index = u32::MAX, &leaves[2]);
+    // The sequence only says what to catch up on: the root decides.
+    for sequence in [0, 3, 6, u64::MAX] {
+        let place = LeafPlace { sequence, ..right.clone() };
+        let proven = tree::verify(&data, &place, &leaves[2]);
+        if sequence < 3 {
+            assert_error(proven, RegistryError::LeafChanged);
+        } else {
+            proven.unwrap();
+        }
+    }
+}
+
+#[test]
 fn trees_fill_up() {
-    let mut words = vec![0u64; (tree::size(20, 10) - tree::NODES).div_ceil(8)];
-    let nodes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
-    tree::initialize(nodes, 20, 10).unwrap();
+    let mut data = TreeData::new(20, 10);
     // The count of leaves follows height and canopy.
-    nodes[16..24].copy_from_slice(&((1u64 << 20) - 1).to_le_bytes());
-    let appended = tree::append(nodes, 20, &[1; 32]).unwrap();
+    let count = tree::NODES + 16..tree::NODES + 24;
+    data[count].copy_from_slice(&((1u64 << 20) - 1).to_le_bytes());
+    let two: [&[u8; 32]; 2] = [&[1; 32]; 2];
+    assert_error(tree::append(&mut data, &two), RegistryError::TreeFull);
+    let appended = tree::append(&mut data, &[&[1; 32]]).unwrap();
     assert_eq!(appended.index, (1 << 20) - 1);
-    assert_error(tree::append(nodes, 20, &[1; 32]), RegistryError::TreeFull);
+    assert_error(tree::append(&mut data, &[&[1; 32]]), RegistryError::TreeFull);
 }
 
 #[test]
@@ -279,15 +477,20 @@ fn trees_have_bounds() {
     tree::check_shape(20, 10).unwrap();
     tree::check_shape(24, 14).unwrap();
     // Bytes of another depth, or too few, are refused without a panic.
-    let mut words = vec![0u64; (tree::size(24, 10) - tree::NODES).div_ceil(8)];
-    let nodes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
-    tree::initialize(nodes, 24, 10).unwrap();
+    let mut data = TreeData::new(24, 10);
+    let place = TreeData::place(&[], 0, 14, 0);
+    for bytes in [0, 8, 119, 120, 1_000] {
+        let data = &mut data[..bytes];
+        assert_error(tree::append(data, &[&[1; 32]]), RegistryError::DamagedTree);
+        assert_error(tree::standing(data), RegistryError::DamagedTree);
+        assert_error(
+            tree::verify(data, &place, &[1; 32]),
+            RegistryError::DamagedTree,
+        );
+    }
+    data[8 + 1] = 20;
     assert_error(
-        tree::append(nodes, 20, &[1; 32]),
-        RegistryError::DamagedTree,
-    );
-    assert_error(
-        tree::append(&mut nodes[..1_000], 24, &[1; 32]),
+        tree::append(&mut data, &[&[1; 32]]),
         RegistryError::DamagedTree,
     );
 }

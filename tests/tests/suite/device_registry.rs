@@ -867,20 +867,24 @@ fn a_device_registers_with_either_curve() {
 #[test]
 fn events_rebuild_the_tree() {
     let world = World::new();
+    let account = || {
+        let account = world.harness.chain.account(&world.tree);
+        account.expect("chain").expect("tree").data
+    };
     // A follower's copy of the tree, 8-aligned as account data are.
-    let mut words = vec![0u64; (tree::size(DEPTH, CANOPY) - tree::NODES).div_ceil(8)];
-    let nodes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
-    tree::initialize(nodes, DEPTH, CANOPY).expect("copy");
+    let mut words = vec![0u64; tree::size(DEPTH, CANOPY) / 8];
+    let data: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+    data[..tree::NODES].copy_from_slice(&account()[..tree::NODES]);
+    tree::initialize(data).expect("copy");
     for number in 0..5 {
         let execution = world.register(&world.simple(number)).expect("registered");
         let event = client::registrations(&execution).remove(0);
         let leaf = event.leaf().expect("leaf").hash();
-        let appended = tree::append(nodes, DEPTH, &leaf).expect("appended");
+        let appended = tree::append(data, &[&leaf]).expect("appended");
         assert_eq!((appended.index, appended.root), (event.index, event.root));
+        assert_eq!(appended.sequence, event.sequence);
     }
-    let account = world.harness.chain.account(&world.tree);
-    let account = account.expect("chain").expect("tree");
-    assert_eq!(account.data[tree::NODES..], *nodes);
+    assert_eq!(account(), *data);
 }
 
 #[test]

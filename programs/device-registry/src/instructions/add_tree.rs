@@ -38,9 +38,5 @@ pub fn handle_add_tree(ctx: Context<AddTree>, depth: u8, canopy: u8) -> Result<(
         header.network = ctx.accounts.network.key();
         header.index = index;
     }
-    let mut data = account.try_borrow_mut_data()?;
-    let nodes = data
-        .get_mut(tree::NODES..)
-        .ok_or_else(|| error!(RegistryError::WrongTreeSize))?;
-    tree::initialize(nodes, depth, canopy)
+    tree::initialize(&mut account.try_borrow_mut_data()?)
 }

@@ -164,16 +164,10 @@ pub fn handle_register_device(
         owner_changed_at: clock.unix_timestamp,
         nonce: 0,
     };
-    let (depth, tree_index) = {
-        let header = ctx.accounts.tree.load()?;
-        (header.depth, header.index)
-    };
+    let tree_index = ctx.accounts.tree.load()?.index;
     let appended = {
         let mut data = ctx.accounts.tree.as_ref().try_borrow_mut_data()?;
-        let nodes = data
-            .get_mut(tree::NODES..)
-            .ok_or_else(|| error!(RegistryError::DamagedTree))?;
-        tree::append(nodes, depth, &leaf.hash())?
+        tree::append(&mut data, &[&leaf.hash()])?
     };
 
     let event = DeviceRegistered {
@@ -195,6 +189,7 @@ pub fn handle_register_device(
         key: args.key,
         number: args.number,
         serial_hash: args.serial_hash,
+        sequence: appended.sequence,
         root: appended.root,
     };
     emit_to_self(&event, ctx.accounts.event_authority.as_ref())

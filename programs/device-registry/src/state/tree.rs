@@ -3,9 +3,12 @@
 //! The tree hashes `sha256(left | right)`, an absent leaf is 32 zeros, and a leaf is a digest of its own domain.
 
 use crate::error::RegistryError;
+use crate::state::LeafPlace;
 use anchor_lang::prelude::*;
+use light_bounded_vec::BoundedVec;
 use light_concurrent_merkle_tree::{
-    errors::ConcurrentMerkleTreeError, zero_copy::ConcurrentMerkleTreeZeroCopyMut,
+    errors::ConcurrentMerkleTreeError,
+    zero_copy::{ConcurrentMerkleTreeZeroCopy, ConcurrentMerkleTreeZeroCopyMut},
     ConcurrentMerkleTree,
 };
 use light_hasher::Sha256;
@@ -19,9 +22,9 @@ pub const MIN_CANOPY: u8 = 10;
 /// Most levels below the root that the account keeps: initialising more does not fit a transaction.
 pub const MAX_CANOPY: u8 = 14;
 /// Changes against which an older proof can still be brought up to date.
-pub const CHANGELOG: usize = 64;
+pub const CHANGELOG: usize = 256;
 /// Roots that the account remembers.
-pub const ROOTS: usize = 64;
+pub const ROOTS: usize = 256;
 
 /// Header of a registry tree. An account of its own key, of [`size`] bytes, taken over zeroed; that this program wrote
 /// `network` and `index` makes it a tree of the network.
@@ -49,12 +52,25 @@ pub struct Tree {
 /// Where the concurrent tree's bytes start in the account: after discriminator and header, 8-aligned as they must be.
 pub const NODES: usize = 8 + std::mem::size_of::<Tree>();
 
-/// A leaf's place, and the root with it.
+/// A tree after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Index of the leaf in the tree.
+pub struct Changed {
+    /// Index of the changed leaf, or of the first appended one.
     pub index: u32,
-    /// Root after appending.
+    /// The tree's sequence number with that leaf: changes of leaves so far, each appended leaf counted.
+    pub sequence: u64,
+    /// Root after all of the change.
+    pub root: [u8; 32],
+}
+
+/// How a tree stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Leaves so far.
+    pub leaves: u64,
+    /// Changes of leaves so far, each appended leaf counted.
+    pub sequence: u64,
+    /// The root.
     pub root: [u8; 32],
 }
 
@@ -97,14 +113,63 @@ macro_rules! at_height {
     };
 }
 
-/// Makes an empty tree of zeroed bytes (the account's, from [`NODES`] on).
-pub fn initialize(nodes: &mut [u8], depth: u8, canopy: u8) -> Result<()> {
+/// Makes an empty tree in an account's data, whose header says its shape and whose rest is zeroed.
+pub fn initialize(data: &mut [u8]) -> Result<()> {
+    let Tree { depth, canopy, .. } = *header(data)?;
+    let nodes = nodes_mut(data)?;
     at_height!(depth, initialize_at(nodes, canopy))
 }
 
-/// Appends a leaf to a tree's bytes (the account's, from [`NODES`] on).
-pub fn append(nodes: &mut [u8], depth: u8, leaf: &[u8; 32]) -> Result<Appended> {
-    at_height!(depth, append_at(nodes, leaf))
+/// Appends leaves, at least one and at most [`CHANGELOG`], to the tree in an account's data.
+pub fn append(data: &mut [u8], leaves: &[&[u8; 32]]) -> Result<Changed> {
+    let depth = header(data)?.depth;
+    let nodes = nodes_mut(data)?;
+    at_height!(depth, append_at(nodes, leaves))
+}
+
+/// Exchanges the leaf at `place` for another in the tree in an account's data.
+///
+/// Changes of other leaves since the proof was taken don't matter: those above the canopy never, those below it as long
+/// as they are among the last [`CHANGELOG`].
+pub fn replace(
+    data: &mut [u8],
+    place: &LeafPlace,
+    old: &[u8; 32],
+    new: &[u8; 32],
+) -> Result<Changed> {
+    let depth = header(data)?.depth;
+    let nodes = nodes_mut(data)?;
+    at_height!(depth, replace_at(nodes, place, old, new))
+}
+
+/// Fails unless the tree in an account's data has this leaf at `place`; proofs may be as old as for [`replace`].
+pub fn verify(data: &[u8], place: &LeafPlace, leaf: &[u8; 32]) -> Result<()> {
+    let depth = header(data)?.depth;
+    let nodes = nodes(data)?;
+    at_height!(depth, verify_at(nodes, place, leaf))
+}
+
+/// How the tree in an account's data stands.
+pub fn standing(data: &[u8]) -> Result<Standing> {
+    let depth = header(data)?.depth;
+    let nodes = nodes(data)?;
+    at_height!(depth, standing_at(nodes))
+}
+
+fn header(data: &[u8]) -> Result<&Tree> {
+    data.get(8..NODES)
+        .and_then(|header| bytemuck::try_from_bytes(header).ok())
+        .ok_or_else(|| error!(RegistryError::DamagedTree))
+}
+
+fn nodes(data: &[u8]) -> Result<&[u8]> {
+    data.get(NODES..)
+        .ok_or_else(|| error!(RegistryError::DamagedTree))
+}
+
+fn nodes_mut(data: &mut [u8]) -> Result<&mut [u8]> {
+    data.get_mut(NODES..)
+        .ok_or_else(|| error!(RegistryError::DamagedTree))
 }
 
 #[inline(never)]
@@ -121,8 +186,115 @@ fn initialize_at<const HEIGHT: usize>(nodes: &mut [u8], canopy: u8) -> Result<()
 }
 
 #[inline(never)]
-fn append_at<const HEIGHT: usize>(nodes: &mut [u8], leaf: &[u8; 32]) -> Result<Appended> {
-    // The library would free parts of the account if it met another height, and read at odd addresses.
+fn append_at<const HEIGHT: usize>(nodes: &mut [u8], leaves: &[&[u8; 32]]) -> Result<Changed> {
+    let mut tree = open_mut::<HEIGHT>(nodes)?;
+    let index = u32::try_from(tree.next_index()).map_err(|_| error!(RegistryError::TreeFull))?;
+    let (_, sequence) = tree.append_batch(leaves).map_err(refusal)?;
+    Ok(Changed {
+        index,
+        sequence: sequence as u64,
+        root: tree.root(),
+    })
+}
+
+#[inline(never)]
+fn replace_at<const HEIGHT: usize>(
+    nodes: &mut [u8],
+    place: &LeafPlace,
+    old: &[u8; 32],
+    new: &[u8; 32],
+) -> Result<Changed> {
+    let mut tree = open_mut::<HEIGHT>(nodes)?;
+    let (mut proof, complete) = renewed(&tree, place)?;
+    let newest = tree.changelog_index();
+    let (_, sequence) = tree
+        .update(newest, old, new, place.index as usize, &mut proof)
+        .map_err(|error| unproven(error, complete))?;
+    Ok(Changed {
+        index: place.index,
+        sequence: sequence as u64,
+        root: tree.root(),
+    })
+}
+
+#[inline(never)]
+fn verify_at<const HEIGHT: usize>(nodes: &[u8], place: &LeafPlace, leaf: &[u8; 32]) -> Result<()> {
+    let tree = open::<HEIGHT>(nodes)?;
+    let (mut proof, complete) = renewed(&tree, place)?;
+    let index = place.index as usize;
+    tree.update_proof_from_canopy(index, &mut proof)
+        .and_then(|()| tree.validate_proof(leaf, index, &proof))
+        .map_err(|error| unproven(error, complete))
+}
+
+#[inline(never)]
+fn standing_at<const HEIGHT: usize>(nodes: &[u8]) -> Result<Standing> {
+    let tree = open::<HEIGHT>(nodes)?;
+    Ok(Standing {
+        leaves: tree.next_index() as u64,
+        sequence: tree.sequence_number() as u64,
+        root: tree.root(),
+    })
+}
+
+/// The place's proof, without the canopy's part, as later changes below the canopy have left it; and whether all of them
+/// were still there to see. If not, the proof may be right all the same, which the root will tell.
+fn renewed<const HEIGHT: usize>(
+    tree: &ConcurrentMerkleTree<Sha256, HEIGHT>,
+    place: &LeafPlace,
+) -> Result<(BoundedVec<[u8; 32]>, bool)> {
+    let index = place.index as usize;
+    let levels = HEIGHT
+        .checked_sub(tree.canopy_depth)
+        .ok_or_else(|| error!(RegistryError::DamagedTree))?;
+    require!(
+        place.proof.len() == levels && index < tree.next_index(),
+        RegistryError::WrongProof
+    );
+    let mut proof = BoundedVec::with_capacity(HEIGHT);
+    for node in &place.proof {
+        proof.push(*node).map_err(|error| refusal(error.into()))?;
+    }
+    // A proof from a future that never came may still be right.
+    let changes = (tree.sequence_number() as u64).saturating_sub(place.sequence);
+    let kept = tree.changelog.len().min(CHANGELOG);
+    // The newest change is the last of the ring; the oldest kept one comes after it.
+    let seen = usize::try_from(changes).map_or(kept, |changes| changes.min(kept));
+    let oldest = tree
+        .changelog_index()
+        .checked_add(CHANGELOG + 1)
+        .and_then(|last| last.checked_sub(seen))
+        .ok_or_else(|| error!(RegistryError::DamagedTree))?;
+    for change in (oldest..oldest + seen).map(|place| &tree.changelog[place % CHANGELOG]) {
+        let apart = change.index() ^ index;
+        if apart == 0 {
+            return err!(RegistryError::LeafChanged);
+        }
+        if apart >> levels == 0 {
+            change
+                .update_proof(index, &mut proof)
+                .map_err(|error| unproven(error, true))?;
+        }
+    }
+    Ok((proof, changes <= seen as u64))
+}
+
+fn open<const HEIGHT: usize>(
+    nodes: &[u8],
+) -> Result<ConcurrentMerkleTreeZeroCopy<'_, Sha256, HEIGHT>> {
+    check_bytes::<HEIGHT>(nodes)?;
+    ConcurrentMerkleTreeZeroCopy::from_bytes_zero_copy(nodes).map_err(refusal)
+}
+
+fn open_mut<const HEIGHT: usize>(
+    nodes: &mut [u8],
+) -> Result<ConcurrentMerkleTreeZeroCopyMut<'_, Sha256, HEIGHT>> {
+    check_bytes::<HEIGHT>(nodes)?;
+    ConcurrentMerkleTreeZeroCopyMut::from_bytes_zero_copy_mut(nodes).map_err(refusal)
+}
+
+/// The library would free parts of the account if it met another height, and read at odd addresses.
+fn check_bytes<const HEIGHT: usize>(nodes: &[u8]) -> Result<()> {
     let height = nodes
         .first_chunk()
         .map(|height| u64::from_le_bytes(*height));
@@ -130,20 +302,24 @@ fn append_at<const HEIGHT: usize>(nodes: &mut [u8], leaf: &[u8; 32]) -> Result<A
         height == Some(HEIGHT as u64) && nodes.as_ptr().align_offset(8) == 0,
         RegistryError::DamagedTree
     );
-    let mut tree =
-        ConcurrentMerkleTreeZeroCopyMut::<Sha256, HEIGHT>::from_bytes_zero_copy_mut(nodes)
-            .map_err(refusal)?;
-    let index = u32::try_from(tree.next_index()).map_err(|_| error!(RegistryError::TreeFull))?;
-    tree.append(leaf).map_err(refusal)?;
-    Ok(Appended {
-        index,
-        root: tree.root(),
-    })
+    Ok(())
 }
 
 fn refusal(error: ConcurrentMerkleTreeError) -> Error {
     match error {
         ConcurrentMerkleTreeError::TreeIsFull => error!(RegistryError::TreeFull),
+        ConcurrentMerkleTreeError::EmptyLeaves => error!(RegistryError::EmptyBatch),
+        _ => error!(RegistryError::DamagedTree),
+    }
+}
+
+/// Why a leaf is not proven; `complete` says whether the proof could be brought up to date.
+fn unproven(error: ConcurrentMerkleTreeError, complete: bool) -> Error {
+    match error {
+        ConcurrentMerkleTreeError::InvalidProof(..) if complete => {
+            error!(RegistryError::WrongProof)
+        }
+        ConcurrentMerkleTreeError::InvalidProof(..) => error!(RegistryError::ProofTooOld),
         _ => error!(RegistryError::DamagedTree),
     }
 }

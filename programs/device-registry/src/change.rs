@@ -1,0 +1,35 @@
+//! The one way in which a leaf changes.
+
+use crate::events::{emit_to_self, LeafChanged};
+use crate::state::{tree, LeafArgs, LeafPlace, Tree};
+use anchor_lang::prelude::*;
+use device_protocol::RegistryLeaf;
+
+/// Exchanges a leaf of a tree for another and tells followers. The caller has checked that the tree is the network's,
+/// and who may do this.
+pub fn change_leaf(
+    account: &AccountLoader<Tree>,
+    place: &LeafPlace,
+    old: &RegistryLeaf,
+    new: &RegistryLeaf,
+    event_authority: &AccountInfo,
+) -> Result<()> {
+    let (network, tree_index) = {
+        let header = account.load()?;
+        (header.network, header.index)
+    };
+    let changed = {
+        let mut data = account.as_ref().try_borrow_mut_data()?;
+        tree::replace(&mut data, place, &old.hash(), &new.hash())?
+    };
+    let event = LeafChanged {
+        network,
+        tree: account.key(),
+        tree_index,
+        index: changed.index,
+        sequence: changed.sequence,
+        leaf: LeafArgs::from(new),
+        root: changed.root,
+    };
+    emit_to_self(&event, event_authority)
+}

@@ -1,0 +1,127 @@
+//! A device's leaf as instructions and events carry it, and where it stands in its tree.
+
+use crate::error::RegistryError;
+use anchor_lang::prelude::*;
+use device_protocol::{RegistryLeaf, Status, UnknownStatus};
+
+/// All of a leaf. The tree keeps only its hash, so whoever acts on a device brings its leaf along.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeafArgs {
+    /// The device's id.
+    pub device: [u8; 32],
+    /// Its owner.
+    pub owner: Pubkey,
+    /// Its maker's key.
+    pub maker: Pubkey,
+    /// Its tier.
+    pub tier: u8,
+    /// Its `device_protocol::Status`.
+    pub status: u8,
+    /// Its H3 cell, or 0.
+    pub cell: u64,
+    /// The slot of its registration.
+    pub registered_slot: u64,
+    /// Its previous owner, or the default key.
+    pub previous_owner: Pubkey,
+    /// When its owner last changed, or when it was registered; unix seconds.
+    pub owner_changed_at: i64,
+    /// Changes of owner so far.
+    pub nonce: u32,
+}
+
+impl LeafArgs {
+    /// The leaf that the tree holds the hash of.
+    ///
+    /// # Errors
+    /// [`UnknownStatus`].
+    pub fn leaf(&self) -> std::result::Result<RegistryLeaf, UnknownStatus> {
+        Ok(RegistryLeaf {
+            device: self.device,
+            owner: self.owner.to_bytes(),
+            maker: self.maker.to_bytes(),
+            tier: self.tier,
+            status: Status::try_from(self.status)?,
+            cell: self.cell,
+            registered_slot: self.registered_slot,
+            previous_owner: self.previous_owner.to_bytes(),
+            owner_changed_at: self.owner_changed_at,
+            nonce: self.nonce,
+        })
+    }
+
+    /// [`LeafArgs::leaf`] for a handler: its leaf, or the error that says what to do.
+    pub fn parse(&self) -> Result<RegistryLeaf> {
+        self.leaf()
+            .map_err(|UnknownStatus| error!(RegistryError::UnknownStatus))
+    }
+}
+
+impl From<&RegistryLeaf> for LeafArgs {
+    fn from(leaf: &RegistryLeaf) -> Self {
+        Self {
+            device: leaf.device,
+            owner: Pubkey::new_from_array(leaf.owner),
+            maker: Pubkey::new_from_array(leaf.maker),
+            tier: leaf.tier,
+            status: leaf.status as u8,
+            cell: leaf.cell,
+            registered_slot: leaf.registered_slot,
+            previous_owner: Pubkey::new_from_array(leaf.previous_owner),
+            owner_changed_at: leaf.owner_changed_at,
+            nonce: leaf.nonce,
+        }
+    }
+}
+
+/// Where a leaf stands, and its proof as of some change of the tree.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
+pub struct LeafPlace {
+    /// Index of the leaf in the tree.
+    pub index: u32,
+    /// The tree's sequence number when the proof was taken. The program brings it up to date.
+    pub sequence: u64,
+    /// Siblings from the leaf up to the levels that the account keeps: `depth - canopy` hashes.
+    pub proof: Vec<[u8; 32]>,
+}
+
+/// Fails for a device that has lost its standing.
+pub fn require_standing(leaf: &RegistryLeaf) -> Result<()> {
+    match leaf.status {
+        Status::Vouched | Status::Proven | Status::Nft => Ok(()),
+        Status::Banned => err!(RegistryError::DeviceBanned),
+        Status::Void => err!(RegistryError::DeviceVoid),
+    }
+}
+
+/// The leaf after a change of owner at `now` (unix seconds). One owner stays accountable for what was signed before, so
+/// the next change has to wait until evidence against the previous owner is no longer taken.
+pub fn change_owner(
+    leaf: &RegistryLeaf,
+    new_owner: &Pubkey,
+    now: i64,
+    evidence_window: i64,
+) -> Result<RegistryLeaf> {
+    require!(
+        leaf.owner != new_owner.to_bytes(),
+        RegistryError::SameOwner
+    );
+    let next_change = leaf
+        .owner_changed_at
+        .checked_add(evidence_window)
+        .ok_or_else(|| error!(RegistryError::Overflow))?;
+    // Before the first change there is nobody whose answerability could be shed.
+    require!(
+        leaf.nonce == 0 || now >= next_change,
+        RegistryError::OwnerChangedRecently
+    );
+    Ok(RegistryLeaf {
+        owner: new_owner.to_bytes(),
+        previous_owner: leaf.owner,
+        owner_changed_at: now,
+        nonce: leaf
+            .nonce
+            .checked_add(1)
+            .ok_or_else(|| error!(RegistryError::Overflow))?,
+        ..*leaf
+    })
+}
