@@ -24,6 +24,16 @@ impl TryFrom<u8> for Curve {
     }
 }
 
+impl Curve {
+    /// Bytes of a public key of this curve.
+    pub const fn key_len(self) -> usize {
+        match self {
+            Self::Ed25519 => 32,
+            Self::P256 => 33,
+        }
+    }
+}
+
 /// A device's public key as the registry knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeviceKey {
@@ -71,6 +81,19 @@ impl DeviceKey {
         }
     }
 
+    /// The key of a public key's bytes in its curve's own length ([`Curve::key_len`]).
+    ///
+    /// # Errors
+    /// Another length, or a P-256 key that is not compressed.
+    pub fn from_bytes(curve: Curve, bytes: &[u8]) -> Result<Self, KeyError> {
+        match curve {
+            Curve::Ed25519 => Ok(Self::ed25519(
+                bytes.try_into().map_err(|_| KeyError::WrongLength)?,
+            )),
+            Curve::P256 => Self::p256(bytes.try_into().map_err(|_| KeyError::WrongLength)?),
+        }
+    }
+
     /// The public key in its curve's own length: 32 bytes (Ed25519) or 33 (P-256).
     pub fn as_bytes(&self) -> &[u8] {
         match self.curve {
@@ -90,6 +113,8 @@ impl DeviceKey {
 pub enum KeyError {
     /// The curve's number is neither 0 nor 1.
     UnknownCurve,
+    /// A public key is not as long as its curve's are.
+    WrongLength,
     /// An Ed25519 key's 33rd byte is not zero.
     NotPadded,
     /// A P-256 key does not start with 2 or 3.
@@ -100,6 +125,7 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownCurve => "unknown curve: use 0 for Ed25519 or 1 for P-256",
+            Self::WrongLength => "give 32 bytes for Ed25519, 33 for P-256",
             Self::NotPadded => "an Ed25519 key has 32 bytes: set the 33rd to zero",
             Self::NotCompressed => "give the P-256 key compressed: 33 bytes that start with 2 or 3",
         })

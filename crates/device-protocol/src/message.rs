@@ -9,11 +9,17 @@ pub struct Possession {
     pub owner: Hash,
     /// The device's own key.
     pub key: DeviceKey,
-    /// What makes this proof one of its kind; at registration the voucher's number.
+    /// What makes this proof one of its kind: the voucher's number when the device is registered,
+    /// [`Possession::nonce_of`] when it is proven later.
     pub nonce: u64,
 }
 
 impl Possession {
+    /// The nonce that proves a device with a leaf: `2^63 | tree << 32 | index`, which no voucher's number reaches.
+    pub const fn nonce_of(tree: u16, index: u32) -> u64 {
+        1 << 63 | (tree as u64) << 32 | index as u64
+    }
+
     /// What the device signs: `digest("possession", network | owner | curve u8 | key bytes | nonce u64)`.
     pub fn digest(&self) -> Hash {
         digest(

@@ -5,13 +5,14 @@ use crate::state::{tree, LeafArgs, LeafPlace, Tree};
 use anchor_lang::prelude::*;
 use device_protocol::RegistryLeaf;
 
-/// Exchanges a leaf of a tree for another and tells followers. The caller has checked that the tree is the network's,
+/// Exchanges a leaf of a tree for another at `now` (unix seconds) and tells followers. The caller has checked that the tree is the network's,
 /// and who may do this.
 pub fn change_leaf(
     account: &AccountLoader<Tree>,
     place: &LeafPlace,
     old: &RegistryLeaf,
     new: &RegistryLeaf,
+    now: i64,
     event_authority: &AccountInfo,
 ) -> Result<()> {
     let (network, tree_index) = {
@@ -28,6 +29,7 @@ pub fn change_leaf(
         tree_index,
         index: changed.index,
         sequence: changed.sequence,
+        changed_at: now,
         leaf: LeafArgs::from(new),
         root: changed.root,
     };

@@ -62,7 +62,7 @@ pub enum RegistryError {
     InvalidTier = 200,
     #[msg("The maker is revoked: its vouchers no longer count")]
     MakerRevoked = 201,
-    #[msg("Only the maker may open its voucher pages: sign with the maker's key")]
+    #[msg("Only the maker may do this: sign with the maker's key")]
     NotMaker = 202,
     #[msg("The page lies beyond the maker's quota: ask the network's authority for a larger one")]
     PageBeyondQuota = 203,
@@ -72,6 +72,12 @@ pub enum RegistryError {
     WrongVoucherPage = 205,
     #[msg("The voucher was used before: ask the maker for another number")]
     VoucherUsed = 206,
+    #[msg("The maker's quota is used up: ask the network's authority for a larger one")]
+    QuotaUsedUp = 207,
+    #[msg("This batch has landed before: nothing is left to do for it")]
+    BatchLanded = 208,
+    #[msg("The batch's number is not within 64 of the maker's newest: use maker.batches and the numbers after it")]
+    BatchOutOfTurn = 209,
 
     #[msg("The tree's depth must be 20 to 24")]
     InvalidDepth = 300,
@@ -93,6 +99,8 @@ pub enum RegistryError {
     ProofTooOld = 308,
     #[msg("The batch is empty: give the key of one device at least")]
     EmptyBatch = 309,
+    #[msg("The batch has more devices than the tree's changelog has places: split it")]
+    BatchTooLarge = 310,
 
     #[msg("Unknown curve: 0 is Ed25519, 1 is P-256")]
     UnknownCurve = 400,
@@ -124,4 +132,12 @@ pub enum RegistryError {
     SameOwner = 412,
     #[msg("The device has changed its owner within the evidence window: wait until it is over")]
     OwnerChangedRecently = 413,
+    #[msg("The device is proven already: its owner passes it on with transfer_device")]
+    DeviceNotVouched = 414,
+    #[msg("The device is not proven yet: call prove_device with its signature")]
+    DeviceNotProven = 415,
+    #[msg("The device's NFT says whose it is: pass on the NFT, then call bind_device")]
+    OwnedByNft = 416,
+    #[msg("Only the device's owner may do this: sign with the leaf's owner")]
+    NotOwner = 417,
 }

@@ -10,7 +10,7 @@ pub mod seeds;
 pub mod state;
 
 pub use instructions::*;
-use state::Parameters;
+use state::{LeafArgs, LeafPlace, Parameters};
 
 declare_id!("7GD8yuDEY9x6DS2w397pdEdikSSdpkTWstJ2F46BAqsT");
 
@@ -97,5 +97,34 @@ pub mod device_registry {
     /// The device's owner, with signatures of device and maker beside: registers the device as proven.
     pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -> Result<()> {
         handle_register_device(ctx, args)
+    }
+
+    /// A maker: registers many devices at once, on its word.
+    pub fn register_batch(ctx: Context<RegisterBatch>, args: RegisterBatchArgs) -> Result<()> {
+        handle_register_batch(ctx, args)
+    }
+
+    /// A vouched device's owner, with the device's signature beside: makes the device proven and the owner's.
+    pub fn prove_device(ctx: Context<ProveDevice>, args: ProveDeviceArgs) -> Result<()> {
+        handle_prove_device(ctx, args)
+    }
+
+    /// A device's owner and the next one: pass the device on.
+    pub fn transfer_device(
+        ctx: Context<TransferDevice>,
+        leaf: LeafArgs,
+        place: LeafPlace,
+    ) -> Result<()> {
+        handle_transfer_device(ctx, leaf, place)
+    }
+
+    /// A device's owner: says where it stands.
+    pub fn assert_location(
+        ctx: Context<AssertLocation>,
+        leaf: LeafArgs,
+        place: LeafPlace,
+        cell: u64,
+    ) -> Result<()> {
+        handle_assert_location(ctx, leaf, place, cell)
     }
 }

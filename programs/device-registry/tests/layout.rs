@@ -77,7 +77,9 @@ fn maker() {
         root_set: 88,
         root_key: 89,
         _pad2: 122,
-        reserved: 128,
+        batches: 128,
+        landed: 136,
+        reserved: 144,
     });
     assert_eq!(Maker::SIZE, 264);
 }

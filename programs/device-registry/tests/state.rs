@@ -2,8 +2,10 @@
 
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
+use device_protocol::{RegistryLeaf, Status};
 use device_registry::error::RegistryError;
 use device_registry::state::cell::is_cell;
+use device_registry::state::leaf::change_owner;
 use device_registry::state::network::{APPLY_WITHIN, MAX_PAUSE};
 use device_registry::state::{tree, LeafPlace, Maker, Network, Operation, Parameters, VoucherPage};
 use light_hasher::{Hasher, Sha256};
@@ -196,6 +198,92 @@ fn vouchers_have_bounds() {
 }
 
 #[test]
+fn vouchers_and_batches_share_the_quota() {
+    let mut maker = Maker::zeroed();
+    maker.quota = 10;
+    maker.vouch(1).unwrap();
+    maker.vouch(9).unwrap();
+    assert_error(maker.vouch(1), RegistryError::QuotaUsedUp);
+    maker.vouched = u64::MAX;
+    assert_error(maker.vouch(1), RegistryError::Overflow);
+}
+
+#[test]
+fn batches_land_once_in_any_order() {
+    let mut maker = Maker::zeroed();
+    assert_error(maker.take_batch(64), RegistryError::BatchOutOfTurn);
+    assert_error(maker.take_batch(u64::MAX), RegistryError::BatchOutOfTurn);
+    for number in [0, 2, 1, 65, 5, 64, 3] {
+        maker.take_batch(number).unwrap();
+        assert_error(maker.take_batch(number), RegistryError::BatchLanded);
+    }
+    assert_eq!(maker.batches, 66);
+    // Number 1 has landed and is too far back to be remembered; 2 is the last that is.
+    assert_error(maker.take_batch(1), RegistryError::BatchOutOfTurn);
+    assert_error(maker.take_batch(2), RegistryError::BatchLanded);
+    maker.take_batch(4).unwrap();
+    // The farthest step forgets all but itself.
+    maker.take_batch(66 + 63).unwrap();
+    assert_eq!((maker.batches, maker.landed), (130, 1));
+    maker.take_batch(66).unwrap();
+    assert_error(maker.take_batch(65), RegistryError::BatchOutOfTurn);
+    maker.batches = u64::MAX;
+    assert_error(maker.take_batch(u64::MAX), RegistryError::Overflow);
+}
+
+#[test]
+fn owners_change_once_an_evidence_window() {
+    let (first, second) = (Pubkey::new_unique(), Pubkey::new_unique());
+    let registered = RegistryLeaf {
+        device: [1; 32],
+        owner: first.to_bytes(),
+        maker: [2; 32],
+        tier: 1,
+        status: Status::Proven,
+        cell: 3,
+        registered_slot: 4,
+        previous_owner: [0; 32],
+        owner_changed_at: 1_000,
+        nonce: 0,
+    };
+    assert_error(
+        change_owner(&registered, &first, 2_000, 100),
+        RegistryError::SameOwner,
+    );
+    // Nobody owned it before.
+    let sold = change_owner(&registered, &second, 1_001, 100).unwrap();
+    let expected = RegistryLeaf {
+        owner: second.to_bytes(),
+        previous_owner: first.to_bytes(),
+        owner_changed_at: 1_001,
+        nonce: 1,
+        ..registered
+    };
+    assert_eq!(sold, expected);
+    assert_error(
+        change_owner(&sold, &first, 1_100, 100),
+        RegistryError::OwnerChangedRecently,
+    );
+    assert_eq!(change_owner(&sold, &first, 1_101, 100).unwrap().nonce, 2);
+    let last = RegistryLeaf {
+        nonce: u32::MAX,
+        ..sold
+    };
+    assert_error(
+        change_owner(&last, &first, 1_101, 100),
+        RegistryError::Overflow,
+    );
+    let never = RegistryLeaf {
+        owner_changed_at: i64::MAX,
+        ..sold
+    };
+    assert_error(
+        change_owner(&never, &first, 1_101, 100),
+        RegistryError::Overflow,
+    );
+}
+
+#[test]
 fn cells() {
     // Examples of the H3 documentation, resolutions 9 and 5; the first and last base cell; a cell of resolution 15.
     for cell in [
@@ -341,7 +429,10 @@ fn trees_append_batches() {
     assert_error(tree::append(&mut data, &[]), RegistryError::EmptyBatch);
     // More than the changelog keeps.
     let batch = vec![&leaves[0]; tree::CHANGELOG + 1];
-    assert_error(tree::append(&mut data, &batch), RegistryError::DamagedTree);
+    assert_error(
+        tree::append(&mut data, &batch),
+        RegistryError::BatchTooLarge,
+    );
 }
 
 #[test]
@@ -445,7 +536,10 @@ fn proofs_prove_one_leaf_at_one_place() {
     wrong(|place| place.index = u32::MAX, &leaves[2]);
     // The sequence only says what to catch up on: the root decides.
     for sequence in [0, 3, 6, u64::MAX] {
-        let place = LeafPlace { sequence, ..right.clone() };
+        let place = LeafPlace {
+            sequence,
+            ..right.clone()
+        };
         let proven = tree::verify(&data, &place, &leaves[2]);
         if sequence < 3 {
             assert_error(proven, RegistryError::LeafChanged);
@@ -465,7 +559,10 @@ fn trees_fill_up() {
     assert_error(tree::append(&mut data, &two), RegistryError::TreeFull);
     let appended = tree::append(&mut data, &[&[1; 32]]).unwrap();
     assert_eq!(appended.index, (1 << 20) - 1);
-    assert_error(tree::append(&mut data, &[&[1; 32]]), RegistryError::TreeFull);
+    assert_error(
+        tree::append(&mut data, &[&[1; 32]]),
+        RegistryError::TreeFull,
+    );
 }
 
 #[test]

@@ -69,21 +69,12 @@ pub fn handle_register_device(
 ) -> Result<()> {
     let clock = Clock::get()?;
     let owner = ctx.accounts.owner.key();
-    let key = DeviceKey::from_parts(args.curve, args.key).map_err(|error| match error {
-        KeyError::UnknownCurve => error!(RegistryError::UnknownCurve),
-        KeyError::NotPadded | KeyError::NotCompressed => error!(RegistryError::InvalidDeviceKey),
-    })?;
+    let key = DeviceKey::from_parts(args.curve, args.key).map_err(key_refusal)?;
     let device = key.id();
-    require!(
-        args.cell == 0 || is_cell(args.cell),
-        RegistryError::InvalidCell
-    );
+    require_cell(args.cell)?;
 
     let mut network = ctx.accounts.network.load_mut()?;
-    require!(
-        !network.is_paused(Operation::Register, clock.unix_timestamp),
-        RegistryError::Paused
-    );
+    network.require_running(Operation::Register, clock.unix_timestamp)?;
     network.devices = network
         .devices
         .checked_add(1)
@@ -96,10 +87,7 @@ pub fn handle_register_device(
         &owner,
         network.flags & SELF_SIGNED_MAKERS != 0,
     )?;
-    maker.vouched = maker
-        .vouched
-        .checked_add(1)
-        .ok_or_else(|| error!(RegistryError::Overflow))?;
+    maker.vouch(1)?;
     ctx.accounts.voucher_page.load_mut()?.take(args.number)?;
 
     let instructions = ctx.accounts.instructions.try_borrow_data()?;
@@ -109,13 +97,9 @@ pub fn handle_register_device(
         key,
         nonce: args.number,
     };
-    let precompile = match key.curve {
-        Curve::Ed25519 => Precompile::Ed25519,
-        Curve::P256 => Precompile::Secp256r1,
-    };
     let signed = introspection::signature(
         &instructions,
-        precompile,
+        precompile_of(key.curve),
         args.possession_instruction,
         args.possession_index,
     )
@@ -195,7 +179,32 @@ pub fn handle_register_device(
     emit_to_self(&event, ctx.accounts.event_authority.as_ref())
 }
 
-fn bad_reference(error: IntrospectionError) -> Error {
+/// Fails for a number that is neither 0 nor an H3 cell.
+pub(crate) fn require_cell(cell: u64) -> Result<()> {
+    require!(cell == 0 || is_cell(cell), RegistryError::InvalidCell);
+    Ok(())
+}
+
+/// What verifies signatures of a curve.
+pub(crate) fn precompile_of(curve: Curve) -> Precompile {
+    match curve {
+        Curve::Ed25519 => Precompile::Ed25519,
+        Curve::P256 => Precompile::Secp256r1,
+    }
+}
+
+/// Why a device's key is refused.
+pub(crate) fn key_refusal(error: KeyError) -> Error {
+    match error {
+        KeyError::UnknownCurve => error!(RegistryError::UnknownCurve),
+        KeyError::WrongLength | KeyError::NotPadded | KeyError::NotCompressed => {
+            error!(RegistryError::InvalidDeviceKey)
+        }
+    }
+}
+
+/// Why a reference to a precompile's signature is refused.
+pub(crate) fn bad_reference(error: IntrospectionError) -> Error {
     msg!("{}", error);
     error!(RegistryError::BadSignatureReference)
 }

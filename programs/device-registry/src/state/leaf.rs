@@ -93,6 +93,12 @@ pub fn require_standing(leaf: &RegistryLeaf) -> Result<()> {
     }
 }
 
+/// Fails unless the device is this owner's.
+pub fn require_owner(leaf: &RegistryLeaf, owner: &Pubkey) -> Result<()> {
+    require!(leaf.owner == owner.to_bytes(), RegistryError::NotOwner);
+    Ok(())
+}
+
 /// The leaf after a change of owner at `now` (unix seconds). One owner stays accountable for what was signed before, so
 /// the next change has to wait until evidence against the previous owner is no longer taken.
 pub fn change_owner(
@@ -101,10 +107,7 @@ pub fn change_owner(
     now: i64,
     evidence_window: i64,
 ) -> Result<RegistryLeaf> {
-    require!(
-        leaf.owner != new_owner.to_bytes(),
-        RegistryError::SameOwner
-    );
+    require!(leaf.owner != new_owner.to_bytes(), RegistryError::SameOwner);
     let next_change = leaf
         .owner_changed_at
         .checked_add(evidence_window)

@@ -28,9 +28,9 @@ pub struct Maker {
     pub network: Pubkey,
     /// Ed25519 key that signs its vouchers and opens its voucher pages.
     pub key: Pubkey,
-    /// Voucher numbers below this count.
+    /// How many devices it may vouch for, by voucher and by batch together; voucher numbers lie below it.
     pub quota: u64,
-    /// Vouchers used so far.
+    /// Devices that it has vouched for so far.
     pub vouched: u64,
     /// 1 if `root_key` is set: the place of tier 2's root, unused until then.
     pub root_set: u8,
@@ -38,8 +38,12 @@ pub struct Maker {
     pub root_key: [u8; 33],
     /// Zero.
     pub _pad2: [u8; 6],
+    /// One more than the highest number of a batch so far.
+    pub batches: u64,
+    /// Bit i is set once batch `batches - 1 - i` has landed; one further back can't land any more.
+    pub landed: u64,
     /// Zero.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 112],
 }
 
 impl Maker {
@@ -62,6 +66,11 @@ impl Maker {
     ) -> Result<()> {
         self.require_active()?;
         require!(number < self.quota, RegistryError::NumberBeyondQuota);
+        self.check_tier(tier, owner, self_signed_allowed)
+    }
+
+    /// Whether it may vouch for this owner's devices at this tier.
+    pub fn check_tier(&self, tier: u8, owner: &Pubkey, self_signed_allowed: bool) -> Result<()> {
         require!(tier <= self.max_tier, RegistryError::TierNotApproved);
         match tier {
             TIER_SELF_SIGNED => require!(
@@ -70,6 +79,39 @@ impl Maker {
             ),
             TIER_VOUCHER => {}
             _ => return err!(RegistryError::UnsupportedTier),
+        }
+        Ok(())
+    }
+
+    /// Counts devices against the quota.
+    pub fn vouch(&mut self, devices: u64) -> Result<()> {
+        self.vouched = self
+            .vouched
+            .checked_add(devices)
+            .ok_or_else(|| error!(RegistryError::Overflow))?;
+        require!(self.vouched <= self.quota, RegistryError::QuotaUsedUp);
+        Ok(())
+    }
+
+    /// Marks a batch as landed, once. Sending a batch again is harmless, and 64 can be under way in any order.
+    pub fn take_batch(&mut self, number: u64) -> Result<()> {
+        let window = u64::from(u64::BITS);
+        match number.checked_sub(self.batches) {
+            Some(ahead) => {
+                require!(ahead < window, RegistryError::BatchOutOfTurn);
+                self.batches = number
+                    .checked_add(1)
+                    .ok_or_else(|| error!(RegistryError::Overflow))?;
+                // Shifted by 1 to 64.
+                self.landed = (self.landed << ahead) << 1 | 1;
+            }
+            None => {
+                let behind = self.batches - 1 - number;
+                require!(behind < window, RegistryError::BatchOutOfTurn);
+                let bit = 1 << behind;
+                require!(self.landed & bit == 0, RegistryError::BatchLanded);
+                self.landed |= bit;
+            }
         }
         Ok(())
     }

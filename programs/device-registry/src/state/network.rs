@@ -21,7 +21,7 @@ pub const FULL_BPS: u16 = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Operation {
-    /// Registering devices.
+    /// Registering devices, and what their owners change of their leaves.
     Register = 0,
     /// Committing roots of readings.
     Commit = 1,
@@ -202,6 +202,12 @@ impl Network {
     pub fn is_paused(&self, operation: Operation, now: i64) -> bool {
         let pause = &self.pauses[operation as usize];
         pause.paused_at <= now && now < pause.until
+    }
+
+    /// Fails while an operation is paused.
+    pub fn require_running(&self, operation: Operation, now: i64) -> Result<()> {
+        require!(!self.is_paused(operation, now), RegistryError::Paused);
+        Ok(())
     }
 
     /// Pauses an operation for some seconds. Not before as much time has passed unpaused as the last pause took, so an

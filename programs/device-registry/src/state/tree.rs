@@ -309,6 +309,9 @@ fn refusal(error: ConcurrentMerkleTreeError) -> Error {
     match error {
         ConcurrentMerkleTreeError::TreeIsFull => error!(RegistryError::TreeFull),
         ConcurrentMerkleTreeError::EmptyLeaves => error!(RegistryError::EmptyBatch),
+        ConcurrentMerkleTreeError::BatchGreaterThanChangelog(..) => {
+            error!(RegistryError::BatchTooLarge)
+        }
         _ => error!(RegistryError::DamagedTree),
     }
 }
