@@ -99,10 +99,14 @@ pub struct Maker {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roster {
-    /// How much of a pool can be slashed an epoch, basis points.
+    /// How much of a pool can be taken an epoch, basis points.
     pub slash_cap_bps: u32,
     /// Smallest allocation, base units of the stake mint.
     pub minimum_allocation: u64,
+    /// What a reporter gets of what is slashed, basis points.
+    pub bounty_bps: u16,
+    /// What of it is set aside for those who were harmed, basis points; the rest is burned.
+    pub insurance_bps: u16,
 }
 
 /// The emission's terms; amounts in base units of the reward mint.

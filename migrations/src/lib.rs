@@ -23,7 +23,7 @@ use fieldproof_client::{reward_emission as emissions, security_pool as pools};
 use fieldproof_client::{token, transaction, ClientError};
 use inference::ModelRef;
 use reward_emission::state::{Emission, Schedule};
-use security_pool::state::Roster;
+use security_pool::state::{Roster, RosterTerms};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
@@ -57,7 +57,9 @@ pub enum MigrationError {
         error: ClientError,
     },
     /// Something exists and is not as the configuration says.
-    #[error("{0} exists and differs from the configuration: change the configuration, or use another nonce")]
+    #[error(
+        "{0} exists and differs from the configuration: change the configuration, or use another nonce"
+    )]
     Differs(String),
     /// The configuration names something that is none.
     #[error("the configuration's {0}")]
@@ -126,7 +128,7 @@ pub fn run(
     let (network_id, network) = migration.network(config, &reward_mint, &stake_mint)?;
     let trees = migration.trees(config, &network)?;
     migration.makers(config, &network)?;
-    migration.roster(config, &network)?;
+    migration.roster(config, &network, &stake_mint)?;
     migration.emission(config, &network, &reward_mint)?;
     for file in &config.models {
         migration.model(file)?;
@@ -359,24 +361,36 @@ impl Migration<'_> {
         Ok(())
     }
 
-    fn roster(&mut self, config: &Config, network: &Pubkey) -> Result<(), MigrationError> {
+    fn roster(
+        &mut self,
+        config: &Config,
+        network: &Pubkey,
+        stake_mint: &Pubkey,
+    ) -> Result<(), MigrationError> {
         let wanted = &config.roster;
+        let slashers = pools::slashers();
         let address = pools::roster(network);
         if let Some(known) = chain::find::<Roster>(self.chain, &address).map_err(at("roster"))? {
             same(
-                known.slash_cap_bps == wanted.slash_cap_bps
-                    && known.minimum_allocation == wanted.minimum_allocation,
+                known.slashers == slashers
+                    && known.slash_cap_bps == wanted.slash_cap_bps
+                    && known.minimum_allocation == wanted.minimum_allocation
+                    && known.bounty_bps == wanted.bounty_bps
+                    && known.insurance_bps == wanted.insurance_bps,
                 "roster",
             )?;
             self.done("roster");
             return Ok(());
         }
-        let terms = pools::RosterTerms {
-            slashers: [Pubkey::default(); 4],
+        let terms = RosterTerms {
+            slashers,
             slash_cap_bps: wanted.slash_cap_bps,
             minimum_allocation: wanted.minimum_allocation,
+            bounty_bps: wanted.bounty_bps,
+            insurance_bps: wanted.insurance_bps,
         };
-        let create = pools::create_roster(&self.key(), &self.key(), network, terms);
+        let key = self.key();
+        let create = pools::create_roster(&key, &key, network, stake_mint, terms);
         self.send("roster", &[create])
     }
 
@@ -463,7 +477,7 @@ impl Migration<'_> {
                 other => {
                     return Err(MigrationError::Config(format!(
                         "required verification {other} is none: use committee, sourced"
-                    )))
+                    )));
                 }
             };
         }

@@ -15,7 +15,7 @@ use fieldproof_client::precompile::{self, Entry};
 use fieldproof_client::{data_commitment as streams, device_registry as registry};
 use fieldproof_client::{security_pool as pools, ClientError};
 use security_pool::instructions::CreatePoolArgs;
-use security_pool::state::Roster;
+use security_pool::state::{Roster, RosterTerms};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -109,14 +109,15 @@ impl Network {
         let create = registry::create_network(&payer, &payer, &reward_mint, &stake_mint, args);
         harness.send(&[create], &[]).expect("network");
         let key = registry::network(&id);
-        let terms = pools::RosterTerms {
-            slashers: [Pubkey::default(); 4],
+        let terms = RosterTerms {
+            slashers: pools::slashers(),
             slash_cap_bps: 5_000,
             minimum_allocation: TOKEN,
+            bounty_bps: 3_000,
+            insurance_bps: 3_000,
         };
-        harness
-            .send(&[pools::create_roster(&payer, &payer, &key, terms)], &[])
-            .expect("roster");
+        let roster = pools::create_roster(&payer, &payer, &key, &stake_mint, terms);
+        harness.send(&[roster], &[]).expect("roster");
         let tree = Self::add_tree(harness, &key, 24, 10);
         Self {
             id,

@@ -8,7 +8,7 @@ pub mod cluster;
 pub mod fixture;
 
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use anchor_spl::token::{self, spl_token};
 use fieldproof_client::chain::{self, Chain, Execution, LocalChain};
@@ -19,6 +19,9 @@ use std::path::PathBuf;
 
 /// The time at which a harness starts: 2013-12-02 00:00:00 UTC.
 pub const START: i64 = 1_385_942_400;
+
+/// Where tests deploy the probe, a program that calls ours.
+pub const PROBE: Pubkey = Pubkey::new_from_array([80; 32]);
 
 /// Lamports that the harness gives to each key it makes.
 pub const LAMPORTS: u64 = 100_000_000_000;
@@ -51,6 +54,13 @@ impl Harness {
         let payer = Keypair::new();
         chain.airdrop(&payer.pubkey(), LAMPORTS);
         Self { chain, payer }
+    }
+
+    /// Deploys the probe at an address, [`PROBE`] or another.
+    pub fn deploy_probe(&self, id: &Pubkey) {
+        self.chain
+            .deploy(id, &programs_dir().join("probe.so"))
+            .expect("run `cargo xtask build` first");
     }
 
     /// A new key with lamports.
@@ -168,6 +178,28 @@ pub fn programs_dir() -> PathBuf {
         .map(|dir| dir.join("deploy"))
         .find(|dir| dir.is_dir())
         .expect("run `cargo xtask build` first")
+}
+
+/// Lets the probe that is deployed at `program` make one of the calls of the crate `slashing`, which its slasher signs.
+pub fn by_probe(program: &Pubkey, call: Instruction) -> Instruction {
+    let (slasher, bump) = slashing::slasher(program);
+    let (discriminator, args) = call.data.split_at(8);
+    let case = if discriminator == slashing::SLASH {
+        probe::SLASH
+    } else {
+        probe::SLASH_BOND
+    };
+    let mut accounts = call.accounts;
+    for meta in &mut accounts {
+        // Within the call the probe signs for it.
+        meta.is_signer &= meta.pubkey != slasher;
+    }
+    accounts.push(AccountMeta::new_readonly(call.program_id, false));
+    Instruction {
+        program_id: *program,
+        accounts,
+        data: [&[case, bump], args].concat(),
+    }
 }
 
 /// Asserts that a program refused with exactly `error`, an `#[error_code]` or one of Anchor's own.

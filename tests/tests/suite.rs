@@ -10,5 +10,6 @@ mod suite {
     mod migrations;
     mod reward_emission;
     mod security_pool;
+    mod slashing;
     mod worker;
 }

@@ -1,4 +1,4 @@
-//! Pools, delegations, rosters and committees: addresses and instructions of the security pool.
+//! Pools, delegations, rosters, committees, bonds and reports: addresses and instructions of the security pool.
 
 use crate::token::{associated, TOKEN_PROGRAM};
 use anchor_lang::prelude::Pubkey;
@@ -6,7 +6,7 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::solana_program::system_program;
 use anchor_lang::{InstructionData, ToAccountMetas};
 use security_pool::instructions::CreatePoolArgs;
-use security_pool::state::{Committee, Roster, MAX_SLASHERS};
+use security_pool::state::{Committee, Roster, RosterTerms, MAX_SLASHERS};
 use security_pool::{accounts, instruction, seeds, ID};
 
 /// The pool of a stake mint that this operator created.
@@ -37,6 +37,32 @@ pub fn withdrawal(pool: &Pubkey, owner: &Pubkey, number: u64) -> Pubkey {
 /// The roster of a network.
 pub fn roster(network: &Pubkey) -> Pubkey {
     address(&[seeds::ROSTER, network.as_ref()])
+}
+
+/// The token account of the bonds of a network's owners.
+pub fn bond_vault(network: &Pubkey) -> Pubkey {
+    address(&[seeds::BOND_VAULT, roster(network).as_ref()])
+}
+
+/// An owner's bond in a network.
+pub fn bond(network: &Pubkey, owner: &Pubkey) -> Pubkey {
+    address(&[seeds::BOND, network.as_ref(), owner.as_ref()])
+}
+
+/// The report of an offence that a program slashed.
+pub fn report(slasher: &Pubkey, offence: &[u8; 32]) -> Pubkey {
+    address(&[seeds::REPORT, slasher.as_ref(), offence])
+}
+
+/// The addresses by which our programs slash: what a roster's terms name unless somebody knows better.
+pub fn slashers() -> [Pubkey; MAX_SLASHERS] {
+    [
+        device_registry::ID,
+        data_commitment::ID,
+        ai_feed::ID,
+        reward_emission::ID,
+    ]
+    .map(|program| slashing::slasher(&program).0)
 }
 
 /// The committee of a network's epoch.
@@ -165,22 +191,12 @@ pub fn withdraw(owner: &Pubkey, pool: &Pubkey, stake_mint: &Pubkey, number: u64)
     )
 }
 
-/// The terms of a roster.
-#[derive(Debug, Clone, Copy)]
-pub struct RosterTerms {
-    /// Program authorities that may slash; the default key is none.
-    pub slashers: [Pubkey; MAX_SLASHERS],
-    /// How much of a pool's stake can be slashed in an epoch, in basis points.
-    pub slash_cap_bps: u32,
-    /// Smallest allocation, base units.
-    pub minimum_allocation: u64,
-}
-
-/// Opens a network's roster.
+/// Opens a network's roster and its vault of bonds.
 pub fn create_roster(
     payer: &Pubkey,
     authority: &Pubkey,
     network: &Pubkey,
+    stake_mint: &Pubkey,
     terms: RosterTerms,
 ) -> Instruction {
     build(
@@ -188,14 +204,13 @@ pub fn create_roster(
             authority: *authority,
             payer: *payer,
             network: *network,
+            stake_mint: *stake_mint,
             roster: roster(network),
+            bond_vault: bond_vault(network),
+            token_program: TOKEN_PROGRAM,
             system_program: system_program::ID,
         },
-        instruction::CreateRoster {
-            slashers: terms.slashers,
-            slash_cap_bps: terms.slash_cap_bps,
-            minimum_allocation: terms.minimum_allocation,
-        },
+        instruction::CreateRoster { terms },
     )
 }
 
@@ -234,6 +249,106 @@ pub fn refresh(network: &Pubkey, pool: &Pubkey) -> Instruction {
             pool: *pool,
         },
         instruction::Refresh {},
+    )
+}
+
+/// Takes what a slash of `pool` locked, as far as this epoch's cap goes; `bounty` is `Report::destination`.
+pub fn collect_excess(
+    network: &Pubkey,
+    pool: &Pubkey,
+    stake_mint: &Pubkey,
+    report: &Pubkey,
+    bounty: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::CollectExcess {
+            network: *network,
+            roster: roster(network),
+            pool: *pool,
+            vault: vault(pool),
+            stake_mint: *stake_mint,
+            report: *report,
+            bounty: *bounty,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::CollectExcess {},
+    )
+}
+
+/// Pays what a slash of `pool` set aside to a token account.
+pub fn pay_insurance(
+    network: &Pubkey,
+    authority: &Pubkey,
+    pool: &Pubkey,
+    stake_mint: &Pubkey,
+    report: &Pubkey,
+    destination: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::PayInsurance {
+            authority: *authority,
+            network: *network,
+            pool: *pool,
+            vault: vault(pool),
+            stake_mint: *stake_mint,
+            report: *report,
+            destination: *destination,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::PayInsurance {},
+    )
+}
+
+/// Adds base units to an owner's bond from its associated token account.
+pub fn post_bond(
+    payer: &Pubkey,
+    owner: &Pubkey,
+    network: &Pubkey,
+    stake_mint: &Pubkey,
+    amount: u64,
+) -> Instruction {
+    build(
+        accounts::PostBond {
+            owner: *owner,
+            payer: *payer,
+            network: *network,
+            roster: roster(network),
+            bond: bond(network, owner),
+            stake_mint: *stake_mint,
+            source: associated(owner, stake_mint),
+            bond_vault: bond_vault(network),
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::PostBond { amount },
+    )
+}
+
+/// Lets base units of an owner's bond cool down.
+pub fn request_bond(network: &Pubkey, owner: &Pubkey, amount: u64) -> Instruction {
+    build(
+        accounts::RequestBond {
+            owner: *owner,
+            network: *network,
+            bond: bond(network, owner),
+        },
+        instruction::RequestBond { amount },
+    )
+}
+
+/// Pays what has cooled down of an owner's bond to its associated token account.
+pub fn withdraw_bond(network: &Pubkey, owner: &Pubkey, stake_mint: &Pubkey) -> Instruction {
+    build(
+        accounts::WithdrawBond {
+            owner: *owner,
+            roster: roster(network),
+            bond: bond(network, owner),
+            stake_mint: *stake_mint,
+            destination: associated(owner, stake_mint),
+            bond_vault: bond_vault(network),
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::WithdrawBond {},
     )
 }
 

@@ -2,7 +2,8 @@
 
 use anchor_lang::prelude::*;
 
-/// Errors of the pools, by group: roles 0, pools and shares 100, withdrawals 200, rosters 300, committees 400.
+/// Errors of the pools, by group: roles 0, pools and shares 100, withdrawals 200, rosters 300, committees 400, slashing
+/// 500, bonds 600.
 #[error_code]
 pub enum PoolError {
     #[msg("Only the pool's operator may do this: sign with its key")]
@@ -34,7 +35,7 @@ pub enum PoolError {
     Overflow = 108,
     #[msg("The account is of another pool: pass the one of this pool")]
     WrongPool = 109,
-    #[msg("The mint is not the pool's stake mint: pass the stake mint")]
+    #[msg("The mint is not the stake mint: pass the stake mint")]
     WrongMint = 110,
     #[msg("The vault is not this pool's: pass pool.vault")]
     WrongVault = 111,
@@ -48,15 +49,21 @@ pub enum PoolError {
 
     #[msg("The roster is of another network: pass the one of this network")]
     WrongRoster = 300,
-    #[msg("The pool's stake mint is not the network's: opt in with a pool of the network's stake mint")]
+    #[msg(
+        "The pool's stake mint is not the network's: opt in with a pool of the network's stake mint"
+    )]
     WrongStakeMint = 301,
-    #[msg("The cool-down must be longer than an epoch and the evidence window together: use a pool with a longer one")]
+    #[msg(
+        "The cool-down must be longer than an epoch and the evidence window together: use a pool with a longer one"
+    )]
     CooldownTooShort = 302,
     #[msg("The allocation is below the roster's minimum: raise it")]
     AllocationTooSmall = 303,
     #[msg("The allocation exceeds the pool's stake: lower it, or stake more")]
     AllocationAboveStake = 304,
-    #[msg("All allocations together exceed stake times leverage: lower this one, or opt out elsewhere")]
+    #[msg(
+        "All allocations together exceed stake times leverage: lower this one, or opt out elsewhere"
+    )]
     AllocationAboveLeverage = 305,
     #[msg("The roster is full: wait until an operator has left and refresh it")]
     RosterFull = 306,
@@ -70,15 +77,59 @@ pub enum PoolError {
     InvalidSlashCap = 310,
     #[msg("The minimum allocation must be at least 1: raise it")]
     InvalidMinimum = 311,
+    #[msg(
+        "The bounty takes at most 5000 basis points, and the insurance with it at most 9000: lower them"
+    )]
+    InvalidShares = 312,
+    #[msg(
+        "A slasher must be the address of a program, not a key: give the PDA [\"slasher\"] of each"
+    )]
+    InvalidSlasher = 313,
 
     #[msg(
         "Only the committee of the current epoch can be drawn: give the network's current epoch"
     )]
     WrongEpoch = 400,
-    #[msg("This is not the next pool: pass the pools with an allocation in the order of the roster's slots")]
+    #[msg(
+        "This is not the next pool: pass the pools with an allocation in the order of the roster's slots"
+    )]
     WrongPoolOrder = 401,
-    #[msg("The next pool is missing: pass the pools with an allocation in the order of the roster's slots")]
+    #[msg(
+        "The next pool is missing: pass the pools with an allocation in the order of the roster's slots"
+    )]
     MissingPool = 402,
     #[msg("More pools than the roster has left: pass each pool with an allocation once")]
     TooManyPools = 403,
+
+    #[msg(
+        "Only a program that the roster names may slash: call the one that decides on this offence"
+    )]
+    NotSlasher = 500,
+    #[msg("The severity is in basis points, 1 to 10000: choose one in that range")]
+    InvalidSeverity = 501,
+    #[msg("The pool has nothing at stake in this network any more: nothing is left to slash")]
+    NothingAtStake = 502,
+    #[msg(
+        "The report is of another network, or of somebody else: pass one of this network and pool"
+    )]
+    WrongReport = 503,
+    #[msg("The bounty goes where the report says: pass its destination")]
+    WrongDestination = 504,
+    #[msg("Nothing of this report is left to collect or to pay: pass another")]
+    NothingDue = 505,
+    #[msg("The cap of this epoch is used up: collect in the next")]
+    CapReached = 506,
+
+    #[msg("The bond is of another network: pass the one of this network")]
+    WrongBond = 600,
+    #[msg("The vault is not that of this network's bonds: pass roster.bond_vault")]
+    WrongBondVault = 601,
+    #[msg("The amount is zero: raise it")]
+    ZeroAmount = 602,
+    #[msg("The bond is smaller than that: lower the amount")]
+    BondTooSmall = 603,
+    #[msg("The bond is still cooling: withdraw at releases_at or later")]
+    BondCooling = 604,
+    #[msg("Nothing of the bond has cooled down: request some of it first")]
+    NothingRequested = 605,
 }

@@ -1,6 +1,6 @@
 //! What people follow. State is rebuilt from the accounts, so these go to the logs.
 
-use crate::state::RosterEntry;
+use crate::state::{Bond, RosterEntry, Split};
 use anchor_lang::prelude::*;
 
 /// A pool was created.
@@ -121,4 +121,95 @@ pub struct CommitteeDrawn {
     pub count: u32,
     /// Their allocations together, base units.
     pub total: u64,
+}
+
+/// A pool was slashed.
+#[event]
+pub struct Slashed {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The pool's address.
+    pub pool: Pubkey,
+    /// The program address that slashed.
+    pub slasher: Pubkey,
+    /// What tells the offence from every other.
+    pub offence: [u8; 32],
+    /// What the shares lost, base units.
+    pub amount: u64,
+    /// How much of it is beyond the epoch's cap, locked until it is collected, base units.
+    pub excess: u64,
+}
+
+/// What a slash took, or a part of its excess, was divided.
+#[event]
+pub struct Divided {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The report's address.
+    pub report: Pubkey,
+    /// To the reporter, base units.
+    pub bounty: u64,
+    /// Set aside for those who were harmed, base units.
+    pub insurance: u64,
+    /// Burned, base units.
+    pub burned: u64,
+}
+
+impl Divided {
+    /// The event of a report's division.
+    pub fn new(network: Pubkey, report: Pubkey, split: &Split) -> Self {
+        let Split {
+            bounty,
+            insurance,
+            burned,
+        } = *split;
+        Self {
+            network,
+            report,
+            bounty,
+            insurance,
+            burned,
+        }
+    }
+}
+
+/// The insurance of a report was paid.
+#[event]
+pub struct InsurancePaid {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The report's address.
+    pub report: Pubkey,
+    /// The token account that was paid.
+    pub destination: Pubkey,
+    /// Base units.
+    pub amount: u64,
+}
+
+/// An owner's bond changed.
+#[event]
+pub struct BondChanged {
+    /// The network's address.
+    pub network: Pubkey,
+    /// Whose bond it is.
+    pub owner: Pubkey,
+    /// What backs devices now, base units.
+    pub amount: u64,
+    /// What is on its way out, base units.
+    pub cooling: u64,
+    /// From when that is paid, unix seconds; 0 if nothing is on its way.
+    pub releases_at: i64,
+}
+
+impl BondChanged {
+    /// The event of a bond after its change.
+    pub fn new(bond: &Bond) -> Self {
+        Self {
+            network: bond.network,
+            owner: bond.owner,
+            amount: bond.amount,
+            cooling: bond.cooling,
+            releases_at: bond.releases_at,
+        }
+    }
 }

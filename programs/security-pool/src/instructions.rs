@@ -1,27 +1,41 @@
 //! One file an instruction: who may call, what is checked, what changes.
 
 mod accept_operator;
+mod collect_excess;
 mod create_pool;
 mod create_roster;
 mod delegate;
 mod opt_in;
 mod opt_out;
+mod pay_insurance;
+mod post_bond;
 mod refresh;
+mod request_bond;
 mod request_withdrawal;
 mod set_signer;
+mod slash;
+mod slash_bond;
 mod snapshot_committee;
 mod transfer_operator;
 mod withdraw;
+mod withdraw_bond;
 
 pub use accept_operator::*;
+pub use collect_excess::*;
 pub use create_pool::*;
 pub use create_roster::*;
 pub use delegate::*;
 pub use opt_in::*;
 pub use opt_out::*;
+pub use pay_insurance::*;
+pub use post_bond::*;
 pub use refresh::*;
+pub use request_bond::*;
 pub use request_withdrawal::*;
 pub use set_signer::*;
+pub use slash::*;
+pub use slash_bond::*;
 pub use snapshot_committee::*;
 pub use transfer_operator::*;
 pub use withdraw::*;
+pub use withdraw_bond::*;

@@ -1,5 +1,5 @@
 //! Pools of one stake mint that secure many networks: delegation, withdrawal after a cool-down, allocation to networks,
-//! and the committee of each epoch.
+//! and the committee of each epoch. The bonds of devices' owners. Slashing of both, by the programs that a network named.
 
 use anchor_lang::prelude::*;
 
@@ -8,9 +8,10 @@ pub mod events;
 pub mod instructions;
 pub mod seeds;
 pub mod state;
+pub mod vault;
 
 use instructions::*;
-use state::MAX_SLASHERS;
+use state::RosterTerms;
 
 declare_id!("7jcchPRfmANtrpAE4jwAC8ZmpYHfiXTtHx3VGGLWA1pM");
 
@@ -54,14 +55,10 @@ pub mod security_pool {
         handle_withdraw(ctx)
     }
 
-    /// The network's authority opens the roster, and says who may slash, how much an epoch, and what a seat costs.
-    pub fn create_roster(
-        ctx: Context<CreateRoster>,
-        slashers: [Pubkey; MAX_SLASHERS],
-        slash_cap_bps: u32,
-        minimum_allocation: u64,
-    ) -> Result<()> {
-        handle_create_roster(ctx, slashers, slash_cap_bps, minimum_allocation)
+    /// The network's authority opens the roster and the vault of bonds, and says who may slash, how much an epoch, how it
+    /// is divided, and what a seat costs.
+    pub fn create_roster(ctx: Context<CreateRoster>, terms: RosterTerms) -> Result<()> {
+        handle_create_roster(ctx, terms)
     }
 
     /// The operator sets what its pool allocates to a network, and accepts its slashers.
@@ -87,5 +84,48 @@ pub mod security_pool {
         epoch: u64,
     ) -> Result<()> {
         handle_snapshot_committee(ctx, epoch)
+    }
+
+    /// A program that the roster names takes `severity_bps` of what a pool has at stake in the network, once an offence.
+    /// What exceeds the epoch's cap leaves the shares' worth at once and stays locked. By CPI, through the crate
+    /// `slashing`.
+    pub fn slash(ctx: Context<Slash>, offence: [u8; 32], severity_bps: u16) -> Result<()> {
+        handle_slash(ctx, offence, severity_bps)
+    }
+
+    /// Anyone takes what a slash locked, in a later epoch and under its cap, divided as the report says.
+    pub fn collect_excess(ctx: Context<CollectExcess>) -> Result<()> {
+        handle_collect_excess(ctx)
+    }
+
+    /// The network's authority pays what a slash set aside to who was harmed, once.
+    pub fn pay_insurance(ctx: Context<PayInsurance>) -> Result<()> {
+        handle_pay_insurance(ctx)
+    }
+
+    /// An owner puts up stake tokens for its devices in a network, a maker for those that it vouched for.
+    pub fn post_bond(ctx: Context<PostBond>, amount: u64) -> Result<()> {
+        handle_post_bond(ctx, amount)
+    }
+
+    /// The owner lets a part of its bond cool down, for an epoch and the evidence window; it can be slashed until then.
+    pub fn request_bond(ctx: Context<RequestBond>, amount: u64) -> Result<()> {
+        handle_request_bond(ctx, amount)
+    }
+
+    /// The owner takes what has cooled down of its bond.
+    pub fn withdraw_bond(ctx: Context<WithdrawBond>) -> Result<()> {
+        handle_withdraw_bond(ctx)
+    }
+
+    /// A program that the roster names takes up to `amount` of an owner's bond, once an offence. By CPI, through the crate
+    /// `slashing`.
+    pub fn slash_bond(
+        ctx: Context<SlashBond>,
+        offence: [u8; 32],
+        owner: Pubkey,
+        amount: u64,
+    ) -> Result<()> {
+        handle_slash_bond(ctx, offence, owner, amount)
     }
 }

@@ -1,5 +1,5 @@
-//! A program that uses ours as a consumer's does, for `cargo xtask cu`: it logs the compute units that are left before
-//! and after what is measured. It is never deployed but by tests.
+//! A program that uses ours as others do, for tests and for `cargo xtask cu`: it logs the compute units that are left
+//! before and after what is measured. It is never deployed but by tests.
 
 use anchor_lang::solana_program::account_info::AccountInfo;
 use anchor_lang::solana_program::entrypoint::ProgramResult;
@@ -12,6 +12,7 @@ use data_commitment::instructions::VerifyReadingArgs;
 use data_commitment::state::Stream;
 use device_protocol::Reading;
 use feed_reader::{Feed, Mask};
+use slashing::{SlashAccounts, SlashBondAccounts};
 
 #[cfg(not(feature = "no-entrypoint"))]
 anchor_lang::solana_program::entrypoint!(run);
@@ -24,6 +25,12 @@ pub const READ_FEED: u8 = 1;
 pub const VERIFY_READING: u8 = 2;
 /// `verify_reading` by CPI. Data: the instruction's. Accounts: network, stream, the program.
 pub const CALL_VERIFY_READING: u8 = 3;
+/// `slash` by CPI. Data: bump of this program's slasher, offence 32, severity u16. Accounts: those of `SlashAccounts`, the
+/// security-pool.
+pub const SLASH: u8 = 4;
+/// `slash_bond` by CPI. Data: bump of this program's slasher, offence 32, owner 32, amount u64. Accounts: those of
+/// `SlashBondAccounts`, the security-pool.
+pub const SLASH_BOND: u8 = 5;
 
 /// Runs the case that the first byte names.
 pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
@@ -35,6 +42,8 @@ pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramR
         READ_FEED => read_feed(accounts, data),
         VERIFY_READING => verify_reading(accounts, data),
         CALL_VERIFY_READING => call_verify_reading(accounts, data),
+        SLASH => slash(accounts, data),
+        SLASH_BOND => slash_bond(accounts, data),
         _ => Err(ProgramError::InvalidInstructionData),
     }
 }
@@ -121,5 +130,71 @@ fn call_verify_reading(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
             data: data.to_vec(),
         };
         invoke(&instruction, &[network.clone(), stream.clone()])
+    })
+}
+
+/// Takes the next `N` bytes.
+fn next<'a, const N: usize>(data: &mut &'a [u8]) -> Result<&'a [u8; N], ProgramError> {
+    let (bytes, rest) = data
+        .split_first_chunk()
+        .ok_or(ProgramError::InvalidInstructionData)?;
+    *data = rest;
+    Ok(bytes)
+}
+
+fn slash(accounts: &[AccountInfo], mut data: &[u8]) -> ProgramResult {
+    let [slasher, network, roster, pool, vault, stake_mint, report, bounty, payer, token_program, system_program, security_pool] =
+        accounts
+    else {
+        return Err(ProgramError::NotEnoughAccountKeys);
+    };
+    let [bump] = *next(&mut data)?;
+    let offence = next(&mut data)?;
+    let severity = u16::from_le_bytes(*next(&mut data)?);
+    measured(|| {
+        SlashAccounts {
+            slasher,
+            network,
+            roster,
+            pool,
+            vault,
+            stake_mint,
+            report,
+            bounty,
+            payer,
+            token_program,
+            system_program,
+            security_pool,
+        }
+        .slash(offence, severity, bump)
+    })
+}
+
+fn slash_bond(accounts: &[AccountInfo], mut data: &[u8]) -> ProgramResult {
+    let [slasher, network, roster, bond, bond_vault, stake_mint, report, bounty, payer, token_program, system_program, security_pool] =
+        accounts
+    else {
+        return Err(ProgramError::NotEnoughAccountKeys);
+    };
+    let [bump] = *next(&mut data)?;
+    let offence = next(&mut data)?;
+    let owner = next(&mut data)?;
+    let amount = u64::from_le_bytes(*next(&mut data)?);
+    measured(|| {
+        SlashBondAccounts {
+            slasher,
+            network,
+            roster,
+            bond,
+            bond_vault,
+            stake_mint,
+            report,
+            bounty,
+            payer,
+            token_program,
+            system_program,
+            security_pool,
+        }
+        .slash(offence, owner, amount, bump)
     })
 }

@@ -371,6 +371,8 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
         roster: config::Roster {
             slash_cap_bps: 5_000,
             minimum_allocation: 1,
+            bounty_bps: 3_000,
+            insurance_bps: 3_000,
         },
         emission: config::Emission {
             initial: 1_000_000_000,

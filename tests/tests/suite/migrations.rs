@@ -165,7 +165,8 @@ mod network {
         let (deployment, steps) = empty.run().expect("migration");
         assert!(steps.iter().all(|step| step.signature.is_some()));
         let before = empty.accounts();
-        assert_eq!(before.len(), steps.len());
+        // The roster comes with its vault of bonds.
+        assert_eq!(before.len(), steps.len() + 1);
 
         let cut = Cut::after(&empty.chain, 0, false);
         let (again, unchanged) =
@@ -205,7 +206,7 @@ mod network {
         empty.run().expect("migration");
         let before = empty.accounts();
         let config = empty.config.clone();
-        let changes: [(&str, Change); 14] = [
+        let changes: [(&str, Change); 16] = [
             ("reward-mint", |config| config.mints.reward_decimals = 9),
             ("stake-mint", |config| config.mints.stake_decimals = 9),
             ("network", |config| config.network.genesis += 1),
@@ -214,6 +215,8 @@ mod network {
             ("network", |config| config.network.development_keys = true),
             ("tree-0", |config| config.trees[0].canopy = 11),
             ("roster", |config| config.roster.slash_cap_bps += 1),
+            ("roster", |config| config.roster.bounty_bps += 1),
+            ("roster", |config| config.roster.insurance_bps += 1),
             ("emission", |config| config.emission.operators_bps += 1),
             ("emission", |config| config.emission.challenge_window += 1),
             ("emission", |config| config.emission.breaker_limit -= 1),

@@ -8,34 +8,35 @@ use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use device_registry::state::{Operation, Parameters};
 use device_registry::CreateNetworkArgs;
 use fieldproof_client::chain::{Chain, Execution};
-use fieldproof_client::security_pool::{self as client, RosterTerms, POOLS_PER_SNAPSHOT};
+use fieldproof_client::security_pool::{self as client, POOLS_PER_SNAPSHOT};
 use fieldproof_client::{device_registry as registry, token, ClientError};
 use security_pool::error::PoolError as E;
 use security_pool::instructions::CreatePoolArgs;
 use security_pool::state::{
-    Committee, Delegation, Pool, Roster, Withdrawal, MAX_COOLDOWN, MAX_OPERATORS, MIN_SEED,
+    Committee, Delegation, Pool, Roster, RosterTerms, Withdrawal, MAX_COOLDOWN, MAX_OPERATORS,
+    MIN_SEED,
 };
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use tests::{assert_refused, Harness, START};
+use tests::{assert_refused, Harness, PROBE, START};
 
 /// Seconds of an epoch.
-const EPOCH: i64 = 1_000;
+pub const EPOCH: i64 = 1_000;
 /// Seconds of the evidence window.
-const EVIDENCE: i64 = 2_000;
+pub const EVIDENCE: i64 = 2_000;
 /// The shortest cool-down that the network accepts.
-const COOLDOWN: i64 = EPOCH + EVIDENCE + 1;
+pub const COOLDOWN: i64 = EPOCH + EVIDENCE + 1;
 /// The roster's minimum allocation.
 const MINIMUM: u64 = 1_000_000;
 /// What a new operator stakes beside its seed.
-const STAKE: u64 = 10_000_000;
+pub const STAKE: u64 = 10_000_000;
 /// Compute units of the largest step of a snapshot, its account's creation included. It takes 30,000; the rest is room
 /// for an address whose bump is found late.
 const SNAPSHOT: u64 = 60_000;
 /// What the system program answers when an account is already there.
-const ALREADY_IN_USE: u32 = 0;
+pub const ALREADY_IN_USE: u32 = 0;
 /// What the token program answers when the signer does not own the tokens.
-const TOKEN_OWNER_MISMATCH: u32 = 4;
+pub const TOKEN_OWNER_MISMATCH: u32 = 4;
 
 /// A pool with its keys.
 pub struct Operator {
@@ -98,13 +99,13 @@ impl World {
     }
 
     /// A key with stake tokens.
-    fn staker(&self, amount: u64) -> Keypair {
+    pub fn staker(&self, amount: u64) -> Keypair {
         let key = self.harness.key();
         self.harness.fund(&key.pubkey(), &self.stake_mint, amount);
         key
     }
 
-    fn tokens(&self, owner: &Keypair) -> u64 {
+    pub fn tokens(&self, owner: &Keypair) -> u64 {
         self.harness
             .balance(&token::associated(&owner.pubkey(), &self.stake_mint))
     }
@@ -117,7 +118,7 @@ impl World {
         self.harness.send(&[instruction], signers)
     }
 
-    fn payer(&self) -> Pubkey {
+    pub fn payer(&self) -> Pubkey {
         self.harness.payer.pubkey()
     }
 
@@ -153,7 +154,7 @@ impl World {
         self.send(self.delegate_instruction(owner, pool, amount), &[owner])
     }
 
-    fn request(
+    pub fn request(
         &self,
         owner: &Keypair,
         pool: &Pubkey,
@@ -169,7 +170,7 @@ impl World {
         client::withdraw(&owner.pubkey(), pool, &self.stake_mint, number)
     }
 
-    fn withdraw(
+    pub fn withdraw(
         &self,
         owner: &Keypair,
         pool: &Pubkey,
@@ -182,7 +183,7 @@ impl World {
         self.opt_in_to(&self.network, operator, allocation)
     }
 
-    fn opt_in_to(
+    pub fn opt_in_to(
         &self,
         network: &Pubkey,
         operator: &Operator,
@@ -193,30 +194,30 @@ impl World {
         self.send(instruction, &[key])
     }
 
-    fn opt_out(&self, operator: &Operator) -> Result<Execution, ClientError> {
+    pub fn opt_out(&self, operator: &Operator) -> Result<Execution, ClientError> {
         let key = &operator.operator;
         let instruction = client::opt_out(&self.network, &operator.pool, &key.pubkey());
         self.send(instruction, &[key])
     }
 
-    fn refresh(&self, pool: &Pubkey) -> Result<Execution, ClientError> {
+    pub fn refresh(&self, pool: &Pubkey) -> Result<Execution, ClientError> {
         self.send(client::refresh(&self.network, pool), &[])
     }
 
-    fn snapshot(&self, epoch: u64, pools: &[Pubkey]) -> Result<Execution, ClientError> {
+    pub fn snapshot(&self, epoch: u64, pools: &[Pubkey]) -> Result<Execution, ClientError> {
         let instruction = client::snapshot_committee(&self.payer(), &self.network, epoch, pools);
         self.send(instruction, &[])
     }
 
-    fn committee(&self, epoch: u64) -> Committee {
+    pub fn committee(&self, epoch: u64) -> Committee {
         self.harness.read(&client::committee(&self.network, epoch))
     }
 
-    fn roster(&self) -> Roster {
+    pub fn roster(&self) -> Roster {
         self.harness.read(&client::roster(&self.network))
     }
 
-    fn read_pool(&self, pool: &Pubkey) -> Pool {
+    pub fn read_pool(&self, pool: &Pubkey) -> Pool {
         self.harness.read(pool)
     }
 
@@ -272,7 +273,13 @@ fn network(
     let network = registry::network(&id);
     let instructions = [
         registry::create_network(&payer, &authority.pubkey(), &reward_mint, stake_mint, args),
-        client::create_roster(&payer, &authority.pubkey(), &network, roster_terms()),
+        client::create_roster(
+            &payer,
+            &authority.pubkey(),
+            &network,
+            stake_mint,
+            roster_terms(),
+        ),
     ];
     harness.send(&instructions, &[authority]).unwrap();
     (id, network)
@@ -287,11 +294,16 @@ fn terms(signer: &Pubkey) -> CreatePoolArgs {
     }
 }
 
+/// The probe may slash.
 fn roster_terms() -> RosterTerms {
+    let mut slashers = [Pubkey::default(); 4];
+    slashers[2] = slashing::slasher(&PROBE).0;
     RosterTerms {
-        slashers: [Pubkey::default(); 4],
+        slashers,
         slash_cap_bps: 5_000,
         minimum_allocation: MINIMUM,
+        bounty_bps: 3_000,
+        insurance_bps: 2_000,
     }
 }
 
@@ -880,7 +892,9 @@ fn a_pool_that_owes_more_than_it_has_pays_nobody() {
 fn create_roster_is_the_networks_authoritys_and_happens_once() {
     let world = World::new();
     let payer = world.payer();
-    let create = |by: &Pubkey, terms| client::create_roster(&payer, by, &world.network, terms);
+    let create = |by: &Pubkey, terms| {
+        client::create_roster(&payer, by, &world.network, &world.stake_mint, terms)
+    };
     let authority = &world.authority;
     assert_refused(
         world.send(create(&authority.pubkey(), roster_terms()), &[authority]),
@@ -893,6 +907,10 @@ fn create_roster_is_the_networks_authoritys_and_happens_once() {
         (roster.slash_cap_bps, roster.minimum_allocation),
         (5_000, MINIMUM)
     );
+    assert_eq!((roster.bounty_bps, roster.insurance_bps), (3_000, 2_000));
+    assert_eq!(roster.slashers, roster_terms().slashers);
+    assert_eq!(roster.bond_vault, client::bond_vault(&world.network));
+    assert_eq!(world.harness.balance(&roster.bond_vault), 0);
 }
 
 #[test]
@@ -930,7 +948,7 @@ fn create_roster_refuses_strangers_and_terms_out_of_bounds() {
     harness.send(&[create], &[&authority]).unwrap();
     let network = registry::network(&id);
     let open = |by: &Keypair, terms| {
-        let instruction = client::create_roster(&payer, &by.pubkey(), &network, terms);
+        let instruction = client::create_roster(&payer, &by.pubkey(), &network, &mint, terms);
         harness.send(&[instruction], &[by])
     };
     assert_refused(open(&thief, roster_terms()), E::NotNetworkAuthority);
@@ -946,7 +964,28 @@ fn create_roster_refuses_strangers_and_terms_out_of_bounds() {
         ..roster_terms()
     };
     assert_refused(open(&authority, terms), E::InvalidMinimum);
+    for (bounty_bps, insurance_bps) in [(5_001, 0), (5_000, 4_001), (1, u16::MAX)] {
+        let terms = RosterTerms {
+            bounty_bps,
+            insurance_bps,
+            ..roster_terms()
+        };
+        assert_refused(open(&authority, terms), E::InvalidShares);
+    }
+    let mut terms = roster_terms();
+    terms.slashers[3] = authority.pubkey();
+    assert_refused(open(&authority, terms), E::InvalidSlasher);
+    let other = harness.mint();
+    let foreign = client::create_roster(
+        &payer,
+        &authority.pubkey(),
+        &network,
+        &other,
+        roster_terms(),
+    );
+    assert_refused(harness.send(&[foreign], &[&authority]), E::WrongMint);
     harness.chain.airdrop(&client::roster(&network), 1);
+    harness.chain.airdrop(&client::bond_vault(&network), 1);
     open(&authority, roster_terms()).unwrap();
 }
 
@@ -1130,6 +1169,13 @@ fn refresh_takes_back_what_is_no_longer_staked() {
         [2, 3].map(|epoch| entry.allocation_at(epoch)),
         [MIN_SEED + STAKE, MIN_SEED + 500_000]
     );
+    // What cools down can still be slashed, and so it still counts.
+    assert_eq!(world.read_pool(&operator.pool).allocated, MIN_SEED + STAKE);
+    world.harness.advance(COOLDOWN);
+    world
+        .withdraw(&operator.operator, &operator.pool, 0)
+        .unwrap();
+    world.refresh(&operator.pool).unwrap();
     assert_eq!(
         world.read_pool(&operator.pool).allocated,
         MIN_SEED + 500_000

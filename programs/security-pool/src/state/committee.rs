@@ -95,7 +95,8 @@ impl Committee {
                 pools = rest;
                 let loader = AccountLoader::<Pool>::try_from(account)?;
                 let pool = loader.load()?;
-                self.push(slot.pool, pool.signer, weight(&pool, allocation, exposed))?;
+                let weight = weight(&pool, allocation, slot.counted, exposed);
+                self.push(slot.pool, pool.signer, weight)?;
             }
             self.drawn_slots += 1; // one of at most MAX_OPERATORS
         }
@@ -129,20 +130,15 @@ impl Committee {
 }
 
 /// What an allocation of `pool` weighs: no more than the stake that is still there, its share of what the pool's stake
-/// can back when allocations have come to exceed that, and nothing if the stake can leave before the evidence comes in,
-/// as when a network's evidence window was raised over the pool's cool-down.
-fn weight(pool: &Pool, allocation: u64, exposed: i64) -> u64 {
+/// can back when what the rosters count has come to exceed that, and nothing if the stake can leave before the evidence
+/// comes in, as when a network's evidence window was raised over the pool's cool-down.
+fn weight(pool: &Pool, allocation: u64, counted: u64, exposed: i64) -> u64 {
     if pool.cooldown <= exposed {
         return 0;
     }
-    let (allocated, backing) = (u128::from(pool.allocated), pool.backing());
-    let backed = if allocated > backing {
-        // Below the allocation, since backing is below allocated.
-        (u128::from(allocation) * backing / allocated) as u64
-    } else {
-        allocation
-    };
-    backed.min(pool.staked)
+    allocation
+        .min(pool.share_of_backing(counted))
+        .min(pool.staked)
 }
 
 /// Whether `signed` is two thirds of `total` or more. Nothing is two thirds of nothing.

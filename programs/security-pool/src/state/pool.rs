@@ -47,23 +47,15 @@ pub struct Pool {
     pub cooling_generation: u64,
     /// Base units slashed beyond an epoch's cap, taken in the next.
     pub locked_excess: u64,
-    /// Base units that reporters have earned.
-    pub bounties: u64,
     /// Base units set aside for those who were harmed.
     pub insurance: u64,
-    /// Base units of the operator's device bonds.
-    pub device_bonds: u64,
     /// What the rosters count of this pool, summed over networks, base units.
     pub allocated: u64,
     /// Seconds between request and withdrawal.
     pub cooldown: i64,
-    /// Base units ever slashed.
+    /// Base units that the shares have ever lost to slashes.
     pub slashed_total: u64,
-    /// The epoch that `slashed_in_epoch` is of.
-    pub slash_epoch: u64,
-    /// Base units slashed in that epoch.
-    pub slashed_in_epoch: u64,
-    pub reserved: [u8; 256],
+    pub reserved: [u8; 288],
 }
 
 /// What a new pool is made of.
@@ -172,9 +164,76 @@ impl Pool {
         Ok(paid)
     }
 
-    /// How much the rosters may count of this pool altogether: stake × leverage, in base units.
+    /// Takes `amount` (base units) from what is staked and what cools down, in proportion, and returns what was taken:
+    /// no more than there is. Whatever rounds goes to what cools down, so that no cooled share is ever worth less than the
+    /// stake that it came from. Cooling shares that are left without worth end with their generation.
+    pub fn slash(&mut self, amount: u64) -> Result<u64> {
+        let there = self.slashable();
+        let lost = u64::try_from(there).map_or(amount, |there| there.min(amount));
+        // Both quotients are below the pots they come from, since `lost` is no more than both together.
+        let of_cooling = (u128::from(lost) * u128::from(self.cooling))
+            .checked_div(there)
+            .unwrap_or(0) as u64;
+        self.cooling -= of_cooling;
+        self.staked -= lost - of_cooling;
+        if self.cooling == 0 && self.cooling_shares > 0 {
+            self.cooling_shares = 0;
+            self.cooling_generation = add(self.cooling_generation, 1)?;
+        }
+        self.slashed_total = add(self.slashed_total, lost)?;
+        Ok(lost)
+    }
+
+    /// Locks what a slash took beyond the cap (base units), until it is collected.
+    pub fn lock(&mut self, excess: u64) -> Result<()> {
+        self.locked_excess = add(self.locked_excess, excess)?;
+        Ok(())
+    }
+
+    /// Unlocks what is collected of the excess (base units).
+    pub fn unlock(&mut self, excess: u64) -> Result<()> {
+        self.locked_excess = subtract(self.locked_excess, excess)?;
+        Ok(())
+    }
+
+    /// Sets `amount` (base units) aside for those who were harmed.
+    pub fn insure(&mut self, amount: u64) -> Result<()> {
+        self.insurance = add(self.insurance, amount)?;
+        Ok(())
+    }
+
+    /// Gives out what was set aside (base units).
+    pub fn pay_insurance(&mut self, amount: u64) -> Result<()> {
+        self.insurance = subtract(self.insurance, amount)?;
+        Ok(())
+    }
+
+    /// What can be slashed: what is staked and what cools down, base units.
+    pub fn slashable(&self) -> u128 {
+        u128::from(self.staked) + u128::from(self.cooling)
+    }
+
+    /// How much the rosters may allocate of this pool altogether: stake × leverage, in base units.
     pub fn backing(&self) -> u128 {
         u128::from(self.staked) * u128::from(self.leverage_bps) / u128::from(FULL_BPS)
+    }
+
+    /// How much the rosters may count of this pool altogether: as [`Self::backing`], with what cools down, since that can
+    /// still be slashed.
+    pub fn countable(&self) -> u128 {
+        // Below 2^65 × 2^32.
+        self.slashable() * u128::from(self.leverage_bps) / u128::from(FULL_BPS)
+    }
+
+    /// The part of [`Self::backing`] that falls to an entry that counts `counted` of this pool: all that it counts, until
+    /// the rosters count more than that.
+    pub fn share_of_backing(&self, counted: u64) -> u64 {
+        let (allocated, backing) = (u128::from(self.allocated), self.backing());
+        if allocated <= backing {
+            return counted;
+        }
+        // No more than `counted`, since backing is below allocated.
+        (u128::from(counted) * backing / allocated) as u64
     }
 
     /// Checks what must hold after each instruction that moves money: the vault covers what the pool owes, the seed's
@@ -184,9 +243,7 @@ impl Pool {
             self.staked,
             self.cooling,
             self.locked_excess,
-            self.bounties,
             self.insurance,
-            self.device_bonds,
         ]
         .into_iter()
         .map(u128::from)
@@ -223,4 +280,12 @@ impl Pool {
         self.cooling = worth;
         self.cooling_shares = shares;
     }
+}
+
+fn add(a: u64, b: u64) -> Result<u64> {
+    a.checked_add(b).ok_or_else(|| error!(PoolError::Overflow))
+}
+
+fn subtract(a: u64, b: u64) -> Result<u64> {
+    a.checked_sub(b).ok_or_else(|| error!(PoolError::Overflow))
 }

@@ -7,6 +7,10 @@ use device_registry::state::Network;
 pub const MAX_OPERATORS: usize = 64;
 /// Program authorities that may slash a network's operators, at most.
 pub const MAX_SLASHERS: usize = 4;
+/// Largest share of a slash that its reporter gets, basis points.
+pub const MAX_BOUNTY_BPS: u16 = 5_000;
+/// Largest share of a slash that is paid to anybody, basis points: the rest is burned, so that who slashes himself loses.
+pub const MAX_PAID_BPS: u16 = 9_000;
 
 /// An operator on a roster: its allocation now and next, and how much of its pool the roster counts. Default: free.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,6 +31,65 @@ pub struct RosterEntry {
     pub release_at: i64,
     /// When the pool opted in, unix seconds.
     pub opted_at: i64,
+    /// Base units that the cap leaves to be taken until `cap_renewed_at`.
+    pub cap_left: u64,
+    /// When the epoch of the last slash ends and the cap is renewed, unix seconds; 0 if nothing was ever slashed.
+    pub cap_renewed_at: i64,
+}
+
+/// What a slash does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slash {
+    /// What the shares lose, base units.
+    pub amount: u64,
+    /// How much of it is beyond the epoch's cap and stays locked, base units.
+    pub excess: u64,
+}
+
+/// How something that was slashed is divided, base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// To who reported it.
+    pub bounty: u64,
+    /// For those who were harmed.
+    pub insurance: u64,
+    /// The rest.
+    pub burned: u64,
+}
+
+impl Split {
+    /// Divides `amount`: floors for the shares, the rest is burned.
+    pub fn new(amount: u64, bounty_bps: u16, insurance_bps: u16) -> Result<Self> {
+        let share = |bps: u16| {
+            u64::try_from(u128::from(amount) * u128::from(bps) / u128::from(FULL_BPS))
+                .map_err(|_| error!(PoolError::Overflow))
+        };
+        let (bounty, insurance) = (share(bounty_bps)?, share(insurance_bps)?);
+        let burned = amount
+            .checked_sub(bounty)
+            .and_then(|rest| rest.checked_sub(insurance))
+            .ok_or_else(|| error!(PoolError::Overflow))?;
+        Ok(Self {
+            bounty,
+            insurance,
+            burned,
+        })
+    }
+}
+
+/// The terms of a roster, which never change.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RosterTerms {
+    /// Program authorities that may slash; the default key is none.
+    pub slashers: [Pubkey; MAX_SLASHERS],
+    /// How much of a pool's stake can be taken in an epoch, in basis points.
+    pub slash_cap_bps: u32,
+    /// Smallest allocation, base units.
+    pub minimum_allocation: u64,
+    /// What a reporter gets of what is slashed, in basis points.
+    pub bounty_bps: u16,
+    /// What of it is set aside for those who were harmed, in basis points.
+    pub insurance_bps: u16,
 }
 
 /// The present moment of a network, as a roster needs it.
@@ -78,6 +141,32 @@ impl RosterEntry {
         }
     }
 
+    /// What can be slashed of the pool here, base units: what is counted, but for what is past its release and only not
+    /// refreshed.
+    pub fn at_stake(&self, moment: Moment) -> u64 {
+        if self.release_at != 0 && moment.now >= self.release_at {
+            self.counted
+                .min(self.allocation_at(moment.epoch).max(self.next))
+        } else {
+            self.counted
+        }
+    }
+
+    /// Takes up to `wanted` (base units) of what the cap leaves in this epoch, and returns what it took. The cap is a part
+    /// of what the pool has when something is first taken in an epoch, what is locked included.
+    fn take(&mut self, wanted: u64, cap_bps: u32, pool: &Pool, moment: Moment) -> Result<u64> {
+        if moment.now >= self.cap_renewed_at {
+            let there = pool.slashable() + u128::from(pool.locked_excess);
+            self.cap_left =
+                u64::try_from((there * u128::from(cap_bps)).div_ceil(u128::from(FULL_BPS)))
+                    .map_err(|_| error!(PoolError::Overflow))?;
+            self.cap_renewed_at = moment.next_epoch_start;
+        }
+        let taken = wanted.min(self.cap_left);
+        self.cap_left -= taken;
+        Ok(taken)
+    }
+
     /// Changes the allocation from a coming epoch on: the next if it falls, the one after, so that a full epoch lies
     /// between, if it rises. What falls stays counted for a cool-down after the last epoch in which it had weight.
     fn change(&mut self, allocation: u64, moment: Moment, cooldown: i64) -> Result<()> {
@@ -115,14 +204,21 @@ pub struct Roster {
     pub network: Pubkey,
     /// Program authorities that may slash; who opts in accepts them. The default key is none.
     pub slashers: [Pubkey; MAX_SLASHERS],
-    /// How much of a pool's stake can be slashed in an epoch, in basis points.
+    /// How much of a pool's stake can be taken in an epoch, in basis points.
     pub slash_cap_bps: u32,
-    pub _pad2: u32,
+    /// What a reporter gets of what is slashed, in basis points.
+    pub bounty_bps: u16,
+    /// What of it is set aside for those who were harmed, in basis points; the rest is burned.
+    pub insurance_bps: u16,
     /// Smallest allocation, base units: a seat has a price, so that nobody fills the roster with empty pools.
     pub minimum_allocation: u64,
+    /// The token account that holds the bonds of the network's owners, owned by the roster.
+    pub bond_vault: Pubkey,
+    /// All bonds together, base units.
+    pub bonded: u64,
     /// The operators, by slot.
     pub entries: [RosterEntry; MAX_OPERATORS],
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 88],
 }
 
 impl Roster {
@@ -134,10 +230,30 @@ impl Roster {
         &mut self,
         bump: u8,
         network: Pubkey,
-        slashers: [Pubkey; MAX_SLASHERS],
-        slash_cap_bps: u32,
-        minimum_allocation: u64,
+        bond_vault: Pubkey,
+        terms: RosterTerms,
     ) -> Result<()> {
+        let RosterTerms {
+            slashers,
+            slash_cap_bps,
+            minimum_allocation,
+            bounty_bps,
+            insurance_bps,
+        } = terms;
+        // A key's address lies on the curve, a program's never does.
+        require!(
+            slashers
+                .iter()
+                .all(|slasher| *slasher == Pubkey::default() || !slasher.is_on_curve()),
+            PoolError::InvalidSlasher
+        );
+        require!(
+            bounty_bps <= MAX_BOUNTY_BPS
+                && bounty_bps
+                    .checked_add(insurance_bps)
+                    .is_some_and(|paid| paid <= MAX_PAID_BPS),
+            PoolError::InvalidShares
+        );
         require!(
             (1..=FULL_BPS).contains(&slash_cap_bps),
             PoolError::InvalidSlashCap
@@ -149,6 +265,98 @@ impl Roster {
         self.slashers = slashers;
         self.slash_cap_bps = slash_cap_bps;
         self.minimum_allocation = minimum_allocation;
+        self.bounty_bps = bounty_bps;
+        self.insurance_bps = insurance_bps;
+        self.bond_vault = bond_vault;
+        Ok(())
+    }
+
+    /// Whether a program address may slash here.
+    pub fn is_slasher(&self, key: &Pubkey) -> bool {
+        *key != Pubkey::default() && self.slashers.contains(key)
+    }
+
+    /// Slashes `severity_bps` of what a pool has at stake here. What the epoch's cap does not let out is locked in the
+    /// pool; the shares lose it at once all the same, so that nobody gets away before the next epoch.
+    pub fn slash(
+        &mut self,
+        key: &Pubkey,
+        pool: &mut Pool,
+        severity_bps: u16,
+        moment: Moment,
+    ) -> Result<Slash> {
+        let severity = u32::from(severity_bps);
+        require!(
+            (1..=FULL_BPS).contains(&severity),
+            PoolError::InvalidSeverity
+        );
+        let cap_bps = self.slash_cap_bps;
+        let entry = self.entry_mut(key)?;
+        let at_stake = entry.at_stake(moment);
+        require!(at_stake > 0, PoolError::NothingAtStake);
+        // No more than `at_stake`, and not nothing.
+        let wanted = (u128::from(at_stake) * u128::from(severity)).div_ceil(FULL_BPS.into()) as u64;
+        let most = u64::try_from(pool.slashable()).map_or(wanted, |there| there.min(wanted));
+        let taken = entry.take(most, cap_bps, pool, moment)?;
+        let amount = pool.slash(wanted)?;
+        let excess = amount
+            .checked_sub(taken)
+            .ok_or_else(|| error!(PoolError::Overflow))?;
+        pool.lock(excess)?;
+        Ok(Slash { amount, excess })
+    }
+
+    /// Unlocks up to `excess` (base units) of what an earlier slash locked in a pool, as far as this epoch's cap goes, and
+    /// returns how much. For a pool that has left the roster there is no cap any more.
+    pub fn collect(
+        &mut self,
+        key: &Pubkey,
+        pool: &mut Pool,
+        excess: u64,
+        moment: Moment,
+    ) -> Result<u64> {
+        require!(excess > 0, PoolError::NothingDue);
+        let cap_bps = self.slash_cap_bps;
+        let taken = match self.entry_mut(key) {
+            Ok(entry) => entry.take(excess, cap_bps, pool, moment)?,
+            Err(_) => excess,
+        };
+        require!(taken > 0, PoolError::CapReached);
+        pool.unlock(taken)?;
+        Ok(taken)
+    }
+
+    /// How `amount` of a slashed pool is divided.
+    pub fn split(&self, amount: u64) -> Result<Split> {
+        Split::new(amount, self.bounty_bps, self.insurance_bps)
+    }
+
+    /// How `amount` of a slashed bond is divided. Nothing is set aside: what one device did harms nobody by a sum of money.
+    pub fn split_bond(&self, amount: u64) -> Result<Split> {
+        Split::new(amount, self.bounty_bps, 0)
+    }
+
+    /// Counts `amount` (base units) that came into the bonds.
+    pub fn bond(&mut self, amount: u64) -> Result<()> {
+        self.bonded = self
+            .bonded
+            .checked_add(amount)
+            .ok_or_else(|| error!(PoolError::Overflow))?;
+        Ok(())
+    }
+
+    /// Counts `amount` (base units) that went out of the bonds.
+    pub fn unbond(&mut self, amount: u64) -> Result<()> {
+        self.bonded = self
+            .bonded
+            .checked_sub(amount)
+            .ok_or_else(|| error!(PoolError::Overflow))?;
+        Ok(())
+    }
+
+    /// Checks what must hold after each instruction that moves bonds: their vault covers all of them.
+    pub fn invariant(&self, bond_vault_amount: u64) -> Result<()> {
+        require!(bond_vault_amount >= self.bonded, PoolError::Insolvent);
         Ok(())
     }
 
@@ -224,7 +432,7 @@ impl Roster {
 
     /// Brings a pool's entry up to date, and returns it: releases what has cooled down, frees the slot of one who left,
     /// and takes back, from the next epoch on, what the pool has no stake for any more. An allocation that falls below
-    /// the minimum ends.
+    /// the minimum ends. What cools down stays counted until it is paid: it can be slashed for what was done with it.
     pub fn refresh(
         &mut self,
         key: &Pubkey,
@@ -242,11 +450,11 @@ impl Roster {
             uncount(entry, pool, released)?;
             entry.release_at = 0;
         }
-        let excess = u128::from(pool.allocated).saturating_sub(pool.backing());
+        let excess = u128::from(pool.allocated).saturating_sub(pool.countable());
         let taken_back =
             u64::try_from(excess).map_or(entry.counted, |excess| excess.min(entry.counted));
         uncount(entry, pool, taken_back)?;
-        let most = entry.counted.min(pool.staked);
+        let most = pool.share_of_backing(entry.counted).min(pool.staked);
         if entry.next > most {
             let allocation = if most < minimum { 0 } else { most };
             entry.change(allocation, moment, pool.cooldown)?;

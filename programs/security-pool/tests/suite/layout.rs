@@ -1,5 +1,6 @@
 use security_pool::state::{
-    Committee, CommitteeEntry, Delegation, Pool, Roster, RosterEntry, Withdrawal,
+    Bond, Checkpoint, Committee, CommitteeEntry, Delegation, Pool, Report, Roster, RosterEntry,
+    Withdrawal,
 };
 use std::mem::{offset_of, size_of};
 
@@ -22,8 +23,7 @@ fn pool() {
         version: 1, bump: 1, vault_bump: 1, _pad: 1, leverage_bps: 4,
         creator: 32, operator: 32, pending_operator: 32, signer: 32, stake_mint: 32, vault: 32,
         shares: 8, staked: 8, cooling: 8, cooling_shares: 8, cooling_generation: 8,
-        locked_excess: 8, bounties: 8, insurance: 8, device_bonds: 8, allocated: 8, cooldown: 8,
-        slashed_total: 8, slash_epoch: 8, slashed_in_epoch: 8, reserved: 256,
+        locked_excess: 8, insurance: 8, allocated: 8, cooldown: 8, slashed_total: 8, reserved: 288,
     ]);
 }
 
@@ -44,12 +44,31 @@ fn withdrawal() {
 
 #[test]
 fn roster() {
-    assert_layout!(RosterEntry, 80, [
+    assert_layout!(RosterEntry, 96, [
         pool: 32, current: 8, next: 8, effective_epoch: 8, counted: 8, release_at: 8, opted_at: 8,
+        cap_left: 8, cap_renewed_at: 8,
     ]);
-    assert_layout!(Roster, 5_432, [
+    assert_layout!(Roster, 6_456, [
         version: 1, bump: 1, _pad: 2, count: 4, network: 32, slashers: 128, slash_cap_bps: 4,
-        _pad2: 4, minimum_allocation: 8, entries: 64 * 80, reserved: 128,
+        bounty_bps: 2, insurance_bps: 2, minimum_allocation: 8, bond_vault: 32, bonded: 8,
+        entries: 64 * 96, reserved: 88,
+    ]);
+}
+
+#[test]
+fn report() {
+    assert_layout!(Report, 296, [
+        version: 1, bump: 1, kind: 1, _pad: 5, network: 32, slasher: 32, offence: 32, source: 32,
+        destination: 32, payer: 32, amount: 8, excess: 8, insurance: 8, reported_at: 8, reserved: 64,
+    ]);
+}
+
+#[test]
+fn bond() {
+    assert_layout!(Checkpoint, 16, [epoch: 8, amount: 8]);
+    assert_layout!(Bond, 296, [
+        version: 1, bump: 1, _pad: 2, checkpoint_count: 4, network: 32, owner: 32, amount: 8,
+        cooling: 8, releases_at: 8, slashed_total: 8, checkpoints: 8 * 16, reserved: 64,
     ]);
 }
 
@@ -71,6 +90,8 @@ fn every_account_can_be_made_by_one_instruction() {
         Withdrawal::SPACE,
         Roster::SPACE,
         Committee::SPACE,
+        Report::SPACE,
+        Bond::SPACE,
     ] {
         assert!(space <= LARGEST);
     }

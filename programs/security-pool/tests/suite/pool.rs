@@ -70,12 +70,10 @@ fn the_invariant_compares_all_that_is_owed_with_the_vault() {
     let mut pool = open(TERMS).unwrap();
     assert!(pool.invariant(MIN_SEED).is_ok());
     assert!(pool.invariant(MIN_SEED - 1).is_err());
-    let owed: [fn(&mut Pool) -> &mut u64; 5] = [
+    let owed: [fn(&mut Pool) -> &mut u64; 3] = [
         |pool| &mut pool.cooling,
         |pool| &mut pool.locked_excess,
-        |pool| &mut pool.bounties,
         |pool| &mut pool.insurance,
-        |pool| &mut pool.device_bonds,
     ];
     pool.cooling_shares = 1;
     for (owing, field) in (1..).zip(owed) {
@@ -93,7 +91,8 @@ fn slashed_cooling_shares_are_worth_what_is_left() {
     let shares = pool.delegate(1_000_000).unwrap();
     let request = pool.request(shares, 0).unwrap();
     assert_eq!((request.amount, request.available_at), (1_000_000, 100));
-    pool.cooling = 400_000;
+    assert_eq!(pool.slash(1_200_000).unwrap(), 1_200_000);
+    assert_eq!((pool.staked, pool.cooling), (400_000, 400_000));
     assert_eq!(
         pool.pay(request.cooling_shares, request.generation)
             .unwrap(),
@@ -107,10 +106,11 @@ fn cooling_shares_of_an_earlier_generation_are_worth_nothing() {
     let mut pool = open(TERMS).unwrap();
     let shares = pool.delegate(2_000_000).unwrap();
     let lost = pool.request(shares / 2, 0).unwrap();
-    // As a slash that takes all that cools down leaves it
-    pool.cooling = 0;
-    pool.cooling_shares = 0;
-    pool.cooling_generation += 1;
+    assert_eq!(pool.slash(u64::MAX).unwrap(), 3_000_000);
+    assert_eq!((pool.staked, pool.cooling, pool.cooling_shares), (0, 0, 0));
+    assert!(pool.request(shares / 2, 0).is_err());
+    // As nobody can leave it: a pool without stake takes none.
+    pool.staked = pool.shares;
     let kept = pool.request(shares / 2, 0).unwrap();
     assert_eq!(pool.pay(lost.cooling_shares, lost.generation).unwrap(), 0);
     assert_eq!(
@@ -145,19 +145,17 @@ proptest! {
                     let request = requests.swap_remove(holder % requests.len());
                     vault -= pool.pay(request.cooling_shares, request.generation).unwrap();
                 },
-                // A slash takes the same part of what is staked and what cools down.
-                _ => {
-                    let taken = [pool.staked / 10, pool.cooling / 10];
-                    pool.staked -= taken[0];
-                    pool.cooling -= taken[1];
-                    vault -= taken[0] + taken[1];
-                }
+                _ => vault -= pool.slash(size).unwrap(),
             }
             prop_assert!(pool.invariant(vault).is_ok());
             prop_assert_eq!(vault, pool.staked + pool.cooling);
             prop_assert_eq!(shares.iter().sum::<u64>() + MIN_SEED, pool.shares);
             prop_assert_eq!(
-                requests.iter().map(|request| request.cooling_shares).sum::<u64>(),
+                requests
+                    .iter()
+                    .filter(|request| request.generation == pool.cooling_generation)
+                    .map(|request| request.cooling_shares)
+                    .sum::<u64>(),
                 pool.cooling_shares
             );
         }
@@ -175,6 +173,8 @@ proptest! {
         let _ = pool.delegate(amount);
         let _ = pool.request(amount, now);
         let _ = pool.pay(amount, 0);
+        let _ = pool.slash(amount);
+        let _ = pool.lock(amount);
         let _ = pool.invariant(amount);
     }
 

@@ -2,14 +2,16 @@ use anchor_lang::prelude::Pubkey;
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 use security_pool::error::PoolError;
-use security_pool::state::{Moment, Pool, PoolTerms, Roster, RosterEntry, MAX_OPERATORS};
+use security_pool::state::{
+    Moment, Pool, PoolTerms, Roster, RosterEntry, RosterTerms, MAX_OPERATORS,
+};
 use std::collections::HashMap;
 
-const EPOCH: i64 = 100;
-const COOLDOWN: i64 = 250;
+pub const EPOCH: i64 = 100;
+pub const COOLDOWN: i64 = 250;
 const MINIMUM: u64 = 1_000;
 
-fn moment(now: i64) -> Moment {
+pub fn moment(now: i64) -> Moment {
     let epoch = now / EPOCH;
     Moment {
         now,
@@ -19,7 +21,7 @@ fn moment(now: i64) -> Moment {
     }
 }
 
-fn pool(stake: u64, leverage_bps: u32) -> Pool {
+pub fn pool(stake: u64, leverage_bps: u32) -> Pool {
     let mut pool = Pool::zeroed();
     pool.open(
         255,
@@ -38,22 +40,27 @@ fn pool(stake: u64, leverage_bps: u32) -> Pool {
     pool
 }
 
-fn roster() -> Box<Roster> {
+pub fn roster() -> Box<Roster> {
     let mut roster = Box::new(Roster::zeroed());
     roster
         .open(
             255,
             Pubkey::new_unique(),
-            [Pubkey::default(); 4],
-            10_000,
-            MINIMUM,
+            Pubkey::new_unique(),
+            RosterTerms {
+                slashers: [Pubkey::default(); 4],
+                slash_cap_bps: 5_000,
+                minimum_allocation: MINIMUM,
+                bounty_bps: 3_000,
+                insurance_bps: 2_000,
+            },
         )
         .unwrap();
     roster
 }
 
 #[track_caller]
-fn assert_refused<T>(result: anchor_lang::Result<T>, error: PoolError) {
+pub fn assert_refused<T>(result: anchor_lang::Result<T>, error: PoolError) {
     match result {
         Err(anchor_lang::error::Error::AnchorError(refusal)) => {
             assert_eq!(refusal.error_code_number, u32::from(error));
@@ -221,7 +228,7 @@ enum Step {
     Refresh,
     Delegate(u64),
     Request(u64),
-    Slash(u8),
+    Slash(u16),
     Wait(i64),
 }
 
@@ -232,7 +239,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, usize, Step)>> {
         3 => Just(Step::Refresh),
         1 => (1..=2_000_000u64).prop_map(Step::Delegate),
         1 => (1..=2_000_000u64).prop_map(Step::Request),
-        1 => (1..=100u8).prop_map(Step::Slash),
+        1 => (1..=10_000u16).prop_map(Step::Slash),
         3 => (1..=2 * EPOCH).prop_map(Step::Wait),
     ];
     prop::collection::vec((0..2usize, 0..3usize, step), 1..120)
@@ -274,10 +281,7 @@ proptest! {
                     let part = size.min(shares[p]);
                     tried_pool.request(part, now).map(|_| shares[p] -= part).is_ok()
                 }
-                Step::Slash(percent) => {
-                    tried_pool.staked -= (u128::from(tried_pool.staked) * u128::from(percent) / 100) as u64;
-                    true
-                }
+                Step::Slash(severity) => tried_roster.slash(key, &mut tried_pool, severity, at).is_ok(),
                 Step::Wait(seconds) => {
                     now += seconds;
                     true
@@ -346,7 +350,7 @@ proptest! {
             for roster in &mut rosters {
                 let _ = roster.refresh(key, pool, moment(now));
             }
-            prop_assert!(u128::from(pool.allocated) <= pool.backing());
+            prop_assert!(u128::from(pool.allocated) <= pool.countable());
         }
     }
 }

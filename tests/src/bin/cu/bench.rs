@@ -19,10 +19,7 @@ use std::collections::BTreeSet;
 use std::iter::Sum;
 use std::ops::Add;
 use std::path::{Path, PathBuf};
-use tests::{Harness, LAMPORTS, START};
-
-/// Where the probe is deployed.
-const PROBE: Pubkey = Pubkey::new_from_array([80; 32]);
+use tests::{Harness, LAMPORTS, PROBE, START};
 
 /// What an instruction cost in a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -174,6 +171,15 @@ impl Bench {
 
     /// Runs a transaction; what it cost.
     pub fn run(&self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Cost> {
+        self.execute(instructions, signers).map(|(cost, _)| cost)
+    }
+
+    /// Runs a transaction; what it cost, and its logs.
+    fn execute(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<(Cost, Vec<String>)> {
         let named: BTreeSet<Pubkey> = instructions
             .iter()
             .flat_map(|instruction| &instruction.accounts)
@@ -200,7 +206,7 @@ impl Bench {
                 cost.rent += self.harness.chain.rent(account.data.len())?;
             }
         }
-        Ok(cost)
+        Ok((cost, execution.logs))
     }
 
     /// Runs a transaction that `payer` pays for; the lamports that it has less thereafter.
@@ -240,32 +246,41 @@ impl Bench {
         data: &[u8],
         accounts: &[Pubkey],
     ) -> Result<()> {
-        let nothing = self.probe(probe::NOTHING, &[], &[])?;
-        let cu = self.probe(probe, data, accounts)? - nothing;
-        self.record(
-            instruction,
-            case,
-            Cost {
-                cu,
-                ..Cost::default()
-            },
-        );
-        Ok(())
-    }
-
-    /// Compute units between the two marks that the probe logs.
-    fn probe(&self, case: u8, data: &[u8], accounts: &[Pubkey]) -> Result<u64> {
         let call = Instruction {
             program_id: PROBE,
             accounts: accounts
                 .iter()
                 .map(|key| AccountMeta::new_readonly(*key, false))
                 .collect(),
-            data: [&[case], data].concat(),
+            data: [&[probe], data].concat(),
         };
-        let execution = self.harness.send(&[call], &[])?;
-        let marks: Vec<u64> = execution
-            .logs
+        self.measure_probe(instruction, case, call)
+    }
+
+    /// Runs the probe by `call`, and records what the call within it cost.
+    pub fn measure_probe(
+        &self,
+        instruction: &'static str,
+        case: &'static str,
+        call: Instruction,
+    ) -> Result<()> {
+        let nothing = self.probe(Instruction {
+            program_id: PROBE,
+            accounts: Vec::new(),
+            data: vec![probe::NOTHING],
+        })?;
+        let mut cost = self
+            .probe(call)
+            .with_context(|| format!("{instruction} of {}", self.program))?;
+        cost.cu -= nothing.cu;
+        self.record(instruction, case, cost);
+        Ok(())
+    }
+
+    /// What a run of the probe cost: compute units between the two marks that it logs.
+    fn probe(&self, call: Instruction) -> Result<Cost> {
+        let (cost, logs) = self.execute(&[call], &[])?;
+        let marks: Vec<u64> = logs
             .iter()
             .filter_map(|line| {
                 let left = line.strip_prefix("Program consumption: ")?;
@@ -273,7 +288,10 @@ impl Bench {
             })
             .collect();
         match marks[..] {
-            [before, after] => Ok(before - after),
+            [before, after] => Ok(Cost {
+                cu: before - after,
+                ..cost
+            }),
             _ => bail!("the probe's log has {} marks", marks.len()),
         }
     }

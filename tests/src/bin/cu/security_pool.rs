@@ -2,15 +2,17 @@
 
 use crate::bench::{Bench, Cost};
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::system_program;
 use anyhow::Result;
 use bytemuck::Zeroable;
 use device_registry::state::{Network, Parameters};
-use fieldproof_client::security_pool::{self as client, RosterTerms, POOLS_PER_SNAPSHOT};
+use fieldproof_client::security_pool::{self as client, POOLS_PER_SNAPSHOT};
+use fieldproof_client::token::TOKEN_PROGRAM;
 use security_pool::instructions::CreatePoolArgs;
-use security_pool::state::{Roster, MAX_OPERATORS, MIN_SEED};
+use security_pool::state::{Roster, RosterTerms, MAX_OPERATORS, MIN_SEED};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use tests::START;
+use tests::{by_probe, PROBE, START};
 
 /// Seconds of an epoch.
 const EPOCH: i64 = 1_000;
@@ -40,18 +42,24 @@ pub fn measure(bench: &Bench) -> Result<()> {
             ..Network::zeroed()
         },
     )?;
+    let mut slashers = client::slashers();
+    slashers[3] = slashing::slasher(&PROBE).0;
     let terms = RosterTerms {
-        slashers: [Pubkey::default(); 4],
+        slashers,
         slash_cap_bps: 5_000,
         minimum_allocation: STAKE / 10,
+        bounty_bps: 3_000,
+        insurance_bps: 3_000,
     };
-    let open = client::create_roster(&bench.payer(), &authority.pubkey(), &network, terms);
+    let key = authority.pubkey();
+    let open = client::create_roster(&bench.payer(), &key, &network, &stake_mint, terms);
     bench.measure("create_roster", "", &[open], &[&authority])?;
 
     let market = Market {
         bench,
         network,
         stake_mint,
+        authority: &authority,
     };
     for _ in 1..MAX_OPERATORS {
         let operator = market.operator()?;
@@ -73,6 +81,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     market.snapshot()?;
     let refresh = || client::refresh(&network, &last.pool);
     bench.measure("refresh", "the last of 64 slots", &[refresh()], &[])?;
+    market.judge(&last)?;
 
     let owner = last.key.pubkey();
     let request = client::request_withdrawal(&bench.payer(), &owner, &last.pool, 0, STAKE);
@@ -97,6 +106,7 @@ struct Market<'a> {
     bench: &'a Bench,
     network: Pubkey,
     stake_mint: Pubkey,
+    authority: &'a Keypair,
 }
 
 impl Market<'_> {
@@ -155,6 +165,72 @@ impl Market<'_> {
     fn enter(&self, epoch: u64) {
         let chain = &self.bench.harness.chain;
         chain.set_time(START + epoch as i64 * EPOCH);
+    }
+
+    /// Slashes an operator and a bond as programs do, by CPI, and does what follows.
+    fn judge(&self, operator: &Operator) -> Result<()> {
+        let Self {
+            bench,
+            network,
+            stake_mint,
+            authority,
+        } = self;
+        let (owner, payer) = (bench.key(), bench.payer());
+        let harness = &bench.harness;
+        harness.fund(&owner.pubkey(), stake_mint, 2 * STAKE);
+        let bounty = harness.fund(&payer, stake_mint, 0);
+        let post = || client::post_bond(&payer, &owner.pubkey(), network, stake_mint, STAKE);
+        bench.measure("post_bond", "the owner's first", &[post()], &[&owner])?;
+        bench.measure("post_bond", "", &[post()], &[&owner])?;
+        let request = client::request_bond(network, &owner.pubkey(), STAKE / 2);
+        bench.measure("request_bond", "", &[request], &[&owner])?;
+
+        let slasher = slashing::slasher(&PROBE).0;
+        let roster = client::roster(network);
+        let call = |offence: [u8; 32], severity_bps, bond: bool| {
+            let report = client::report(&slasher, &offence);
+            let (source, vault) = if bond {
+                (
+                    client::bond(network, &owner.pubkey()),
+                    client::bond_vault(network),
+                )
+            } else {
+                (operator.pool, client::vault(&operator.pool))
+            };
+            let keys = [
+                &slasher,
+                network,
+                &roster,
+                &source,
+                &vault,
+                stake_mint,
+                &report,
+                &bounty,
+                &payer,
+                &TOKEN_PROGRAM,
+                &system_program::ID,
+            ];
+            let call = if bond {
+                slashing::slash_bond_instruction(keys, &offence, &owner.pubkey().to_bytes(), STAKE)
+            } else {
+                slashing::slash_instruction(keys, &offence, severity_bps)
+            };
+            by_probe(&PROBE, call)
+        };
+        let case = "by CPI; the last of 64 slots";
+        bench.measure_probe("slash", case, call([0; 32], 5_000, false))?;
+        let case = "by CPI; the last of 64 slots, a part beyond the cap";
+        bench.measure_probe("slash", case, call([1; 32], 10_000, false))?;
+        bench.measure_probe("slash_bond", "by CPI", call([2; 32], 0, true))?;
+        let report = client::report(&slasher, &[1; 32]);
+        let (key, pool) = (authority.pubkey(), &operator.pool);
+        let pay = client::pay_insurance(network, &key, pool, stake_mint, &report, &bounty);
+        bench.measure("pay_insurance", "", &[pay], &[authority])?;
+        harness.advance(2 * EPOCH);
+        let withdraw = client::withdraw_bond(network, &owner.pubkey(), stake_mint);
+        bench.measure("withdraw_bond", "", &[withdraw], &[&owner])?;
+        let collect = client::collect_excess(network, pool, stake_mint, &report, &bounty);
+        bench.measure("collect_excess", "", &[collect], &[])
     }
 
     /// Draws the committee of 64, which takes two transactions.

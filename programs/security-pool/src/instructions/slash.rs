@@ -1,0 +1,109 @@
+use crate::error::PoolError;
+use crate::events::{Divided, Slashed};
+use crate::seeds;
+use crate::state::{Moment, Pool, Report, Reported, Roster, SourceKind};
+use crate::vault::Outflow;
+use anchor_lang::prelude::*;
+use anchor_spl::token::{Mint, Token, TokenAccount};
+use device_registry::state::Network;
+
+/// Accounts of `slash`. Their order is that of the crate `slashing`, by which programs call this.
+#[derive(Accounts)]
+#[instruction(offence: [u8; 32])]
+pub struct Slash<'info> {
+    /// Address of the program that found the offence.
+    pub slasher: Signer<'info>,
+    /// The network in which it happened.
+    pub network: AccountLoader<'info, Network>,
+    /// Its roster.
+    #[account(
+        mut,
+        has_one = network @ PoolError::WrongRoster,
+        constraint = roster.load()?.is_slasher(slasher.key) @ PoolError::NotSlasher,
+    )]
+    pub roster: AccountLoader<'info, Roster>,
+    /// The offender's pool.
+    #[account(
+        mut,
+        has_one = stake_mint @ PoolError::WrongMint,
+        has_one = vault @ PoolError::WrongVault,
+    )]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The pool's tokens.
+    #[account(mut)]
+    pub vault: Account<'info, TokenAccount>,
+    /// Mint of the stake; a part is burned.
+    #[account(mut)]
+    pub stake_mint: Account<'info, Mint>,
+    /// The receipt. An offence that has one is not slashed again.
+    #[account(
+        init,
+        payer = payer,
+        space = Report::SPACE,
+        seeds = [seeds::REPORT, slasher.key().as_ref(), &offence],
+        bump,
+    )]
+    pub report: AccountLoader<'info, Report>,
+    /// The reporter's tokens.
+    #[account(mut, constraint = bounty.mint == stake_mint.key() @ PoolError::WrongMint)]
+    pub bounty: Account<'info, TokenAccount>,
+    /// Pays the report's rent.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// Moves the tokens.
+    pub token_program: Program<'info, Token>,
+    /// Makes the report.
+    pub system_program: Program<'info, System>,
+}
+
+/// Slashes `severity_bps` of what the pool has at stake in the network. No pause stops it.
+pub fn handle_slash(ctx: Context<Slash>, offence: [u8; 32], severity_bps: u16) -> Result<()> {
+    let accounts = ctx.accounts;
+    let moment = Moment::of(&*accounts.network.load()?)?;
+    let (network, key) = (accounts.network.key(), accounts.pool.key());
+    let slasher = accounts.slasher.key();
+    let (split, amount, excess, creator, bump) = {
+        let mut roster = accounts.roster.load_mut()?;
+        let mut pool = accounts.pool.load_mut()?;
+        let slash = roster.slash(&key, &mut pool, severity_bps, moment)?;
+        // No underflow: the excess is a part of the amount.
+        let split = roster.split(slash.amount - slash.excess)?;
+        pool.insure(split.insurance)?;
+        (split, slash.amount, slash.excess, pool.creator, pool.bump)
+    };
+    accounts.report.load_init()?.open(
+        ctx.bumps.report,
+        Reported {
+            kind: SourceKind::Pool,
+            network,
+            slasher,
+            offence,
+            source: key,
+            destination: accounts.bounty.key(),
+            payer: accounts.payer.key(),
+            amount,
+            excess,
+            insurance: split.insurance,
+            reported_at: moment.now,
+        },
+    );
+    let stake_mint = accounts.stake_mint.key();
+    Outflow {
+        vault: &mut accounts.vault,
+        mint: &accounts.stake_mint,
+        authority: accounts.pool.to_account_info(),
+        seeds: &[seeds::POOL, stake_mint.as_ref(), creator.as_ref(), &[bump]],
+        token_program: &accounts.token_program,
+    }
+    .divide(&accounts.bounty, &split)?;
+    emit!(Slashed {
+        network,
+        pool: key,
+        slasher,
+        offence,
+        amount,
+        excess,
+    });
+    emit!(Divided::new(network, accounts.report.key(), &split));
+    accounts.pool.load()?.invariant(accounts.vault.amount)
+}

@@ -1,0 +1,113 @@
+use crate::error::PoolError;
+use crate::events::{BondChanged, Divided};
+use crate::seeds;
+use crate::state::{Bond, Moment, Report, Reported, Roster, SourceKind};
+use crate::vault::Outflow;
+use anchor_lang::prelude::*;
+use anchor_spl::token::{Mint, Token, TokenAccount};
+use device_registry::state::Network;
+
+/// Accounts of `slash_bond`. Their order is that of the crate `slashing`, by which programs call this.
+#[derive(Accounts)]
+#[instruction(offence: [u8; 32], owner: Pubkey)]
+pub struct SlashBond<'info> {
+    /// Address of the program that found the offence.
+    pub slasher: Signer<'info>,
+    /// The network in which it happened.
+    pub network: AccountLoader<'info, Network>,
+    /// Its roster.
+    #[account(
+        mut,
+        has_one = network @ PoolError::WrongRoster,
+        has_one = bond_vault @ PoolError::WrongBondVault,
+        constraint = roster.load()?.is_slasher(slasher.key) @ PoolError::NotSlasher,
+    )]
+    pub roster: AccountLoader<'info, Roster>,
+    // Its address names network and owner, and only this program writes there; the handler reads it if it exists.
+    /// CHECK: the owner's bond, or the empty place of one.
+    #[account(
+        mut,
+        seeds = [seeds::BOND, network.key().as_ref(), owner.as_ref()],
+        bump,
+    )]
+    pub bond: UncheckedAccount<'info>,
+    /// The network's bonds.
+    #[account(mut)]
+    pub bond_vault: Account<'info, TokenAccount>,
+    /// Mint of the bonds; a part is burned.
+    #[account(mut, address = network.load()?.stake_mint @ PoolError::WrongMint)]
+    pub stake_mint: Account<'info, Mint>,
+    /// The receipt. An offence that has one is not slashed again.
+    #[account(
+        init,
+        payer = payer,
+        space = Report::SPACE,
+        seeds = [seeds::REPORT, slasher.key().as_ref(), &offence],
+        bump,
+    )]
+    pub report: AccountLoader<'info, Report>,
+    /// The reporter's tokens.
+    #[account(mut, constraint = bounty.mint == stake_mint.key() @ PoolError::WrongMint)]
+    pub bounty: Account<'info, TokenAccount>,
+    /// Pays the report's rent.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// Moves the tokens.
+    pub token_program: Program<'info, Token>,
+    /// Makes the report.
+    pub system_program: Program<'info, System>,
+}
+
+/// Slashes up to `amount` of the owner's bond. Who has none is reported all the same. No pause stops it.
+pub fn handle_slash_bond(
+    ctx: Context<SlashBond>,
+    offence: [u8; 32],
+    owner: Pubkey,
+    amount: u64,
+) -> Result<()> {
+    let accounts = ctx.accounts;
+    let moment = Moment::of(&*accounts.network.load()?)?;
+    let network = accounts.network.key();
+    let (taken, split, bump) = {
+        let mut roster = accounts.roster.load_mut()?;
+        let taken = match Bond::find(&accounts.bond)? {
+            Some(mut bond) => {
+                let taken = bond.slash(amount, moment.epoch)?;
+                emit!(BondChanged::new(&bond));
+                taken
+            }
+            None => 0,
+        };
+        roster.unbond(taken)?;
+        (taken, roster.split_bond(taken)?, roster.bump)
+    };
+    accounts.report.load_init()?.open(
+        ctx.bumps.report,
+        Reported {
+            kind: SourceKind::Bond,
+            network,
+            slasher: accounts.slasher.key(),
+            offence,
+            source: owner,
+            destination: accounts.bounty.key(),
+            payer: accounts.payer.key(),
+            amount: taken,
+            excess: 0,
+            insurance: split.insurance,
+            reported_at: moment.now,
+        },
+    );
+    Outflow {
+        vault: &mut accounts.bond_vault,
+        mint: &accounts.stake_mint,
+        authority: accounts.roster.to_account_info(),
+        seeds: &[seeds::ROSTER, network.as_ref(), &[bump]],
+        token_program: &accounts.token_program,
+    }
+    .divide(&accounts.bounty, &split)?;
+    emit!(Divided::new(network, accounts.report.key(), &split));
+    accounts
+        .roster
+        .load()?
+        .invariant(accounts.bond_vault.amount)
+}
