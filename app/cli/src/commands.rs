@@ -1,6 +1,8 @@
 //! One module a command.
 
+pub mod batch;
 pub mod claim;
+pub mod device;
 pub mod feed;
 pub mod keys;
 pub mod register;

@@ -6,7 +6,7 @@ mod files;
 mod output;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use commands::{claim, feed, keys, register, send, status, voucher};
+use commands::{batch, claim, device, feed, keys, register, send, status, voucher};
 use std::path::PathBuf;
 
 /// Device keys, registration, readings, feeds and rewards.
@@ -71,8 +71,13 @@ enum Command {
     Keys(keys::Command),
     /// Vouch for a device, as its maker
     Voucher(voucher::Arguments),
+    /// Register many devices at once, as their maker
+    Batch(batch::Arguments),
     /// Register a device with its maker's voucher
     Register(register::Arguments),
+    /// Show a registered device, prove it, pass it on, say where it stands
+    #[command(subcommand)]
+    Device(device::Command),
     /// Sign a reading with a device's key and send it to a worker
     Send(send::Arguments),
     /// Show a network, and a worker
@@ -89,7 +94,9 @@ fn main() {
     let done = match command {
         Command::Keys(command) => keys::run(&context, command),
         Command::Voucher(arguments) => voucher::run(&context, arguments),
+        Command::Batch(arguments) => batch::run(&context, arguments),
         Command::Register(arguments) => register::run(&context, arguments),
+        Command::Device(command) => device::run(&context, command),
         Command::Send(arguments) => send::run(&context, arguments),
         Command::Status(arguments) => status::run(&context, arguments),
         Command::Feed(arguments) => feed::run(&context, arguments),

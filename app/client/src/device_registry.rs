@@ -7,10 +7,12 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::solana_program::{system_instruction, system_program};
 use anchor_lang::{InstructionData, ToAccountMetas};
-use device_registry::events::DeviceRegistered;
+use device_protocol::{Curve, RegistryLeaf};
+use device_registry::events::{DeviceRegistered, DevicesRegistered, LeafChanged};
 use device_registry::state::voucher_page::VOUCHERS_PER_PAGE;
-use device_registry::state::{tree, Operation, Parameters};
-use device_registry::{accounts, instruction, seeds, CreateNetworkArgs, RegisterDeviceArgs, ID};
+use device_registry::state::{tree, LeafPlace, Operation, Parameters};
+use device_registry::{accounts, instruction, seeds, ID};
+use device_registry::{CreateNetworkArgs, ProveDeviceArgs, RegisterBatchArgs, RegisterDeviceArgs};
 
 /// The network with this id.
 pub fn network(id: &[u8; 32]) -> Pubkey {
@@ -277,9 +279,205 @@ pub fn register_device(place: Registration, args: RegisterDeviceArgs) -> Instruc
     )
 }
 
-/// The devices that a transaction registered, in order.
+/// Most devices of one batch in a v1 transaction that the maker pays and nobody else signs, by curve.
+pub const fn largest_batch(curve: Curve) -> usize {
+    match curve {
+        Curve::Ed25519 => 116,
+        Curve::P256 => 112,
+    }
+}
+
+/// Most devices of one batch in a v0 transaction that the maker pays and nobody else signs, by curve.
+pub const fn largest_batch_v0(curve: Curve) -> usize {
+    match curve {
+        Curve::Ed25519 => 25,
+        Curve::P256 => 24,
+    }
+}
+
+/// Registers a maker's devices on its word; `key` is the maker's. At most [`largest_batch`] fit.
+pub fn register_batch(
+    network: &Pubkey,
+    key: &Pubkey,
+    tree: &Pubkey,
+    args: RegisterBatchArgs,
+) -> Instruction {
+    build(
+        accounts::RegisterBatch {
+            network: *network,
+            maker: maker(network, key),
+            tree: *tree,
+            key: *key,
+            event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
+        },
+        instruction::RegisterBatch { args },
+    )
+}
+
+/// Makes a vouched device proven and `owner`'s, with the device's signature that `args` points to.
+pub fn prove_device(
+    network: &Pubkey,
+    tree: &Pubkey,
+    owner: &Pubkey,
+    args: ProveDeviceArgs,
+) -> Instruction {
+    build(
+        accounts::ProveDevice {
+            network: *network,
+            tree: *tree,
+            owner: *owner,
+            instructions: Instructions::id(),
+            event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
+        },
+        instruction::ProveDevice { args },
+    )
+}
+
+/// Passes a proven device on to `new_owner`, who signs as its owner does.
+pub fn transfer_device(
+    network: &Pubkey,
+    tree: &Pubkey,
+    new_owner: &Pubkey,
+    leaf: &RegistryLeaf,
+    place: LeafPlace,
+) -> Instruction {
+    build(
+        accounts::TransferDevice {
+            network: *network,
+            tree: *tree,
+            owner: Pubkey::new_from_array(leaf.owner),
+            new_owner: *new_owner,
+            event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
+        },
+        instruction::TransferDevice {
+            leaf: leaf.into(),
+            place,
+        },
+    )
+}
+
+/// Says in which H3 cell a device stands; its owner signs.
+pub fn assert_location(
+    network: &Pubkey,
+    tree: &Pubkey,
+    leaf: &RegistryLeaf,
+    place: LeafPlace,
+    cell: u64,
+) -> Instruction {
+    build(
+        accounts::AssertLocation {
+            network: *network,
+            tree: *tree,
+            owner: Pubkey::new_from_array(leaf.owner),
+            event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
+        },
+        instruction::AssertLocation {
+            leaf: leaf.into(),
+            place,
+            cell,
+        },
+    )
+}
+
+/// The devices that a transaction registered one by one, in order.
 pub fn registrations(execution: &Execution) -> Vec<DeviceRegistered> {
     event::events(execution, &ID)
+}
+
+/// What the registry tells of its trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistryEvent {
+    /// A proven device has a leaf.
+    Registered(Box<DeviceRegistered>),
+    /// Vouched devices have leaves.
+    Batch(Box<DevicesRegistered>),
+    /// A leaf has been exchanged.
+    Changed(Box<LeafChanged>),
+}
+
+impl RegistryEvent {
+    /// The network's account.
+    pub fn network(&self) -> Pubkey {
+        match self {
+            Self::Registered(event) => event.network,
+            Self::Batch(event) => event.network,
+            Self::Changed(event) => event.network,
+        }
+    }
+
+    /// The tree's account.
+    pub fn tree(&self) -> Pubkey {
+        match self {
+            Self::Registered(event) => event.tree,
+            Self::Batch(event) => event.tree,
+            Self::Changed(event) => event.tree,
+        }
+    }
+
+    /// Which of the network's trees that is.
+    pub fn tree_index(&self) -> u16 {
+        match self {
+            Self::Registered(event) => event.tree_index,
+            Self::Batch(event) => event.tree_index,
+            Self::Changed(event) => event.tree_index,
+        }
+    }
+
+    /// Index of the first leaf that it is about.
+    pub fn index(&self) -> u32 {
+        match self {
+            Self::Registered(event) => event.index,
+            Self::Batch(event) => event.index,
+            Self::Changed(event) => event.index,
+        }
+    }
+
+    /// The tree's sequence number with that leaf; each further leaf is one more.
+    pub fn sequence(&self) -> u64 {
+        match self {
+            Self::Registered(event) => event.sequence,
+            Self::Batch(event) => event.sequence,
+            Self::Changed(event) => event.sequence,
+        }
+    }
+
+    /// The tree's root after all of it.
+    pub fn root(&self) -> [u8; 32] {
+        match self {
+            Self::Registered(event) => event.root,
+            Self::Batch(event) => event.root,
+            Self::Changed(event) => event.root,
+        }
+    }
+
+    /// The leaves as they stand after it, in order; `None` for one that no version of the program emits.
+    pub fn leaves(&self) -> Option<Vec<RegistryLeaf>> {
+        match self {
+            Self::Registered(event) => Some(vec![event.leaf().ok()?]),
+            Self::Batch(event) => {
+                let devices = event.devices().ok()?;
+                Some(devices.into_iter().map(|(_, leaf)| leaf).collect())
+            }
+            Self::Changed(event) => Some(vec![event.leaf.leaf().ok()?]),
+        }
+    }
+}
+
+/// What a transaction changed in registry trees, in order.
+pub fn registry_events(execution: &Execution) -> Vec<RegistryEvent> {
+    let inner = execution.inner.iter();
+    inner
+        .filter_map(|inner| {
+            event::parse(inner, &ID)
+                .map(|event| RegistryEvent::Registered(Box::new(event)))
+                .or_else(|| event::parse(inner, &ID).map(|e| RegistryEvent::Batch(Box::new(e))))
+                .or_else(|| event::parse(inner, &ID).map(|e| RegistryEvent::Changed(Box::new(e))))
+        })
+        .collect()
 }
 
 fn address(seeds: &[&[u8]]) -> Pubkey {

@@ -32,6 +32,9 @@ pub enum ClientError {
         /// The transaction's log lines.
         logs: Vec<String>,
     },
+    /// A registry tree's events contradict each other or the chain.
+    #[error(transparent)]
+    Tree(#[from] crate::registry_tree::TreeError),
     /// The block height up to which the transaction could land has passed, and it did not.
     #[error("the transaction expired before it landed: send it again")]
     Expired,

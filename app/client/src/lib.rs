@@ -13,6 +13,7 @@ pub mod key;
 pub mod parametric_insurance;
 pub mod poseidon;
 pub mod precompile;
+pub mod registry_tree;
 pub mod reward_emission;
 pub mod security_pool;
 pub mod token;

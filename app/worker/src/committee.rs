@@ -130,7 +130,7 @@ pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusa
         &feed,
         attestation.round,
         &operator.network_id,
-        &operator.registry,
+        operator.registry.at(commitment.posted_at),
     )?;
 
     let model: Model = chain::read(chain, &fieldproof_client::ai_feed::model(&feed.model))?;

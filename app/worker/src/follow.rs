@@ -1,9 +1,9 @@
-//! Following the chain: new devices and new commitments of the network, in order, from where the database stands.
+//! Following the chain: devices and commitments of the network, in order, from where the database stands.
 
 use crate::worker::{Operator, WorkerError};
 use commitment::CommitmentLeaf;
 use data_commitment::events::RootCommitted;
-use device_registry::events::DeviceRegistered;
+use fieldproof_client::device_registry::{registry_events, RegistryEvent};
 use fieldproof_client::event;
 use solana_signature::Signature;
 use std::sync::PoisonError;
@@ -26,12 +26,17 @@ pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
         let Some(execution) = operator.chain.execution(&signature)? else {
             break;
         };
-        let mut devices = Vec::new();
-        for event in event::events::<DeviceRegistered>(&execution, &device_registry::ID) {
-            if event.network == operator.network {
-                devices.extend(operator.registry.unknown(&event)?);
-            }
-        }
+        let mut leaves = registry_events(&execution);
+        leaves.retain(|event| event.network() == operator.network);
+        let records = operator.registry.records(&leaves)?;
+        let records: Vec<_> = records
+            .into_iter()
+            .map(|record| (record.id(), record))
+            .collect();
+        let changes = leaves
+            .iter()
+            .filter(|event| matches!(event, RegistryEvent::Changed(_)))
+            .count();
         let commitments: Vec<_> = event::events::<RootCommitted>(&execution, &data_commitment::ID)
             .into_iter()
             .filter(|event| event.network == operator.network)
@@ -39,10 +44,10 @@ pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
             .collect();
         operator
             .store
-            .follow(&devices, &commitments, signature.as_ref())?;
-        new_devices += devices.len();
+            .follow(&records, &commitments, signature.as_ref())?;
+        new_devices += records.len() - changes;
         new_commitments += commitments.len();
-        for (_, record) in devices {
+        for (_, record) in records {
             operator.registry.insert(record)?;
         }
     }

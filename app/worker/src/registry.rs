@@ -1,8 +1,9 @@
-//! The registered devices, as the chain's own events tell.
+//! The registered devices over time, as the chain's own events tell.
 
 use crate::store::{Store, StoreError};
 use device_protocol::{DeviceKey, Hash, RegistryLeaf, Status};
-use device_registry::events::DeviceRegistered;
+use fieldproof_client::device_registry::RegistryEvent;
+use fieldproof_client::registry_tree::precedence;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,10 +21,38 @@ pub struct Device {
     pub index: u32,
 }
 
+impl Device {
+    fn place(&self) -> (u16, u32) {
+        (self.tree_index, self.index)
+    }
+}
+
+/// A device from some time on.
+struct Version {
+    /// Unix seconds.
+    since: i64,
+    device: Arc<Device>,
+}
+
 /// The devices of one network, by id. Clones share one map.
 #[derive(Clone, Default)]
 pub struct Registry {
-    devices: Arc<RwLock<HashMap<Hash, Arc<Device>>>>,
+    /// All versions of all leaves of a device, each leaf's from old to new.
+    devices: Arc<RwLock<HashMap<Hash, Vec<Version>>>>,
+}
+
+/// The devices as they were at some time.
+#[derive(Clone, Copy)]
+pub struct RegistryAt<'a> {
+    registry: &'a Registry,
+    time: i64,
+}
+
+impl RegistryAt<'_> {
+    /// The device with this id.
+    pub fn device(&self, id: &Hash) -> Option<Arc<Device>> {
+        self.registry.device_at(id, self.time)
+    }
 }
 
 impl Registry {
@@ -39,55 +68,133 @@ impl Registry {
         Ok(registry)
     }
 
-    /// The device with this id.
+    /// The device with this id, as it stands now.
     pub fn device(&self, id: &Hash) -> Option<Arc<Device>> {
-        self.devices
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-            .cloned()
+        self.device_at(id, i64::MAX)
     }
 
-    /// Every device, in no order.
+    /// The device with this id, as it stood at `time` (unix seconds).
+    pub fn device_at(&self, id: &Hash, time: i64) -> Option<Arc<Device>> {
+        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
+        standing(devices.get(id)?, time).cloned()
+    }
+
+    /// The devices as they stood at `time` (unix seconds).
+    pub fn at(&self, time: i64) -> RegistryAt<'_> {
+        RegistryAt {
+            registry: self,
+            time,
+        }
+    }
+
+    /// Every device as it stands now, in no order.
     pub fn all(&self) -> Vec<Arc<Device>> {
         self.devices
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .values()
-            .cloned()
+            .filter_map(|versions| standing(versions, i64::MAX).cloned())
             .collect()
     }
 
-    /// The record of a registered device that is not known yet. A second leaf for one device is a case for a report; the
-    /// first stands.
+    /// What a transaction's events of this network say, as records to store and then to insert.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when the event holds no valid key or status.
-    pub fn unknown(&self, event: &DeviceRegistered) -> Result<Option<(Hash, Record)>, StoreError> {
-        let record = Record::from(event);
-        let id = Device::try_from(record.clone())?.leaf.device;
-        Ok(self.device(&id).is_none().then_some((id, record)))
+    /// [`StoreError::Damaged`] when an event holds no valid key or status, or changes a leaf that no event made.
+    pub fn records(&self, events: &[RegistryEvent]) -> Result<Vec<Record>, StoreError> {
+        let damaged = || StoreError::Damaged("device");
+        let mut records: Vec<Record> = Vec::new();
+        for event in events {
+            let leaves = event.leaves().ok_or_else(damaged)?;
+            let (keys, since): (Vec<DeviceKey>, i64) = match event {
+                RegistryEvent::Registered(event) => {
+                    let key = DeviceKey::from_parts(event.curve, event.key);
+                    (vec![key.map_err(|_| damaged())?], event.owner_changed_at)
+                }
+                RegistryEvent::Batch(event) => {
+                    let devices = event.devices().map_err(|_| damaged())?;
+                    let keys = devices.into_iter().map(|(key, _)| key).collect();
+                    (keys, event.owner_changed_at)
+                }
+                RegistryEvent::Changed(event) => {
+                    // Its key may stand in an event just before.
+                    let made = records
+                        .iter()
+                        .find(|record| record.leaf.device == event.leaf.device)
+                        .map(Record::key)
+                        .transpose()?;
+                    let known = || self.device(&event.leaf.device).map(|device| device.key);
+                    (
+                        vec![made.or_else(known).ok_or_else(damaged)?],
+                        event.changed_at,
+                    )
+                }
+            };
+            for (offset, (key, leaf)) in (0..).zip(keys.into_iter().zip(leaves)) {
+                records.push(Record {
+                    curve: key.curve as u8,
+                    key: key.bytes.to_vec(),
+                    leaf: leaf.into(),
+                    since,
+                    sequence: event.sequence() + u64::from(offset),
+                    tree_index: event.tree_index(),
+                    index: event.index() + offset,
+                });
+            }
+        }
+        Ok(records)
     }
 
-    /// Adds a device that is on the disk.
+    /// Adds a version of a device that is on the disk.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when the record holds no valid key or status.
     pub fn insert(&self, record: Record) -> Result<(), StoreError> {
-        let device = Device::try_from(record)?;
+        let since = record.since;
+        let device = Arc::new(Device::try_from(record)?);
         self.devices
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(device.leaf.device, Arc::new(device));
+            .entry(device.leaf.device)
+            .or_insert_with(|| Vec::with_capacity(1))
+            .push(Version { since, device });
         Ok(())
     }
 }
 
-/// A registration as it is stored.
+/// The one of a device's leaves that counts at `time`, as it stood then.
+fn standing(versions: &[Version], time: i64) -> Option<&Arc<Device>> {
+    let mut leaves: Vec<&Arc<Device>> = Vec::with_capacity(1);
+    for version in versions.iter().filter(|version| version.since <= time) {
+        let device = &version.device;
+        match leaves
+            .iter_mut()
+            .find(|leaf| leaf.place() == device.place())
+        {
+            Some(leaf) => *leaf = device,
+            None => leaves.push(device),
+        }
+    }
+    leaves
+        .into_iter()
+        .min_by_key(|device| precedence(&device.leaf, device.tree_index, device.index))
+}
+
+/// A leaf after one of its changes, as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     curve: u8,
     key: Vec<u8>,
+    #[serde(flatten)]
+    leaf: Leaf,
+    since: i64,
+    sequence: u64,
+    tree_index: u16,
+    index: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Leaf {
     device: Hash,
     owner: Hash,
     maker: Hash,
@@ -98,27 +205,38 @@ pub struct Record {
     previous_owner: Hash,
     owner_changed_at: i64,
     nonce: u32,
-    tree_index: u16,
-    index: u32,
 }
 
-impl From<&DeviceRegistered> for Record {
-    fn from(event: &DeviceRegistered) -> Self {
+impl Record {
+    /// What it is stored by: the tree and its sequence number, so that each change is there once and in order.
+    pub fn id(&self) -> [u8; 10] {
+        let mut id = [0; 10];
+        id[..2].copy_from_slice(&self.tree_index.to_be_bytes());
+        id[2..].copy_from_slice(&self.sequence.to_be_bytes());
+        id
+    }
+
+    fn key(&self) -> Result<DeviceKey, StoreError> {
+        <[u8; 33]>::try_from(self.key.as_slice())
+            .ok()
+            .and_then(|bytes| DeviceKey::from_parts(self.curve, bytes).ok())
+            .ok_or(StoreError::Damaged("device"))
+    }
+}
+
+impl From<RegistryLeaf> for Leaf {
+    fn from(leaf: RegistryLeaf) -> Self {
         Self {
-            curve: event.curve,
-            key: event.key.to_vec(),
-            device: event.device,
-            owner: event.owner.to_bytes(),
-            maker: event.maker.to_bytes(),
-            tier: event.tier,
-            status: event.status,
-            cell: event.cell,
-            registered_slot: event.registered_slot,
-            previous_owner: event.previous_owner.to_bytes(),
-            owner_changed_at: event.owner_changed_at,
-            nonce: event.nonce,
-            tree_index: event.tree_index,
-            index: event.index,
+            device: leaf.device,
+            owner: leaf.owner,
+            maker: leaf.maker,
+            tier: leaf.tier,
+            status: leaf.status as u8,
+            cell: leaf.cell,
+            registered_slot: leaf.registered_slot,
+            previous_owner: leaf.previous_owner,
+            owner_changed_at: leaf.owner_changed_at,
+            nonce: leaf.nonce,
         }
     }
 }
@@ -127,29 +245,21 @@ impl TryFrom<Record> for Device {
     type Error = StoreError;
 
     fn try_from(record: Record) -> Result<Self, StoreError> {
-        let damaged = StoreError::Damaged("device");
-        let Ok(bytes) = <[u8; 33]>::try_from(record.key) else {
-            return Err(damaged);
-        };
-        let Ok(key) = DeviceKey::from_parts(record.curve, bytes) else {
-            return Err(damaged);
-        };
-        let Ok(status) = Status::try_from(record.status) else {
-            return Err(damaged);
-        };
+        let key = record.key()?;
+        let leaf = record.leaf;
         Ok(Self {
             key,
             leaf: RegistryLeaf {
-                device: record.device,
-                owner: record.owner,
-                maker: record.maker,
-                tier: record.tier,
-                status,
-                cell: record.cell,
-                registered_slot: record.registered_slot,
-                previous_owner: record.previous_owner,
-                owner_changed_at: record.owner_changed_at,
-                nonce: record.nonce,
+                device: leaf.device,
+                owner: leaf.owner,
+                maker: leaf.maker,
+                tier: leaf.tier,
+                status: Status::try_from(leaf.status).map_err(|_| StoreError::Damaged("device"))?,
+                cell: leaf.cell,
+                registered_slot: leaf.registered_slot,
+                previous_owner: leaf.previous_owner,
+                owner_changed_at: leaf.owner_changed_at,
+                nonce: leaf.nonce,
             },
             tree_index: record.tree_index,
             index: record.index,

@@ -231,6 +231,8 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
             }) if network == operator.network_id && author == stream => batches,
             _ => continue,
         };
+        // What was committed before a device changed hands earns for who had it then.
+        let registry = operator.registry.at(leaf.posted_at);
         let mut leaves = Vec::with_capacity(batches.len());
         let mut counted = Vec::new();
         for batch in &batches {
@@ -248,14 +250,9 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
             let timely = current.is_some_and(|current| {
                 (current.saturating_sub(LOOKBACK)..=current).contains(&batch.round)
             });
-            let good = window::check_batch(
-                batch,
-                feed,
-                batch.round,
-                &operator.network_id,
-                &operator.registry,
-            )
-            .is_ok();
+            let good =
+                window::check_batch(batch, feed, batch.round, &operator.network_id, registry)
+                    .is_ok();
             if timely && good && batches_seen.insert((stream, batch.feed, batch.round)) {
                 counted.push(batch);
             }
@@ -272,17 +269,15 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
             .flat_map(|window| window.readings.iter())
         {
             let reading = &signed.reading;
-            let Some(device) = operator.registry.device(&reading.device) else {
+            let Some(device) = registry.device(&reading.device) else {
                 continue;
             };
-            if device.leaf.owner_changed_at <= leaf.posted_at {
-                history.readings.push(Committed {
-                    pool: pool.to_bytes(),
-                    owner: device.leaf.owner,
-                    key: (reading.device, reading.session, reading.sequence),
-                    posted_at: leaf.posted_at,
-                });
-            }
+            history.readings.push(Committed {
+                pool: pool.to_bytes(),
+                owner: device.leaf.owner,
+                key: (reading.device, reading.session, reading.sequence),
+                posted_at: leaf.posted_at,
+            });
         }
     }
     Ok(history)

@@ -25,7 +25,7 @@ const SEEN_COMMITMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("se
 const JOBS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("jobs");
 /// Epochs of rewards by number.
 const EPOCHS: TableDefinition<u64, &[u8]> = TableDefinition::new("epochs");
-/// Registered devices by id.
+/// Leaves of devices by tree and sequence number.
 const DEVICES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("devices");
 /// How far a source has been followed.
 const CURSORS: TableDefinition<&str, &[u8]> = TableDefinition::new("cursors");
@@ -282,15 +282,15 @@ impl Store {
     /// [`StoreError`].
     pub fn follow<D: Serialize>(
         &self,
-        devices: &[(Hash, D)],
+        leaves: &[([u8; 10], D)],
         commitments: &[(Hash, CommitmentLeaf)],
         cursor: &[u8],
     ) -> Result<(), StoreError> {
         let transaction = db!(self.database.begin_write());
         {
             let mut table = db!(transaction.open_table(DEVICES));
-            for (id, device) in devices {
-                db!(table.insert(id.as_slice(), json(device).as_slice()));
+            for (id, leaf) in leaves {
+                db!(table.insert(id.as_slice(), json(leaf).as_slice()));
             }
             let mut table = db!(transaction.open_table(SEEN_COMMITMENTS));
             for (stream, leaf) in commitments {
@@ -392,7 +392,7 @@ impl Store {
         bytes.map(|bytes| from_json(bytes.value())).transpose()
     }
 
-    /// All devices.
+    /// What is known of devices, each tree's changes in order.
     ///
     /// # Errors
     /// [`StoreError`].

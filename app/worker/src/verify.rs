@@ -2,7 +2,7 @@
 
 use crate::registry::Device;
 use crate::Reject;
-use device_protocol::{Hash, SignedReading, Status};
+use device_protocol::{Hash, Reading, SignedReading, Status};
 use fieldproof_client::key;
 
 /// A device's clock may be this far ahead, in milliseconds.
@@ -22,17 +22,26 @@ pub fn verify(signed: &SignedReading, device: &Device, network: &Hash) -> Result
     if reading.device != device.leaf.device {
         return Err(Reject::UnknownDevice);
     }
-    if matches!(device.leaf.status, Status::Banned | Status::Void) {
-        return Err(Reject::InactiveDevice);
-    }
-    if reading.leaf_nonce != device.leaf.nonce {
-        return Err(Reject::WrongNonce);
-    }
+    verify_standing(reading, device)?;
     if reading.session != 0 {
         return Err(Reject::UnknownSession);
     }
     if !key::verify(&device.key, &reading.digest(), &signed.signature) {
         return Err(Reject::BadSignature);
+    }
+    Ok(())
+}
+
+/// Checks that `device` counts, and that the reading is of its present owner's time.
+///
+/// # Errors
+/// [`Reject::InactiveDevice`] or [`Reject::WrongNonce`].
+pub fn verify_standing(reading: &Reading, device: &Device) -> Result<(), Reject> {
+    if matches!(device.leaf.status, Status::Banned | Status::Void) {
+        return Err(Reject::InactiveDevice);
+    }
+    if reading.leaf_nonce != device.leaf.nonce {
+        return Err(Reject::WrongNonce);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! The operator that aggregates and those that check it run the same code here, so that they can only agree.
 
-use crate::registry::{Device, Registry};
+use crate::registry::{Device, RegistryAt};
 use crate::verify;
 use ai_feed::state::Feed;
 use commitment::{reading_leaf, BatchLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
@@ -112,7 +112,8 @@ pub fn window_of(
     Some(window)
 }
 
-/// Checks a batch against its feed: every rule, and every reading's signature.
+/// Checks a batch against its feed: every rule, and every reading's signature. `registry` is of the time when the batch
+/// was committed.
 ///
 /// # Errors
 /// The first rule that is broken.
@@ -121,7 +122,7 @@ pub fn check_batch(
     feed: &Feed,
     round: u64,
     network: &Hash,
-    registry: &Registry,
+    registry: RegistryAt<'_>,
 ) -> Result<(), BatchError> {
     if batch.feed != feed.id || batch.model != feed.model || batch.round != round {
         return Err(BatchError::Foreign);
@@ -235,6 +236,7 @@ fn check_window(
         if signed.reading.device != device.leaf.device {
             return Err(BatchError::Device);
         }
+        verify::verify_standing(&signed.reading, device)?;
         if signed.reading.schema != feed.schema {
             return Err(BatchError::Schema);
         }

@@ -383,7 +383,7 @@ mod store {
         let store = Store::open(data.path()).expect("store");
         assert_eq!(store.cursor().expect("store"), None);
         store
-            .follow(&[([5; 32], "device")], &[([6; 32], leaf)], b"cursor")
+            .follow(&[([5; 10], "device")], &[([6; 32], leaf)], b"cursor")
             .expect("store");
         drop(store);
         let store = Store::open(data.path()).expect("store");

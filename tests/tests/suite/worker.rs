@@ -14,6 +14,7 @@ use device_protocol::{
 };
 use feed_reader::Mask;
 use fieldproof_client::chain::{self, LocalChain};
+use fieldproof_client::device_registry::RegistryEvent;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::{
@@ -597,8 +598,10 @@ mod readings {
         let mut leaf = event_of(&banned, registered);
         leaf.status = Standing::Banned as u8;
         let registry = &world.workers[0].worker.operator().registry;
-        let (_, record) = registry.unknown(&leaf).expect("record").expect("new");
-        registry.insert(record).expect("device");
+        let told = [RegistryEvent::Registered(Box::new(leaf))];
+        for record in registry.records(&told).expect("records") {
+            registry.insert(record).expect("device");
+        }
 
         let hour = HOUR * 1_000;
         let day = 24 * hour;

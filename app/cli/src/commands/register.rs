@@ -144,7 +144,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
 }
 
 /// The tree that the network added last.
-fn newest_tree(chain: &dyn chain::Chain, network: &Pubkey) -> Result<Pubkey> {
+pub fn newest_tree(chain: &dyn chain::Chain, network: &Pubkey) -> Result<Pubkey> {
     chain::read_all::<Tree>(chain)?
         .into_iter()
         .filter(|(_, tree)| tree.network == *network)
