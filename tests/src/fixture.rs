@@ -5,6 +5,7 @@
 
 use crate::{Harness, START};
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
 use device_protocol::{network_id, Curve, Hash, Possession, Voucher};
 use device_registry::events::DeviceRegistered;
 use device_registry::state::{tree, Parameters};
@@ -227,12 +228,26 @@ impl Network {
         cell: u64,
     ) -> Result<Device, ClientError> {
         let signer = DeviceSigner::generate(curve);
+        let registration = self.registration(maker, &owner.pubkey(), &signer, cell);
+        let done = harness.send(&registration, &[owner])?;
+        let registered = registry::registrations(&done).pop().expect("event");
+        Ok(Device { signer, registered })
+    }
+
+    /// The device's signature, the maker's, and the registration by `owner`, with the maker's next number.
+    pub fn registration(
+        &self,
+        maker: &Maker,
+        owner: &Pubkey,
+        signer: &DeviceSigner,
+        cell: u64,
+    ) -> [Instruction; 3] {
         let key = signer.device_key();
         let number = maker.next.replace(maker.next.get() + 1);
         let serial_hash = [7; 32];
         let possession = Possession {
             network: self.id,
-            owner: owner.pubkey().to_bytes(),
+            owner: owner.to_bytes(),
             key,
             nonce: number,
         }
@@ -253,7 +268,7 @@ impl Network {
             message: &possession,
             signature: &possession_signature,
         }];
-        let proof = match curve {
+        let proof = match key.curve {
             Curve::Ed25519 => precompile::ed25519(&proof),
             Curve::P256 => precompile::secp256r1(&proof),
         }
@@ -269,10 +284,10 @@ impl Network {
             network: self.key,
             maker: maker_key,
             tree: self.tree,
-            owner: owner.pubkey(),
+            owner: *owner,
         };
         let args = RegisterDeviceArgs {
-            curve: curve as u8,
+            curve: key.curve as u8,
             key: key.bytes,
             number,
             tier: 1,
@@ -283,11 +298,6 @@ impl Network {
             voucher_instruction: 1,
             voucher_index: 0,
         };
-        let done = harness.send(
-            &[proof, vouched, registry::register_device(place, args)],
-            &[owner],
-        )?;
-        let registered = registry::registrations(&done).pop().expect("event");
-        Ok(Device { signer, registered })
+        [proof, vouched, registry::register_device(place, args)]
     }
 }

@@ -8,6 +8,7 @@ mod suite {
     mod kill;
     mod live;
     mod migrations;
+    mod registry_leaves;
     mod reward_emission;
     mod security_pool;
     mod slashing;

@@ -211,14 +211,15 @@ impl Bench {
 
     /// Runs a transaction that `payer` pays for; the lamports that it has less thereafter.
     pub fn spent(&self, instructions: &[Instruction], payer: &Keypair) -> Result<u64> {
-        let chain = &self.harness.chain;
-        let balance = || -> Result<u64> {
-            let account = chain.account(&payer.pubkey())?;
-            Ok(account.map_or(0, |account| account.lamports))
-        };
-        let before = balance()?;
-        transaction::send(chain, instructions, payer, &[])?;
-        Ok(before - balance()?)
+        let before = self.lamports(&payer.pubkey())?;
+        transaction::send(&self.harness.chain, instructions, payer, &[])?;
+        Ok(before - self.lamports(&payer.pubkey())?)
+    }
+
+    /// The lamports at an address.
+    pub fn lamports(&self, key: &Pubkey) -> Result<u64> {
+        let account = self.harness.chain.account(key)?;
+        Ok(account.map_or(0, |account| account.lamports))
     }
 
     /// Runs a transaction and records what it cost.

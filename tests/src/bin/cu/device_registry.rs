@@ -1,16 +1,18 @@
 //! device-registry: governing a network, and registering devices.
 
-use crate::bench::{seed, Bench};
+use crate::bench::{seed, Bench, Cost};
+use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use anyhow::{ensure, Context, Result};
-use device_protocol::{network_id, Curve, Hash, Possession, Voucher};
+use anyhow::{bail, ensure, Context, Result};
+use device_protocol::{network_id, Curve, Hash, Possession, RegistryLeaf, Voucher};
 use device_registry::state::maker::TIER_VOUCHER;
-use device_registry::state::{tree, Operation, Parameters};
-use device_registry::{CreateNetworkArgs, RegisterDeviceArgs};
+use device_registry::state::{tree, LeafPlace, Maker, Operation, Parameters};
+use device_registry::{CreateNetworkArgs, ProveDeviceArgs, RegisterBatchArgs, RegisterDeviceArgs};
 use fieldproof_client::chain::Chain;
 use fieldproof_client::device_registry::{self as client, MakerGrant, Registration};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
+use fieldproof_client::registry_tree::Follower;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tests::START;
@@ -25,6 +27,14 @@ const CANOPY: u8 = tree::MIN_CANOPY;
 const DEVICES: u64 = 16;
 /// What registering a device may cost its owner, fees of signatures included.
 const LAMPORTS: u64 = 16_000;
+/// What a device may cost in a batch, fees of signatures alone.
+const BATCH_LAMPORTS: u64 = 300;
+/// How many batches are registered to find the worst.
+const BATCHES: usize = 4;
+/// From which number on seeds of devices in batches are, clear of those that are registered one by one.
+const LEAVES: u64 = 1 << 32;
+/// Seconds in which evidence is taken.
+const EVIDENCE_WINDOW: i64 = 7 * 86_400;
 
 /// Measures every instruction; devices are registered in a tree of the largest depth.
 pub fn measure(bench: &Bench) -> Result<()> {
@@ -106,6 +116,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
         "Registering costs an owner who pays for it {paid} lamports in all, for three signatures; the budget is {LAMPORTS}."
     ));
 
+    measure_leaves(bench, &args.id, &network, &governs)?;
+
     let pause = client::pause_operation(&network, &owner, Operation::Register, 60);
     bench.measure("pause_operation", "", &[pause], &governs)?;
     let resume = client::resume_operation(&network, &owner, Operation::Register);
@@ -125,6 +137,165 @@ pub fn measure(bench: &Bench) -> Result<()> {
     bench.measure("accept_authority", "", &[accept], &[&heir])
 }
 
+/// Measures batches, and what becomes of their leaves, in a tree of the largest depth. The payer is the maker, as it is
+/// when a batch is to cost least.
+fn measure_leaves(bench: &Bench, id: &Hash, network: &Pubkey, governs: &[&Keypair]) -> Result<()> {
+    let maker = bench.harness.payer.insecure_clone();
+    let key = maker.pubkey();
+    let [authority] = governs else {
+        bail!("one key governs");
+    };
+    let owner = authority.pubkey();
+    let grant = MakerGrant {
+        key,
+        quota: 10_000,
+        max_tier: TIER_VOUCHER,
+    };
+    let approve = client::approve_maker(&key, network, &owner, grant);
+    let account = bench.bare_key();
+    let tree = account.pubkey();
+    let rent = bench.harness.chain.rent(tree::size(DEPTH, CANOPY))?;
+    let add = [
+        approve,
+        client::create_tree_account(&key, &tree, DEPTH, CANOPY, rent),
+        client::add_tree(network, &owner, &tree, DEPTH, CANOPY),
+    ];
+    bench.run(&add, &[authority, &account])?;
+    let mut follower = Follower::new(&bench.harness.chain, tree)?;
+
+    let mut registered = Vec::new();
+    for (instruction, curve, count, case) in [
+        (
+            "register_batch",
+            Curve::P256,
+            client::largest_batch(Curve::P256),
+            "a device, of as many P-256 keys as fit v1; worst of 4 batches",
+        ),
+        (
+            "register_batch",
+            Curve::Ed25519,
+            client::largest_batch(Curve::Ed25519),
+            "a device, of as many Ed25519 keys as fit v1; worst of 4 batches",
+        ),
+        (
+            "register_batch",
+            Curve::P256,
+            client::largest_batch_v0(Curve::P256),
+            "a device, of as many P-256 keys as fit v0; worst of 4 batches",
+        ),
+    ] {
+        let mut worst = Cost::default();
+        let mut paid = 0;
+        for _ in 0..BATCHES {
+            let first = registered.len() as u64;
+            let signers = (first..first + count as u64)
+                .map(|number| DeviceSigner::from_seed(curve, &seed(LEAVES + number)))
+                .collect::<Result<Vec<_>, _>>()?;
+            let batch = bench.harness.read::<Maker>(&client::maker(network, &key));
+            let args = RegisterBatchArgs {
+                batch: batch.batches,
+                curve: curve as u8,
+                tier: TIER_VOUCHER,
+                cell: 0x0892_8308_280f_ffff,
+                manifest_hash: [3; 32],
+                keys: signers
+                    .iter()
+                    .flat_map(|signer| signer.device_key().as_bytes().to_vec())
+                    .collect(),
+            };
+            let register = client::register_batch(network, &key, &tree, args);
+            let before = bench.lamports(&key)?;
+            worst = worst.max(bench.run(&[register], &[])?);
+            paid = before - bench.lamports(&key)?;
+            registered.extend(signers);
+        }
+        let devices = count as u64;
+        bench.record(
+            instruction,
+            case,
+            Cost {
+                cu: worst.cu.div_ceil(devices),
+                ..Cost::default()
+            },
+        );
+        let share = paid.div_ceil(devices);
+        ensure!(
+            share <= BATCH_LAMPORTS || case.contains("v0"),
+            "a device costs {share} lamports in a batch"
+        );
+        bench.note(format!(
+            "`register_batch` takes {count} {curve:?} keys in one transaction, for {share} lamports of fees each; the \
+             budget in v1 is {BATCH_LAMPORTS}."
+        ));
+    }
+
+    let heir = bench.key();
+    let device = &registered[0];
+    let message = Possession {
+        network: *id,
+        owner: owner.to_bytes(),
+        key: device.device_key(),
+        nonce: Possession::nonce_of(1, 0),
+    }
+    .digest();
+    let signed = precompile::secp256r1(&[Entry {
+        public_key: device.device_key().as_bytes(),
+        message: &message,
+        signature: &device.sign(&message),
+    }])?;
+    let (leaf, place) = leaf(bench, &mut follower, 0)?;
+    let args = ProveDeviceArgs {
+        leaf: (&leaf).into(),
+        place,
+        curve: Curve::P256 as u8,
+        possession_instruction: 0,
+        possession_index: 0,
+    };
+    let prove = [signed, client::prove_device(network, &tree, &owner, args)];
+    bench.measure(
+        "prove_device",
+        "P-256, depth 24, canopy 10",
+        &prove,
+        governs,
+    )?;
+    bench.harness.advance(EVIDENCE_WINDOW);
+    let (leaf, place) = self::leaf(bench, &mut follower, 0)?;
+    let pass_on = client::transfer_device(network, &tree, &heir.pubkey(), &leaf, place);
+    let both = [*authority, &heir];
+    bench.measure("transfer_device", "depth 24, canopy 10", &[pass_on], &both)?;
+    let (leaf, place) = self::leaf(bench, &mut follower, 0)?;
+    let locate = client::assert_location(network, &tree, &leaf, place.clone(), 0);
+    bench.measure(
+        "assert_location",
+        "depth 24, canopy 10",
+        &[locate],
+        &[&heir],
+    )?;
+
+    // The oldest proof that is brought up to date: as many changes of near leaves since as the tree remembers.
+    let (leaf, place) = self::leaf(bench, &mut follower, 0)?;
+    for index in 1..=tree::CHANGELOG as u32 {
+        let (other, place) = self::leaf(bench, &mut follower, index)?;
+        let locate = client::assert_location(network, &tree, &other, place, 0);
+        bench.run(&[locate], &[])?;
+    }
+    let locate = client::assert_location(network, &tree, &leaf, place, 0x0892_8308_280f_ffff);
+    bench.measure(
+        "assert_location",
+        "depth 24, canopy 10, proof 256 changes old",
+        &[locate],
+        &[&heir],
+    )
+}
+
+/// A leaf of a followed tree and its place, as they stand now.
+fn leaf(bench: &Bench, follower: &mut Follower, index: u32) -> Result<(RegistryLeaf, LeafPlace)> {
+    let tree = follower.catch_up(&bench.harness.chain)?;
+    let place = tree.place(index)?;
+    let leaf = tree.leaves().get(index as usize).context("no leaf")?;
+    Ok((*leaf, place))
+}
+
 fn network_args(creator: &Keypair) -> CreateNetworkArgs {
     let genesis_hash = [7; 32];
     let program = device_registry::ID.to_bytes();
@@ -138,7 +309,7 @@ fn network_args(creator: &Keypair) -> CreateNetworkArgs {
         flags: 0,
         parameters: Parameters {
             device_bond: 1_000_000,
-            evidence_window: 7 * 86_400,
+            evidence_window: EVIDENCE_WINDOW,
             answer_window: 86_400,
             challenge_bond: 10_000_000,
             max_speed: 70,

@@ -56,7 +56,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 13] = [
+const BUDGETS: [Budget; 15] = [
     budget(
         "device-registry",
         "register_device",
@@ -68,6 +68,18 @@ const BUDGETS: [Budget; 13] = [
         "register_device",
         "depth 24, canopy 10, Ed25519 possession and voucher; worst of 16",
         18_000,
+    ),
+    budget(
+        "device-registry",
+        "register_batch",
+        "a device, of as many P-256 keys as fit v1; worst of 4 batches",
+        1_500,
+    ),
+    budget(
+        "device-registry",
+        "register_batch",
+        "a device, of as many Ed25519 keys as fit v1; worst of 4 batches",
+        1_500,
     ),
     budget("data-commitment", "commit_root", "median of 64", 5_000),
     budget(
