@@ -5,6 +5,7 @@ mod cu;
 mod demo;
 mod fuzz;
 mod idl;
+mod scale;
 mod test;
 mod workspace;
 
@@ -45,6 +46,12 @@ enum Task {
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },
+    /// Build, then measure and extrapolate what ten million devices cost
+    Scale {
+        /// Also write the figures to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Write the programs' interfaces to the target directory's idl/
     Idl,
     /// Train a model
@@ -73,6 +80,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { args } => demo::run(&workspace, &args),
         Task::Cu { check, json } => cu::run(&workspace, check, json),
         Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
+        Task::Scale { json } => scale::run(&workspace, json),
         Task::Idl => idl::run(&workspace),
         Task::Train { args } => {
             let mut trainer = workspace.cargo(&["run"]);
