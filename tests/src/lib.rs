@@ -6,6 +6,7 @@
 
 pub mod cluster;
 pub mod fixture;
+pub mod pki;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};

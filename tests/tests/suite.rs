@@ -2,6 +2,7 @@
 
 mod suite {
     mod ai_feed;
+    mod certificates;
     mod cli;
     mod data_commitment;
     mod device_registry;

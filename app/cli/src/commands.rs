@@ -5,6 +5,7 @@ pub mod claim;
 pub mod device;
 pub mod feed;
 pub mod keys;
+pub mod maker;
 pub mod register;
 pub mod send;
 pub mod status;

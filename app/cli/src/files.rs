@@ -2,6 +2,7 @@
 
 use anyhow::{anyhow, Context as _, Result};
 use device_protocol::{Curve, Hash};
+use fieldproof_client::certificate::CertificateFile;
 use fieldproof_client::key::DeviceSigner;
 use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
@@ -92,6 +93,12 @@ pub fn read_device_key(file: &Path) -> Result<DeviceSigner> {
     };
     DeviceSigner::from_seed(curve, &hash(&content.secret)?)
         .map_err(|error| anyhow!("{}: {error}", file.display()))
+}
+
+/// Reads a certificate, PEM or DER.
+pub fn read_certificate(file: &Path) -> Result<CertificateFile> {
+    let content = std::fs::read(file).with_context(|| file.display().to_string())?;
+    CertificateFile::read(&content).with_context(|| file.display().to_string())
 }
 
 /// 32 bytes in hex.

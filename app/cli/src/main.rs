@@ -6,7 +6,7 @@ mod files;
 mod output;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use commands::{batch, claim, device, feed, keys, register, send, status, voucher};
+use commands::{batch, claim, device, feed, keys, maker, register, send, status, voucher};
 use std::path::PathBuf;
 
 /// Device keys, registration, readings, feeds and rewards.
@@ -73,7 +73,10 @@ enum Command {
     Voucher(voucher::Arguments),
     /// Register many devices at once, as their maker
     Batch(batch::Arguments),
-    /// Register a device with its maker's voucher
+    /// Set up a maker's certificates: root and issuers
+    #[command(subcommand)]
+    Maker(maker::Command),
+    /// Register a device with its maker's voucher or certificate
     Register(register::Arguments),
     /// Show a registered device, prove it, pass it on, say where it stands
     #[command(subcommand)]
@@ -95,6 +98,7 @@ fn main() {
         Command::Keys(command) => keys::run(&context, command),
         Command::Voucher(arguments) => voucher::run(&context, arguments),
         Command::Batch(arguments) => batch::run(&context, arguments),
+        Command::Maker(command) => maker::run(&context, command),
         Command::Register(arguments) => register::run(&context, arguments),
         Command::Device(command) => device::run(&context, command),
         Command::Send(arguments) => send::run(&context, arguments),

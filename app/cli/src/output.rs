@@ -5,6 +5,11 @@ use comfy_table::Table;
 
 /// A table of names and values, without lines.
 pub fn fields<const N: usize>(rows: [(&str, String); N]) -> String {
+    self::rows(rows)
+}
+
+/// As [`fields`], of any number.
+pub fn rows<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let mut table = Table::new();
     table.load_preset(NOTHING);
     for (name, value) in rows {

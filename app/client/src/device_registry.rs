@@ -10,7 +10,7 @@ use anchor_lang::{InstructionData, ToAccountMetas};
 use device_protocol::{Curve, RegistryLeaf};
 use device_registry::events::{DeviceRegistered, DevicesRegistered, LeafChanged};
 use device_registry::state::voucher_page::VOUCHERS_PER_PAGE;
-use device_registry::state::{tree, LeafPlace, Operation, Parameters};
+use device_registry::state::{tree, Issuer, LeafPlace, Operation, Parameters};
 use device_registry::{accounts, instruction, seeds, ID};
 use device_registry::{CreateNetworkArgs, ProveDeviceArgs, RegisterBatchArgs, RegisterDeviceArgs};
 
@@ -22,6 +22,11 @@ pub fn network(id: &[u8; 32]) -> Pubkey {
 /// The network's maker with this key.
 pub fn maker(network: &Pubkey, key: &Pubkey) -> Pubkey {
     address(&[seeds::MAKER, network.as_ref(), key.as_ref()])
+}
+
+/// The maker's issuer of certificates with this compressed P-256 key.
+pub fn issuer(maker: &Pubkey, key: &[u8; 33]) -> Pubkey {
+    address(&[seeds::ISSUER, maker.as_ref(), &Issuer::seed(key)])
 }
 
 /// A page of a maker's used voucher numbers.
@@ -217,6 +222,77 @@ pub fn open_voucher_page(payer: &Pubkey, network: &Pubkey, key: &Pubkey, page: u
     )
 }
 
+/// Where in a transaction a signature stands that a precompile verifies.
+#[derive(Debug, Clone, Copy)]
+pub struct SignatureAt {
+    /// Index of the precompile's instruction.
+    pub instruction: u16,
+    /// Which of that instruction's signatures it is.
+    pub index: u8,
+}
+
+/// Sets the root of a maker's certificate chains: the key that signed `RootGrant` at `grant`; `key` is the maker's.
+pub fn set_maker_root(network: &Pubkey, key: &Pubkey, grant: SignatureAt) -> Instruction {
+    build(
+        accounts::SetMakerRoot {
+            network: *network,
+            maker: maker(network, key),
+            key: *key,
+            instructions: Instructions::id(),
+        },
+        instruction::SetMakerRoot {
+            grant_instruction: grant.instruction,
+            grant_index: grant.index,
+        },
+    )
+}
+
+/// Lets a CA's key issue device certificates, by its certificate that the root signed at `certificate`; `key` is the
+/// maker's.
+pub fn add_issuer(
+    payer: &Pubkey,
+    network: &Pubkey,
+    key: &Pubkey,
+    issuer_key: &[u8; 33],
+    certificate: SignatureAt,
+) -> Instruction {
+    let maker = maker(network, key);
+    build(
+        accounts::AddIssuer {
+            maker,
+            issuer: issuer(&maker, issuer_key),
+            key: *key,
+            payer: *payer,
+            instructions: Instructions::id(),
+            system_program: system_program::ID,
+        },
+        instruction::AddIssuer {
+            issuer_key: *issuer_key,
+            certificate_instruction: certificate.instruction,
+            certificate_index: certificate.index,
+        },
+    )
+}
+
+/// Ends an issuer's right to issue; `key` is the maker's, `revoker` that or the network's authority.
+pub fn revoke_issuer(
+    network: &Pubkey,
+    key: &Pubkey,
+    issuer_key: &[u8; 33],
+    revoker: &Pubkey,
+) -> Instruction {
+    let maker = maker(network, key);
+    build(
+        accounts::RevokeIssuer {
+            network: *network,
+            maker,
+            issuer: issuer(&maker, issuer_key),
+            revoker: *revoker,
+        },
+        instruction::RevokeIssuer {},
+    )
+}
+
 /// Creates the zeroed account that [`add_tree`] makes a tree; `rent` lamports must make
 /// [`tree::size`] bytes rent-exempt. Both belong in one transaction, which the tree's key signs.
 pub fn create_tree_account(
@@ -263,6 +339,20 @@ pub struct Registration {
 
 /// Registers a device as proven, with the signatures that `args` points to in the same transaction.
 pub fn register_device(place: Registration, args: RegisterDeviceArgs) -> Instruction {
+    register(place, None, args)
+}
+
+/// Registers a device at tier 2, with the signatures of device and issuer that `args` points to in the same transaction;
+/// `issuer` is the account of the maker's issuer.
+pub fn register_certified_device(
+    place: Registration,
+    issuer: &Pubkey,
+    args: RegisterDeviceArgs,
+) -> Instruction {
+    register(place, Some(*issuer), args)
+}
+
+fn register(place: Registration, issuer: Option<Pubkey>, args: RegisterDeviceArgs) -> Instruction {
     let maker = maker(&place.network, &place.maker);
     build(
         accounts::RegisterDevice {
@@ -272,6 +362,7 @@ pub fn register_device(place: Registration, args: RegisterDeviceArgs) -> Instruc
             tree: place.tree,
             owner: place.owner,
             instructions: Instructions::id(),
+            issuer,
             event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
             program: ID,
         },

@@ -134,4 +134,7 @@ pub enum KeyError {
     /// The signature's numbers are out of the curve's range.
     #[error("these 64 bytes are no P-256 signature: send R and S, 32 bytes each, big-endian")]
     Signature,
+    /// The bytes are no public key.
+    #[error("these 33 bytes are no compressed P-256 public key")]
+    Point,
 }

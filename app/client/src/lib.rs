@@ -4,6 +4,7 @@
 //! ([`chain::RpcChain`]) and an in-process LiteSVM ([`chain::LocalChain`]) for tests, simulations and the demo.
 
 pub mod ai_feed;
+pub mod certificate;
 pub mod chain;
 pub mod data_commitment;
 pub mod device_registry;

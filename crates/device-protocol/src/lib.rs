@@ -24,7 +24,7 @@ pub use grant::{GrantError, SessionGrant, SignedGrant};
 pub use id::{feed_id, network_id, InputSpec, TooManyCells, MAX_CELLS};
 pub use key::{Curve, DeviceKey, KeyError};
 pub use leaf::{RegistryLeaf, Status, UnknownStatus};
-pub use message::{AttestationMessage, Possession, VoteMessage, Voucher};
+pub use message::{AttestationMessage, Possession, RootGrant, VoteMessage, Voucher};
 pub use offence::{check_equivocation, check_travel, distance_mm, NoOffence, Offence};
 pub use reading::{
     Reading, ReadingError, SignedReading, Values, MAX_LATITUDE, MAX_LONGITUDE, SIGNATURE_LEN,

@@ -69,6 +69,25 @@ impl Voucher {
     }
 }
 
+/// The word of a root key of certificates that it is one maker's: the root key signs the digest. Certificates name no
+/// network and no maker, so without it anyone could call another's root his own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RootGrant {
+    /// The maker's network.
+    pub network: Hash,
+    /// The maker's Ed25519 key.
+    pub maker: Hash,
+    /// The root's own P-256 key, compressed.
+    pub root: [u8; 33],
+}
+
+impl RootGrant {
+    /// What the root key signs: `digest("root-grant", network | maker | root)`.
+    pub fn digest(&self) -> Hash {
+        digest("root-grant", &[&self.network, &self.maker, &self.root])
+    }
+}
+
 /// A committee member's word that a batch and its outputs are right: its signer signs the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttestationMessage {

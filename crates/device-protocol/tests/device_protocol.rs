@@ -156,6 +156,15 @@ fn messages_are_golden() {
         voucher.digest(),
         "d77832ae31829e7872ae0584a9b808357a74b85e0157979d2084288b34039bc2",
     );
+    let grant = RootGrant {
+        network: h(1),
+        maker: h(2),
+        root: p256_key().bytes,
+    };
+    golden(
+        grant.digest(),
+        "8653012b888ee478db30fe82bc0481cde07dad6d673d900a356664013036b690",
+    );
     let leaf = RegistryLeaf {
         device: h(1),
         owner: h(2),

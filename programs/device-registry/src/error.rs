@@ -78,6 +78,26 @@ pub enum RegistryError {
     BatchLanded = 208,
     #[msg("The batch's number is not within 64 of the maker's newest: use maker.batches and the numbers after it")]
     BatchOutOfTurn = 209,
+    #[msg("The maker's root is set for good: get another maker key approved for another root")]
+    RootAlreadySet = 220,
+    #[msg("The maker has no root of certificates: call set_maker_root first")]
+    RootNotSet = 221,
+    #[msg(
+        "The root key did not sign RootGrant for this network and maker: sign the digest with it"
+    )]
+    WrongRootGrant = 222,
+    #[msg("The certificate is not signed by the maker's root: issue it with the root's key")]
+    NotSignedByRoot = 223,
+    #[msg("The certificate is no CA's: give it basicConstraints CA:TRUE, and keyUsage keyCertSign if any")]
+    NotIssuerCertificate = 224,
+    #[msg("The issuer is revoked: its certificates no longer count")]
+    IssuerRevoked = 225,
+    #[msg("The issuer's certificate is not valid now: use an issuer whose time has come and is not over")]
+    IssuerNotValid = 226,
+    #[msg("The issuer is another maker's: pass an issuer of this maker")]
+    WrongIssuer = 227,
+    #[msg("Only the maker or the network's authority may revoke an issuer: sign with one of their keys")]
+    NotMakerOrAuthority = 228,
 
     #[msg("The tree's depth must be 20 to 24")]
     InvalidDepth = 300,
@@ -112,8 +132,8 @@ pub enum RegistryError {
     TierNotApproved = 402,
     #[msg("Tier 0 needs a network that allows self-signed makers and an owner who is the maker")]
     SelfSignedNotAllowed = 403,
-    #[msg("This tier is not supported yet: register at tier 0 or 1")]
-    UnsupportedTier = 404,
+    #[msg("Tier 2 needs the device's certificate: use register_device with its issuer's account")]
+    CertificateNeeded = 404,
     #[msg("The cell is neither 0 nor a valid H3 cell index")]
     InvalidCell = 405,
     #[msg("The instruction named is not a well-formed precompile instruction with that signature: fix the reference")]
@@ -140,4 +160,24 @@ pub enum RegistryError {
     OwnedByNft = 416,
     #[msg("Only the device's owner may do this: sign with the leaf's owner")]
     NotOwner = 417,
+    #[msg(
+        "The message is no certificate of tier 2: see the log, and docs/makers.md for making one"
+    )]
+    MalformedCertificate = 430,
+    #[msg("The certificate is not signed by the issuer's key: refer to the issuer's signature")]
+    NotSignedByIssuer = 431,
+    #[msg("The certificate is no device's: issue it with CA:FALSE, and keyUsage digitalSignature if any")]
+    NotDeviceCertificate = 432,
+    #[msg("The certificate is for another key: pass the certificate of this key")]
+    WrongCertificateKey = 433,
+    #[msg(
+        "The certificate's serial number is not the number given: register with the serial number"
+    )]
+    WrongCertificateNumber = 434,
+    #[msg("The certificate is not valid now: register while it is, or have it issued anew")]
+    CertificateNotValid = 435,
+    #[msg(
+        "With a certificate the serial hash must be zero: the certificate has the serial number"
+    )]
+    SerialHashNotZero = 436,
 }

@@ -1,6 +1,7 @@
 //! One file an instruction: accounts, validation, handler.
 
 pub mod accept_authority;
+pub mod add_issuer;
 pub mod add_tree;
 pub mod apply_parameters;
 pub mod approve_maker;
@@ -13,12 +14,15 @@ pub mod prove_device;
 pub mod register_batch;
 pub mod register_device;
 pub mod resume_operation;
+pub mod revoke_issuer;
 pub mod revoke_maker;
 pub mod set_maker_quota;
+pub mod set_maker_root;
 pub mod transfer_authority;
 pub mod transfer_device;
 
 pub use accept_authority::*;
+pub use add_issuer::*;
 pub use add_tree::*;
 pub use apply_parameters::*;
 pub use approve_maker::*;
@@ -31,7 +35,9 @@ pub use prove_device::*;
 pub use register_batch::*;
 pub use register_device::*;
 pub use resume_operation::*;
+pub use revoke_issuer::*;
 pub use revoke_maker::*;
 pub use set_maker_quota::*;
+pub use set_maker_root::*;
 pub use transfer_authority::*;
 pub use transfer_device::*;

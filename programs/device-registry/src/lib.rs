@@ -89,12 +89,37 @@ pub mod device_registry {
         handle_open_voucher_page(ctx, page)
     }
 
+    /// The maker, with the root's signature beside: sets the root of its certificate chains, for good.
+    pub fn set_maker_root(
+        ctx: Context<SetMakerRoot>,
+        grant_instruction: u16,
+        grant_index: u8,
+    ) -> Result<()> {
+        handle_set_maker_root(ctx, grant_instruction, grant_index)
+    }
+
+    /// The maker, with the root's signature on the certificate beside: lets a CA issue device certificates.
+    pub fn add_issuer(
+        ctx: Context<AddIssuer>,
+        issuer_key: [u8; 33],
+        certificate_instruction: u16,
+        certificate_index: u8,
+    ) -> Result<()> {
+        handle_add_issuer(ctx, issuer_key, certificate_instruction, certificate_index)
+    }
+
+    /// The maker or the authority: ends an issuer's right to issue, for good.
+    pub fn revoke_issuer(ctx: Context<RevokeIssuer>) -> Result<()> {
+        handle_revoke_issuer(ctx)
+    }
+
     /// The authority: makes a zeroed account a registry tree.
     pub fn add_tree(ctx: Context<AddTree>, depth: u8, canopy: u8) -> Result<()> {
         handle_add_tree(ctx, depth, canopy)
     }
 
-    /// The device's owner, with signatures of device and maker beside: registers the device as proven.
+    /// The device's owner, with signatures of device and maker (at tier 2, of device and issuer) beside: registers the
+    /// device as proven.
     pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -> Result<()> {
         handle_register_device(ctx, args)
     }

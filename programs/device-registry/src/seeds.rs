@@ -6,3 +6,5 @@ pub const NETWORK: &[u8] = b"network";
 pub const MAKER: &[u8] = b"maker";
 /// `["vouchers", maker, page u32 little-endian]`
 pub const VOUCHERS: &[u8] = b"vouchers";
+/// `["issuer", maker, sha256(key)]`
+pub const ISSUER: &[u8] = b"issuer";

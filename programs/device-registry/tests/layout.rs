@@ -1,7 +1,7 @@
 //! Accounts are read by other programs and by clients byte for byte: their layouts stay as they are.
 
 use bytemuck::Zeroable;
-use device_registry::state::{tree, Maker, Network, Parameters, Pause, Tree, VoucherPage};
+use device_registry::state::{tree, Issuer, Maker, Network, Parameters, Pause, Tree, VoucherPage};
 use light_concurrent_merkle_tree::ConcurrentMerkleTree;
 use light_hasher::Sha256;
 use std::mem::{offset_of, size_of, size_of_val};
@@ -82,6 +82,22 @@ fn maker() {
         reserved: 144,
     });
     assert_eq!(Maker::SIZE, 264);
+}
+
+#[test]
+fn issuer() {
+    assert_layout!(Issuer, 152, {
+        version: 0,
+        bump: 1,
+        revoked: 2,
+        key: 3,
+        _pad: 36,
+        maker: 40,
+        not_before: 72,
+        not_after: 80,
+        reserved: 88,
+    });
+    assert_eq!(Issuer::SIZE, 160);
 }
 
 #[test]

@@ -184,7 +184,12 @@ fn vouchers_have_bounds() {
     assert_error(check(&maker, u64::MAX, 1), RegistryError::NumberBeyondQuota);
     assert_error(check(&maker, 0, 2), RegistryError::TierNotApproved);
     maker.max_tier = 2;
-    assert_error(check(&maker, 0, 2), RegistryError::UnsupportedTier);
+    assert_error(check(&maker, 0, 2), RegistryError::CertificateNeeded);
+    maker.check_certificate(9).unwrap();
+    assert_error(
+        maker.check_certificate(10),
+        RegistryError::NumberBeyondQuota,
+    );
     assert_error(check(&maker, 0, 255), RegistryError::TierNotApproved);
     assert_error(check(&maker, 0, 0), RegistryError::SelfSignedNotAllowed);
     let own = maker.key;
@@ -195,6 +200,7 @@ fn vouchers_have_bounds() {
     );
     maker.revoked = 1;
     assert_error(check(&maker, 9, 1), RegistryError::MakerRevoked);
+    assert_error(maker.check_certificate(9), RegistryError::MakerRevoked);
 }
 
 #[test]

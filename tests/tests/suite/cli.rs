@@ -5,12 +5,15 @@ use ai_feed::state::Feed;
 use anchor_spl::token::TokenAccount;
 use axum::routing::get;
 use axum::{Json, Router};
-use device_protocol::Curve;
+use device_protocol::{Curve, DeviceKey};
+use fieldproof_client::certificate::CertificateFile;
 use fieldproof_client::{chain, reward_emission as emissions, token};
 use reward_emission::state::{Emission, Proposal, PASSED};
 use serde_json::Value;
 use solana_signer::Signer;
 use std::process::Output;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tests::pki::{self, Pki};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -129,6 +132,82 @@ fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
     let account: TokenAccount = chain::read_borsh(&live.chain, &account).expect("tokens");
     assert_eq!(account.amount, due);
     assert_failed(&live.cli("owner.json", &claim), "nothing to claim");
+}
+
+/// A maker follows docs/makers.md line by line, and an owner registers the device.
+#[test]
+fn registers_by_the_makers_guide() {
+    let mut live = Live::start(0);
+    live.key("owner.json");
+    live.cli_done(
+        "owner.json",
+        &["keys", "new", "--outfile", "device.json", "--curve", "p256"],
+    );
+    live.cli_done(
+        "owner.json",
+        &["keys", "new", "--outfile", "other.json", "--curve", "p256"],
+    );
+    // Certificates are valid from the system's present on, which the cluster's clock may be behind.
+    let present = SystemTime::now().duration_since(UNIX_EPOCH).expect("time");
+    live.cluster.set_time(present.as_secs() as i64 + 60);
+    live.sh(&["Root", "Issuers"]
+        .map(|part| pki::commands(part, false))
+        .concat());
+    let dir = live.dir.path().to_owned();
+    // The guide's commands for a device, up to its owner's.
+    let devices = pki::commands("Devices", false);
+    let (makers, owners) = devices
+        .split_once("fieldproof --keypair owner.json")
+        .expect("the owner's command");
+    live.sh(makers);
+    let register = |device: &str, certificate: &str| {
+        live.cli(
+            "owner.json",
+            &["register", "--device", device, "--certificate", certificate],
+        )
+    };
+    assert_failed(&register("other.json", "device.pem"), "for another key");
+    assert_failed(
+        &register("device.json", "device.pub"),
+        "not one certificate",
+    );
+    assert_failed(&register("device.json", "root.pem"), "for another key");
+    let foreign = Pki::new();
+    let key = CertificateFile::read(&std::fs::read(dir.join("device.pem")).expect("file"));
+    let key = DeviceKey::p256(key.expect("certificate").key).expect("key");
+    foreign.issue(&key, 7, |script| script);
+    std::fs::copy(foreign.path().join("device.pem"), dir.join("foreign.pem")).expect("copy");
+    assert_failed(&register("device.json", "foreign.pem"), "no issuer");
+    live.sh(&format!("fieldproof --keypair owner.json{owners}"));
+
+    // What can be said before anything is sent.
+    let set_root = |signature: &str| {
+        live.cli(
+            "maker.json",
+            &[
+                "maker",
+                "set-root",
+                "--certificate",
+                "root.pem",
+                "--signature",
+                signature,
+            ],
+        )
+    };
+    assert_failed(&set_root("root.pem"), "root.pem");
+    assert_failed(&set_root("root.signature"), "set for good");
+    assert_failed(
+        &live.cli(
+            "maker.json",
+            &["maker", "add-issuer", "--certificate", "foreign.pem"],
+        ),
+        "not signed by the maker's root",
+    );
+    // The registry has the device at tier 2, and the certificate's number is used.
+    assert_failed(&register("device.json", "device.pem"), "used");
+    let revoke = ["maker", "revoke-issuer", "--certificate", "issuer.pem"];
+    live.cli_done("maker.json", &revoke);
+    assert_failed(&live.cli("maker.json", &revoke), "revoked");
 }
 
 fn send<'a>(url: &'a str, device: &'a str, captured_at: &'a str, value: &'a str) -> [&'a str; 14] {

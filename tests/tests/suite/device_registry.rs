@@ -47,7 +47,7 @@ const PAGE: usize = 2;
 const TREE: usize = 3;
 const OWNER: usize = 4;
 const INSTRUCTIONS: usize = 5;
-const EVENT_AUTHORITY: usize = 6;
+const EVENT_AUTHORITY: usize = 7;
 
 type Outcome = Result<Execution, ClientError>;
 
@@ -1119,7 +1119,7 @@ fn tiers_are_what_the_network_approved() {
     world.open_page(&certified, 0).expect("page");
     assert_refused(
         world.register(&with_tier(&certified, 0, TIER_CERTIFICATE)),
-        E::UnsupportedTier,
+        E::CertificateNeeded,
     );
     world
         .register(&with_tier(&certified, 0, TIER_VOUCHER))

@@ -24,6 +24,7 @@ use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::cluster::Cluster;
+use tests::pki;
 use tests::LAMPORTS;
 
 /// Seconds of an epoch.
@@ -249,6 +250,21 @@ impl Live {
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
+    /// Runs a shell script in the directory, in which `fieldproof` finds cluster and network; it must succeed.
+    #[track_caller]
+    pub fn sh(&self, script: &str) {
+        let tools = binary("fieldproof");
+        let tools = tools.parent().expect("directory");
+        let path = std::env::var("PATH").expect("PATH");
+        let environment = format!(
+            "export PATH='{}':'{path}' FIELDPROOF_URL='{}' FIELDPROOF_NETWORK='{}'\n",
+            tools.display(),
+            self.cluster.rpc_url,
+            self.deployment.network
+        );
+        pki::sh(self.dir.path(), &(environment + script));
+    }
+
     /// A key with lamports in the file `name` of the directory.
     pub fn key(&mut self, name: &str) -> Keypair {
         let key = Keypair::new();
@@ -366,7 +382,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
         makers: vec![config::Maker {
             key: maker.to_string(),
             quota: 100,
-            max_tier: 1,
+            max_tier: 2,
         }],
         roster: config::Roster {
             slash_cap_bps: 5_000,

@@ -471,7 +471,7 @@ fn tier_2_needs_more_than_a_batch() {
     let register = client::register_batch(key, &maker.pubkey(), tree, args);
     assert_refused(
         world.harness.send(&[register], &[&maker]),
-        E::UnsupportedTier,
+        E::CertificateNeeded,
     );
 }
 

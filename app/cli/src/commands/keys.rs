@@ -2,9 +2,10 @@
 
 use crate::context::Context;
 use crate::{files, output};
-use anyhow::Result;
+use anyhow::{bail, Context as _, Result};
 use clap::ValueEnum;
 use device_protocol::Curve;
+use fieldproof_client::certificate::public_key_pem;
 use fieldproof_client::key::DeviceSigner;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ pub enum Command {
         /// The device's key
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Write the public key there too, in PEM, for a maker's certificate (P-256 only)
+        #[arg(long, value_name = "FILE")]
+        pem: Option<PathBuf>,
     },
 }
 
@@ -58,8 +62,21 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             files::write_device_key(&outfile, curve, &DeviceSigner::generate(curve), force)?;
             show(context, &outfile)
         }
-        Command::Show { file } => show(context, &file),
+        Command::Show { file, pem } => {
+            if let Some(pem) = pem {
+                write_pem(&file, &pem)?;
+            }
+            show(context, &file)
+        }
     }
+}
+
+fn write_pem(file: &Path, pem: &Path) -> Result<()> {
+    let key = files::read_device_key(file)?.device_key();
+    if key.curve != Curve::P256 {
+        bail!("certificates are for P-256 keys: make one with `fieldproof keys new --curve p256`");
+    }
+    std::fs::write(pem, public_key_pem(&key.bytes)?).with_context(|| pem.display().to_string())
 }
 
 fn show(context: &Context, file: &Path) -> Result<()> {

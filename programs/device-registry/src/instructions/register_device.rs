@@ -1,11 +1,13 @@
 use crate::error::RegistryError;
 use crate::events::{emit_to_self, DeviceRegistered};
 use crate::state::cell::is_cell;
+use crate::state::maker::TIER_CERTIFICATE;
 use crate::state::network::{Network, Operation, SELF_SIGNED_MAKERS};
 use crate::state::tree::{self, Tree};
-use crate::state::{Maker, VoucherPage};
+use crate::state::{Issuer, Maker, VoucherPage};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::sysvar::SysvarId;
+use certificate::{CertificateError, Tbs};
 use device_protocol::{Curve, DeviceKey, KeyError, Possession, RegistryLeaf, Status, Voucher};
 use introspection::{IntrospectionError, Precompile, Signature};
 
@@ -16,11 +18,11 @@ pub struct RegisterDeviceArgs {
     pub curve: u8,
     /// The device's key: 32 bytes and a zero, or 33 bytes compressed.
     pub key: [u8; 33],
-    /// The voucher's number, which the possession signs too.
+    /// The voucher's number, or at tier 2 the certificate's serial number; the possession signs it too.
     pub number: u64,
-    /// Tier that the voucher gives.
+    /// Tier that the voucher gives, or 2 with a certificate.
     pub tier: u8,
-    /// Hash of the device's serial number, as the maker signed it.
+    /// Hash of the device's serial number, as the maker signed it; zeros with a certificate.
     pub serial_hash: [u8; 32],
     /// H3 cell where the device stands; 0 for none.
     pub cell: u64,
@@ -28,7 +30,8 @@ pub struct RegisterDeviceArgs {
     pub possession_instruction: u16,
     /// Which of that instruction's signatures it is.
     pub possession_index: u8,
-    /// Index in the transaction of the Ed25519 instruction with the maker's signature; may be the same one.
+    /// Index in the transaction of the Ed25519 instruction with the maker's signature, or of the secp256r1 instruction with
+    /// the issuer's on the certificate; may be the same one.
     pub voucher_instruction: u16,
     /// Which of that instruction's signatures it is.
     pub voucher_index: u8,
@@ -55,14 +58,19 @@ pub struct RegisterDevice<'info> {
     /// CHECK: the instructions sysvar, by its address.
     #[account(address = Instructions::id())]
     pub instructions: UncheckedAccount<'info>,
+    /// Tier 2: the maker's issuer that signed the device's certificate.
+    #[account(has_one = maker @ RegistryError::WrongIssuer)]
+    pub issuer: Option<AccountLoader<'info, Issuer>>,
 }
 
 /// Registers a device at once proven: its own key and its maker have signed in this transaction, and its owner signs it.
 ///
 /// - Registering is not paused.
 /// - The maker is not revoked; the number is below its quota and unused; the tier is approved.
-/// - The device signed `Possession` for this network, owner and number; the maker signed `Voucher` for this network,
-///   number, device, tier and serial hash.
+/// - The device signed `Possession` for this network, owner and number.
+/// - Below tier 2 the maker signed `Voucher` for this network, number, device, tier and serial hash. At tier 2 an issuer of
+///   the maker's, neither revoked nor expired, signed a certificate for the device's key with the number as its serial
+///   number: valid now, and no CA's. The certificate is read where the precompile verifies it.
 pub fn handle_register_device(
     ctx: Context<RegisterDevice>,
     args: RegisterDeviceArgs,
@@ -81,12 +89,17 @@ pub fn handle_register_device(
         .ok_or_else(|| error!(RegistryError::Overflow))?;
 
     let mut maker = ctx.accounts.maker.load_mut()?;
-    maker.check_voucher(
-        args.number,
-        args.tier,
-        &owner,
-        network.flags & SELF_SIGNED_MAKERS != 0,
-    )?;
+    let certified = args.tier == TIER_CERTIFICATE;
+    if certified {
+        maker.check_certificate(args.number)?;
+    } else {
+        maker.check_voucher(
+            args.number,
+            args.tier,
+            &owner,
+            network.flags & SELF_SIGNED_MAKERS != 0,
+        )?;
+    }
     maker.vouch(1)?;
     ctx.accounts.voucher_page.load_mut()?.take(args.number)?;
 
@@ -112,34 +125,44 @@ pub fn handle_register_device(
             },
         RegistryError::WrongPossession
     );
-    let voucher = Voucher {
-        network: network.id,
-        maker: maker.key.to_bytes(),
-        number: args.number,
-        device,
-        tier: args.tier,
-        serial_hash: args.serial_hash,
-    };
-    let signed = introspection::signature(
-        &instructions,
-        Precompile::Ed25519,
-        args.voucher_instruction,
-        args.voucher_index,
-    )
-    .map_err(bad_reference)?;
-    require!(
-        signed
-            == Signature {
-                public_key: &voucher.maker,
-                message: &voucher.digest()
-            },
-        RegistryError::WrongVoucher
-    );
+    if certified {
+        let issuer = ctx
+            .accounts
+            .issuer
+            .as_ref()
+            .ok_or_else(|| error!(RegistryError::CertificateNeeded))?
+            .load()?;
+        check_certificate(&instructions, &args, &issuer, clock.unix_timestamp)?;
+    } else {
+        let voucher = Voucher {
+            network: network.id,
+            maker: maker.key.to_bytes(),
+            number: args.number,
+            device,
+            tier: args.tier,
+            serial_hash: args.serial_hash,
+        };
+        let signed = introspection::signature(
+            &instructions,
+            Precompile::Ed25519,
+            args.voucher_instruction,
+            args.voucher_index,
+        )
+        .map_err(bad_reference)?;
+        require!(
+            signed
+                == Signature {
+                    public_key: &voucher.maker,
+                    message: &voucher.digest()
+                },
+            RegistryError::WrongVoucher
+        );
+    }
 
     let leaf = RegistryLeaf {
         device,
         owner: possession.owner,
-        maker: voucher.maker,
+        maker: maker.key.to_bytes(),
         tier: args.tier,
         status: Status::Proven,
         cell: args.cell,
@@ -203,8 +226,51 @@ pub(crate) fn key_refusal(error: KeyError) -> Error {
     }
 }
 
+/// Whether the issuer signed a certificate for this device and number that is valid at `now` (unix seconds).
+fn check_certificate(
+    instructions: &[u8],
+    args: &RegisterDeviceArgs,
+    issuer: &Issuer,
+    now: i64,
+) -> Result<()> {
+    issuer.require_valid(now)?;
+    require!(
+        args.serial_hash == [0; 32],
+        RegistryError::SerialHashNotZero
+    );
+    let signed = introspection::signature(
+        instructions,
+        Precompile::Secp256r1,
+        args.voucher_instruction,
+        args.voucher_index,
+    )
+    .map_err(bad_reference)?;
+    require!(
+        signed.public_key == issuer.key,
+        RegistryError::NotSignedByIssuer
+    );
+    let tbs = Tbs::parse(signed.message).map_err(bad_certificate)?;
+    require!(tbs.may_sign(), RegistryError::NotDeviceCertificate);
+    require!(
+        args.curve == Curve::P256 as u8 && tbs.key == args.key,
+        RegistryError::WrongCertificateKey
+    );
+    require!(
+        tbs.number() == Ok(args.number),
+        RegistryError::WrongCertificateNumber
+    );
+    require!(tbs.is_valid_at(now), RegistryError::CertificateNotValid);
+    Ok(())
+}
+
 /// Why a reference to a precompile's signature is refused.
 pub(crate) fn bad_reference(error: IntrospectionError) -> Error {
     msg!("{}", error);
     error!(RegistryError::BadSignatureReference)
+}
+
+/// Why bytes that an issuer or a root has signed are refused.
+pub(crate) fn bad_certificate(error: CertificateError) -> Error {
+    msg!("{}", error);
+    error!(RegistryError::MalformedCertificate)
 }

@@ -7,7 +7,7 @@ use anchor_lang::prelude::*;
 pub const TIER_SELF_SIGNED: u8 = 0;
 /// Tier of a device with a maker's voucher.
 pub const TIER_VOUCHER: u8 = 1;
-/// Tier of a device with a maker's P-256 certificate chain. Can be approved, can't be registered yet.
+/// Tier of a device with a maker's P-256 certificate chain.
 pub const TIER_CERTIFICATE: u8 = 2;
 
 /// A maker. PDA `["maker", network, key]`.
@@ -32,7 +32,7 @@ pub struct Maker {
     pub quota: u64,
     /// Devices that it has vouched for so far.
     pub vouched: u64,
-    /// 1 if `root_key` is set: the place of tier 2's root, unused until then.
+    /// 1 once `root_key` is set, which is for good.
     pub root_set: u8,
     /// Compressed P-256 key at the root of its certificate chains.
     pub root_key: [u8; 33],
@@ -53,6 +53,32 @@ impl Maker {
     /// Fails once the maker is revoked.
     pub fn require_active(&self) -> Result<()> {
         require!(self.revoked == 0, RegistryError::MakerRevoked);
+        Ok(())
+    }
+
+    /// Sets the root of the maker's certificate chains, once.
+    pub fn set_root(&mut self, key: [u8; 33]) -> Result<()> {
+        self.require_active()?;
+        require!(self.root_set == 0, RegistryError::RootAlreadySet);
+        self.root_set = 1;
+        self.root_key = key;
+        Ok(())
+    }
+
+    /// The root of the maker's certificate chains.
+    pub fn root(&self) -> Result<&[u8; 33]> {
+        require!(self.root_set != 0, RegistryError::RootNotSet);
+        Ok(&self.root_key)
+    }
+
+    /// Whether a certificate with this serial number counts.
+    pub fn check_certificate(&self, number: u64) -> Result<()> {
+        self.require_active()?;
+        require!(number < self.quota, RegistryError::NumberBeyondQuota);
+        require!(
+            self.max_tier >= TIER_CERTIFICATE,
+            RegistryError::TierNotApproved
+        );
         Ok(())
     }
 
@@ -78,7 +104,7 @@ impl Maker {
                 RegistryError::SelfSignedNotAllowed
             ),
             TIER_VOUCHER => {}
-            _ => return err!(RegistryError::UnsupportedTier),
+            _ => return err!(RegistryError::CertificateNeeded),
         }
         Ok(())
     }

@@ -4,17 +4,21 @@ use crate::bench::{seed, Bench, Cost};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{bail, ensure, Context, Result};
+use certificate::Tbs;
 use device_protocol::{network_id, Curve, Hash, Possession, RegistryLeaf, Voucher};
-use device_registry::state::maker::TIER_VOUCHER;
-use device_registry::state::{tree, LeafPlace, Maker, Operation, Parameters};
-use device_registry::{CreateNetworkArgs, ProveDeviceArgs, RegisterBatchArgs, RegisterDeviceArgs};
+use device_registry::state::maker::{TIER_CERTIFICATE, TIER_VOUCHER};
+use device_registry::state::{tree, Issuer, LeafPlace, Maker, Operation, Parameters};
+use device_registry::{
+    seeds, CreateNetworkArgs, ProveDeviceArgs, RegisterBatchArgs, RegisterDeviceArgs,
+};
 use fieldproof_client::chain::Chain;
-use fieldproof_client::device_registry::{self as client, MakerGrant, Registration};
+use fieldproof_client::device_registry::{self as client, MakerGrant, Registration, SignatureAt};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
 use fieldproof_client::registry_tree::Follower;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use tests::pki::Pki;
 use tests::START;
 
 /// Seconds of the timelock.
@@ -117,6 +121,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     ));
 
     measure_leaves(bench, &args.id, &network, &governs)?;
+    measure_certificates(bench, &args.id, &tree.pubkey(), &authority)?;
 
     let pause = client::pause_operation(&network, &owner, Operation::Register, 60);
     bench.measure("pause_operation", "", &[pause], &governs)?;
@@ -294,6 +299,113 @@ fn leaf(bench: &Bench, follower: &mut Follower, index: u32) -> Result<(RegistryL
     let place = tree.place(index)?;
     let leaf = tree.leaves().get(index as usize).context("no leaf")?;
     Ok((*leaf, place))
+}
+
+/// Measures tier 2, with certificates that openssl makes. Their keys are drawn anew in each run; an issuer is taken whose
+/// address is found at the first try, so that runs cost the same.
+fn measure_certificates(
+    bench: &Bench,
+    id: &Hash,
+    tree: &Pubkey,
+    authority: &Keypair,
+) -> Result<()> {
+    const FIRST: SignatureAt = SignatureAt {
+        instruction: 0,
+        index: 0,
+    };
+    let (payer, network) = (bench.payer(), client::network(id));
+    let maker = bench.key();
+    let maker_key = client::maker(&network, &maker.pubkey());
+    let grant = MakerGrant {
+        key: maker.pubkey(),
+        quota: 1_000,
+        max_tier: TIER_CERTIFICATE,
+    };
+    bench.run(
+        &[
+            client::approve_maker(&payer, &network, &authority.pubkey(), grant),
+            client::open_voucher_page(&payer, &network, &maker.pubkey(), 0),
+        ],
+        &[authority, &maker],
+    )?;
+
+    let pki = Pki::new();
+    let root = pki.root_grant(*id, maker.pubkey().to_bytes());
+    let granted = precompile::secp256r1(&[Entry {
+        public_key: &root.root,
+        message: &root.digest(),
+        signature: &pki.sign("root", &root.digest()),
+    }])?;
+    let set = client::set_maker_root(&network, &maker.pubkey(), FIRST);
+    bench.measure("set_maker_root", "", &[granted, set], &[&maker])?;
+
+    let issuer = loop {
+        let issuer = pki.issue_ca(|script| script);
+        let seeds = [
+            seeds::ISSUER,
+            maker_key.as_ref(),
+            &Issuer::seed(&issuer.key),
+        ];
+        if Pubkey::find_program_address(&seeds, &device_registry::ID).1 == u8::MAX {
+            break issuer;
+        }
+    };
+    let valid = Tbs::parse(&issuer.signed)?;
+    bench.harness.chain.set_time(valid.not_before + 60);
+    let signed = precompile::secp256r1(&[issuer.entry(&root.root)])?;
+    let add = client::add_issuer(&payer, &network, &maker.pubkey(), &issuer.key, FIRST);
+    bench.measure("add_issuer", "", &[signed, add], &[&maker])?;
+
+    let issuer_key = client::issuer(&maker_key, &issuer.key);
+    let costs = (1..=DEVICES)
+        .map(|number| {
+            let device = DeviceSigner::from_seed(Curve::P256, &seed(1_000 + number))?;
+            let key = device.device_key();
+            let certificate = pki.issue(&key, number, |script| script);
+            let possession = Possession {
+                network: *id,
+                owner: authority.pubkey().to_bytes(),
+                key,
+                nonce: number,
+            }
+            .digest();
+            let signatures = precompile::secp256r1(&[
+                Entry {
+                    public_key: key.as_bytes(),
+                    message: &possession,
+                    signature: &device.sign(&possession),
+                },
+                certificate.entry(&issuer.key),
+            ])?;
+            let place = Registration {
+                network,
+                maker: maker.pubkey(),
+                tree: *tree,
+                owner: authority.pubkey(),
+            };
+            let args = RegisterDeviceArgs {
+                curve: Curve::P256 as u8,
+                key: key.bytes,
+                number,
+                tier: TIER_CERTIFICATE,
+                serial_hash: [0; 32],
+                cell: 0x0892_8308_280f_ffff,
+                possession_instruction: 0,
+                possession_index: 0,
+                voucher_instruction: 0,
+                voucher_index: 1,
+            };
+            let register = client::register_certified_device(place, &issuer_key, args);
+            bench.run(&[signatures, register], &[authority])
+        })
+        .collect::<Result<Vec<_>>>()?;
+    bench.record(
+        "register_device",
+        "depth 24, canopy 10, P-256 possession and certificate; worst of 16",
+        costs.into_iter().max().context("no device")?,
+    );
+    let revoke = client::revoke_issuer(&network, &maker.pubkey(), &issuer.key, &maker.pubkey());
+    bench.measure("revoke_issuer", "", &[revoke], &[&maker])
 }
 
 fn network_args(creator: &Keypair) -> CreateNetworkArgs {
