@@ -1,6 +1,6 @@
 use crate::{slash_bond_instruction, slash_instruction, ACCOUNTS, SLASHER_SEED};
 use solana_account_info::AccountInfo;
-use solana_invoke::invoke_signed;
+use solana_invoke::invoke_signed_unchecked;
 use solana_program_error::ProgramResult;
 use solana_pubkey::Pubkey;
 
@@ -82,11 +82,14 @@ accounts! {
     }
 }
 
+// The checked call looks for each account among all others, to see that none is borrowed: a thousand compute units and
+// more. A caller that still borrows one of these accounts would see it change under its hands, so none may.
+
 impl SlashAccounts<'_, '_> {
-    /// Slashes an operator. `offence` tells this offence from every other; `bump` is of the slasher's address. Fails with
+    /// Slashes an operator. None of the accounts may be borrowed. `offence` tells this offence from every other; `bump` is of the slasher's address. Fails with
     /// the security-pool's error, and with it the transaction: the caller's change and the slash are one.
     pub fn slash(&self, offence: &[u8; 32], severity_bps: u16, bump: u8) -> ProgramResult {
-        invoke_signed(
+        invoke_signed_unchecked(
             &slash_instruction(self.keys(), offence, severity_bps),
             &self.infos(),
             &[&[SLASHER_SEED, &[bump]]],
@@ -95,8 +98,8 @@ impl SlashAccounts<'_, '_> {
 }
 
 impl SlashBondAccounts<'_, '_> {
-    /// Slashes an owner's bond by up to `amount` base units. `offence` tells this offence from every other; `bump` is of
-    /// the slasher's address. Fails with the security-pool's error, and with it the transaction.
+    /// Slashes an owner's bond by up to `amount` base units. None of the accounts may be borrowed. `offence` tells this
+    /// offence from every other; `bump` is of the slasher's address. Fails with the security-pool's error, and with it the transaction.
     pub fn slash(
         &self,
         offence: &[u8; 32],
@@ -104,7 +107,7 @@ impl SlashBondAccounts<'_, '_> {
         amount: u64,
         bump: u8,
     ) -> ProgramResult {
-        invoke_signed(
+        invoke_signed_unchecked(
             &slash_bond_instruction(self.keys(), offence, owner, amount),
             &self.infos(),
             &[&[SLASHER_SEED, &[bump]]],
