@@ -41,8 +41,8 @@ pub fn secp256r1(entries: &[Entry]) -> Result<Instruction, PrecompileError> {
     instruction(Precompile::Secp256r1, MAX_SECP256R1, entries)
 }
 
-/// Data: count u8, a zero, for each signature its offsets (seven u16), then the signatures and keys, and each message
-/// once however many signed it.
+/// Data: count u8, a zero, for each signature its offsets (seven u16), then the signatures, and each key and message
+/// once however many signatures share it.
 fn instruction(
     precompile: Precompile,
     max: usize,
@@ -58,29 +58,26 @@ fn instruction(
     let mut table = vec![entries.len() as u8, 0];
     let table_len = table.len() + 14 * entries.len();
     let mut parts = Vec::new();
-    let mut messages: Vec<(&[u8], u16)> = Vec::new();
-    let mut place = |part: &[u8]| {
-        let start = table_len + parts.len();
-        parts.extend_from_slice(part);
-        u16::try_from(start).map_err(|_| PrecompileError::TooLong)
-    };
+    let mut known: Vec<(&[u8], u16)> = Vec::new();
     for entry in entries {
         if entry.public_key.len() != key_len {
             return Err(PrecompileError::KeyLength(key_len));
         }
-        let signature = place(entry.signature)?;
-        let public_key = place(entry.public_key)?;
-        let known = messages
-            .iter()
-            .find(|(message, _)| *message == entry.message);
-        let message = match known {
-            Some((_, start)) => *start,
-            None => {
-                let start = place(entry.message)?;
-                messages.push((entry.message, start));
-                start
+        let signature =
+            u16::try_from(table_len + parts.len()).map_err(|_| PrecompileError::TooLong)?;
+        parts.extend_from_slice(entry.signature);
+        let mut place = |part| {
+            if let Some((_, start)) = known.iter().find(|(known, _)| *known == part) {
+                return Ok(*start);
             }
+            let start =
+                u16::try_from(table_len + parts.len()).map_err(|_| PrecompileError::TooLong)?;
+            parts.extend_from_slice(part);
+            known.push((part, start));
+            Ok(start)
         };
+        let public_key = place(entry.public_key)?;
+        let message = place(entry.message)?;
         let message_len =
             u16::try_from(entry.message.len()).map_err(|_| PrecompileError::TooLong)?;
         for field in [signature, OWN, public_key, OWN, message, message_len, OWN] {

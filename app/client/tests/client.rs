@@ -366,7 +366,7 @@ fn eight_signatures_are_all_verified() {
 }
 
 #[test]
-fn a_shared_message_is_stored_once() {
+fn a_shared_key_or_message_is_stored_once() {
     let len = |messages: &[[u8; 32]]| {
         let entries: Vec<_> = messages
             .iter()
@@ -378,10 +378,10 @@ fn a_shared_message_is_stored_once() {
             .collect();
         secp256r1(&entries).unwrap().data.len()
     };
-    let each = 14 + 64 + 33;
-    assert_eq!(len(&[[3; 32]]), 2 + each + 32);
-    assert_eq!(len(&[[3; 32]; 8]), 2 + 8 * each + 32);
-    assert_eq!(len(&[[3; 32], [4; 32], [3; 32]]), 2 + 3 * each + 64);
+    let (key, each) = (33, 14 + 64);
+    assert_eq!(len(&[[3; 32]]), 2 + each + key + 32);
+    assert_eq!(len(&[[3; 32]; 8]), 2 + 8 * each + key + 32);
+    assert_eq!(len(&[[3; 32], [4; 32], [3; 32]]), 2 + 3 * each + key + 64);
 }
 
 #[test]
