@@ -215,19 +215,19 @@ impl Network {
         curve: Curve,
         cell: u64,
     ) -> Device {
-        self.try_device(harness, maker, owner, curve, cell)
+        self.register(harness, maker, owner, DeviceSigner::generate(curve), cell)
             .expect("device")
     }
 
-    fn try_device(
+    /// As [`Network::device`], with the device's key, which may be registered already.
+    pub fn register(
         &self,
         harness: &Harness,
         maker: &Maker,
         owner: &Keypair,
-        curve: Curve,
+        signer: DeviceSigner,
         cell: u64,
     ) -> Result<Device, ClientError> {
-        let signer = DeviceSigner::generate(curve);
         let registration = self.registration(maker, &owner.pubkey(), &signer, cell);
         let done = harness.send(&registration, &[owner])?;
         let registered = registry::registrations(&done).pop().expect("event");

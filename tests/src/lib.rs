@@ -14,7 +14,9 @@ use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use anchor_spl::token::{self, spl_token};
 use fieldproof_client::chain::{self, Chain, Execution, LocalChain};
 use fieldproof_client::{token as tokens, transaction, ClientError};
+use solana_account::Account;
 use solana_keypair::Keypair;
+use solana_message::AddressLookupTableAccount;
 use solana_signer::Signer;
 use std::path::PathBuf;
 
@@ -88,6 +90,28 @@ impl Harness {
     /// Moves the clock on by `seconds`.
     pub fn advance(&self, seconds: i64) {
         self.chain.set_time(self.now() + seconds);
+    }
+
+    /// Puts an address lookup table on the chain, in its wire form: type, never deactivated, extended in slot 0 from index
+    /// 0, no authority.
+    pub fn put_table(&self, table: &AddressLookupTableAccount) {
+        let mut data = [
+            1u32.to_le_bytes().as_slice(),
+            &u64::MAX.to_le_bytes(),
+            &[0; 44],
+        ]
+        .concat();
+        data.extend(table.addresses.iter().flat_map(Pubkey::to_bytes));
+        let account = Account {
+            lamports: self.chain.rent(data.len()).expect("rent"),
+            data,
+            owner: "AddressLookupTab1e1111111111111111111111111"
+                .parse()
+                .expect("address"),
+            executable: false,
+            rent_epoch: u64::MAX,
+        };
+        self.chain.set_account(&table.key, account);
     }
 
     /// The zero-copy account at `key`.

@@ -10,6 +10,7 @@ mod suite {
     mod live;
     mod migrations;
     mod registry_leaves;
+    mod reports;
     mod reward_emission;
     mod security_pool;
     mod slashing;

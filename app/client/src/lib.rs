@@ -15,6 +15,7 @@ pub mod parametric_insurance;
 pub mod poseidon;
 pub mod precompile;
 pub mod registry_tree;
+pub mod reports;
 pub mod reward_emission;
 pub mod security_pool;
 pub mod token;

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 
 /// Errors of the registry. Groups: 0 roles and pauses, 100 network and parameters, 200 makers and vouchers, 300 trees,
-/// 400 devices and signatures.
+/// 400 devices and signatures, 500 reports.
 #[error_code]
 pub enum RegistryError {
     #[msg("Only the network's authority may do this: sign with network.authority")]
@@ -180,4 +180,53 @@ pub enum RegistryError {
         "With a certificate the serial hash must be zero: the certificate has the serial number"
     )]
     SerialHashNotZero = 436,
+
+    #[msg("The reading is of a session: give the session's grant with it")]
+    GrantMissing = 500,
+    #[msg("The grant is none: its session must count from 1, start after 1970 and last at most 24 hours")]
+    InvalidGrant = 501,
+    #[msg("The reading was captured outside its session, where the session key signs for nobody")]
+    OutsideSession = 502,
+    #[msg("The reading is not signed there by the device or its session key, for this network, device and leaf nonce")]
+    WrongReading = 503,
+    #[msg(
+        "The grant is not signed there by the device, for this network, leaf nonce and session key"
+    )]
+    WrongGrant = 504,
+    #[msg("A reading has 1 to 32 values, a place on earth and a time after 1970: give it as it was signed")]
+    MalformedReading = 505,
+    #[msg("The reading was captured in the future: report it once that time has come")]
+    EvidenceFromFuture = 506,
+    #[msg("The reading was captured longer than the evidence window ago: it no longer counts")]
+    EvidenceTooOld = 507,
+    #[msg("The reading was captured before its owner had the device: it does not count against that owner")]
+    CapturedBeforeOwner = 508,
+    #[msg("The readings' leaf nonce is neither the leaf's nor the one before: nobody can answer for them any more")]
+    NobodysNonce = 509,
+    #[msg("Readings for the previous owner count only if they were committed in time: give both proofs and streams")]
+    CommitmentMissing = 510,
+    #[msg("The reading was committed after the device changed hands: the previous owner may not have signed it")]
+    CommittedTooLate = 511,
+    #[msg("The proof does not lead from the reading to the stream's peaks: build it at the stream's present count")]
+    NotCommitted = 512,
+    #[msg(
+        "The account is not a stream of this network: pass the one that committed to the reading"
+    )]
+    WrongStream = 513,
+    #[msg("It is the same reading twice: a device may repeat itself")]
+    SameReading = 514,
+    #[msg("The readings are of two sessions: compare readings of one")]
+    OtherSession = 515,
+    #[msg("The readings have two sequences: they don't contradict each other")]
+    OtherSequence = 516,
+    #[msg("The hardware key signed the readings at two times: a reboot may have lost its counter")]
+    Reboot = 517,
+    #[msg("The device could have travelled from one place to the other at the network's largest speed")]
+    WithinReach = 518,
+    #[msg("The readings' sessions were granted twice: a reboot may have lost the device's count of grants")]
+    TwoGrants = 519,
+    #[msg("The leaves are of two devices: pass two leaves of one")]
+    TwoDevices = 520,
+    #[msg("This leaf stays: a vouched one yields to one whose device has signed, of two alike the later one yields")]
+    LeafStays = 521,
 }

@@ -5,7 +5,9 @@ use anchor_lang::prelude::*;
 pub mod change;
 pub mod error;
 pub mod events;
+pub mod evidence;
 pub mod instructions;
+pub mod penalty;
 pub mod seeds;
 pub mod state;
 
@@ -151,5 +153,26 @@ pub mod device_registry {
         cell: u64,
     ) -> Result<()> {
         handle_assert_location(ctx, leaf, place, cell)
+    }
+
+    /// Anyone, with the signatures beside: convicts the owner of a device that signed two readings of one sequence.
+    pub fn report_equivocation(
+        ctx: Context<ReportReadings>,
+        args: ReportReadingsArgs,
+    ) -> Result<()> {
+        handle_report_equivocation(ctx, args)
+    }
+
+    /// Anyone, with the signatures beside: convicts the owner of a device that was in two places at once.
+    pub fn report_travel(ctx: Context<ReportReadings>, args: ReportReadingsArgs) -> Result<()> {
+        handle_report_travel(ctx, args)
+    }
+
+    /// Anyone: makes the second leaf of one device void.
+    pub fn report_duplicate(
+        ctx: Context<ReportDuplicate>,
+        args: ReportDuplicateArgs,
+    ) -> Result<()> {
+        handle_report_duplicate(ctx, args)
     }
 }

@@ -5,6 +5,7 @@ pub mod issuer;
 pub mod leaf;
 pub mod maker;
 pub mod network;
+pub mod stream;
 pub mod tree;
 pub mod voucher_page;
 

@@ -74,6 +74,19 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// The bond that a device of this tier asks of its owner, in base units: the bond less the tier's discount, rounded up.
+    pub fn bond_of(&self, tier: u8) -> Result<u64> {
+        let discount = self
+            .tier_discount_bps
+            .get(usize::from(tier))
+            .ok_or_else(|| error!(RegistryError::InvalidTier))?;
+        let share = FULL_BPS
+            .checked_sub(*discount)
+            .ok_or_else(|| error!(RegistryError::InvalidTierDiscount))?;
+        u64::try_from((u128::from(self.device_bond) * u128::from(share)).div_ceil(FULL_BPS.into()))
+            .map_err(|_| error!(RegistryError::Overflow))
+    }
+
     /// Bounds that hold for proposed and active parameters alike.
     pub fn validate(&self) -> Result<()> {
         let Self {

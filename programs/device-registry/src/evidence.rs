@@ -1,0 +1,324 @@
+//! Readings as evidence: rebuilt from their parts, found signed in the same transaction, and held against an owner.
+
+use crate::error::RegistryError;
+use crate::instructions::register_device::{bad_reference, key_refusal, precompile_of};
+use crate::state::stream;
+use anchor_lang::prelude::*;
+use commitment::{BatchLeaf, CommitmentLeaf};
+use device_protocol::{
+    Curve, DeviceKey, GrantError, NoOffence, Reading, RegistryLeaf, SessionGrant, Values,
+};
+use introspection::{Precompile, Signature};
+
+/// One signature that a precompile verifies in the transaction.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignatureRef {
+    /// Index in the transaction of the precompile's instruction.
+    pub instruction: u16,
+    /// Which of that instruction's signatures it is.
+    pub index: u8,
+}
+
+/// A reading without what follows from the accounts: network, device and leaf nonce.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ReadingArgs {
+    /// The session's counter; 0 when the hardware key signed.
+    pub session: u32,
+    /// The reading's number within the session.
+    pub sequence: u64,
+    /// When it was captured, unix milliseconds.
+    pub captured_at: i64,
+    /// Degrees north, in 1e-7.
+    pub latitude: i32,
+    /// Degrees east, in 1e-7.
+    pub longitude: i32,
+    /// The radius around the position in which the device is, in metres.
+    pub accuracy: u16,
+    /// The schema that says what the values are.
+    pub schema: u16,
+    /// What was measured, in the schema's fixed point.
+    pub values: Vec<i32>,
+}
+
+impl From<&Reading> for ReadingArgs {
+    fn from(reading: &Reading) -> Self {
+        Self {
+            session: reading.session,
+            sequence: reading.sequence,
+            captured_at: reading.captured_at,
+            latitude: reading.latitude,
+            longitude: reading.longitude,
+            accuracy: reading.accuracy,
+            schema: reading.schema,
+            values: reading.values.to_vec(),
+        }
+    }
+}
+
+/// The grant of a reading's session without what follows from the reading and its signature: network, device, leaf
+/// nonce, counter and session key.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantArgs {
+    /// The first second of the session, unix seconds.
+    pub not_before: i64,
+    /// The first second after the session, unix seconds.
+    pub expires: i64,
+    /// The hardware key's signature.
+    pub signature: SignatureRef,
+}
+
+/// A signed reading.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceArgs {
+    /// The reading.
+    pub reading: ReadingArgs,
+    /// By the session key, always Ed25519, or in session 0 by the hardware key.
+    pub signature: SignatureRef,
+    /// The session's grant; none in session 0.
+    pub grant: Option<GrantArgs>,
+}
+
+/// The proof that a stream committed to a reading. Paths are siblings of 32 bytes each, from the leaf upward.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
+pub struct CommittedArgs {
+    /// Commitment: its number in the stream.
+    pub sequence: u64,
+    /// Commitment: when it was posted, unix seconds.
+    pub posted_at: i64,
+    /// Commitment: its root.
+    pub root: [u8; 32],
+    /// Commitment: its number of batches.
+    pub batches: u32,
+    /// Commitment: the payload's hash.
+    pub payload_hash: [u8; 32],
+    /// Commitment: the payload's length in bytes.
+    pub payload_len: u64,
+    /// From the commitment to its peak, at the stream's present count.
+    pub mmr_path: Vec<u8>,
+    /// The batch's index in the commitment.
+    pub batch_index: u32,
+    /// Batch: root over the readings.
+    pub readings_root: [u8; 32],
+    /// Batch: root over the windows.
+    pub windows_root: [u8; 32],
+    /// Batch: number of windows.
+    pub windows: u32,
+    /// Batch: number of readings.
+    pub readings: u32,
+    /// Batch: when the earliest reading was captured, unix milliseconds.
+    pub first_capture: i64,
+    /// Batch: when the latest was, unix milliseconds.
+    pub last_capture: i64,
+    /// From the batch to the commitment's root.
+    pub batch_path: Vec<u8>,
+    /// The reading's place in the batch: window × 16 + its place in the window.
+    pub reading_index: u16,
+    /// From the reading to the batch's readings root.
+    pub reading_path: Vec<u8>,
+}
+
+/// A reading that the device has signed, by itself or by a session key that it granted.
+pub struct Evidence {
+    /// The reading.
+    pub reading: Reading,
+    /// The grant of its session; none in session 0.
+    pub grant: Option<SessionGrant>,
+}
+
+/// Whose device it is, and where its signatures stand.
+pub struct Accusation<'a> {
+    /// The network's id.
+    pub network: [u8; 32],
+    /// The device's id.
+    pub device: [u8; 32],
+    /// The readings' leaf nonce.
+    pub leaf_nonce: u32,
+    /// Curve of the device's key.
+    pub curve: Curve,
+    /// Data of the instructions sysvar.
+    pub instructions: &'a [u8],
+}
+
+impl Accusation<'_> {
+    /// The reading, once its signature is found, and in a session the grant's. A grant that is `known` from the other
+    /// reading is not looked at again.
+    ///
+    /// # Errors
+    /// No reading or grant, a grant that does not permit it, or a signature that is another's or of something else.
+    #[inline(never)]
+    pub fn evidence(
+        &self,
+        args: &EvidenceArgs,
+        known: Option<&SessionGrant>,
+    ) -> Result<Box<Evidence>> {
+        let reading = self.reading(&args.reading)?;
+        let digest = reading.digest();
+        let Some(granted) = args.grant else {
+            require!(reading.session == 0, RegistryError::GrantMissing);
+            require!(
+                self.device_signed(args.signature, &digest)?,
+                RegistryError::WrongReading
+            );
+            return Ok(Box::new(Evidence {
+                reading,
+                grant: None,
+            }));
+        };
+        let signed = self.signature(Precompile::Ed25519, args.signature)?;
+        require!(signed.message == digest, RegistryError::WrongReading);
+        let grant = SessionGrant {
+            network: self.network,
+            device: self.device,
+            leaf_nonce: self.leaf_nonce,
+            session_key: signed
+                .public_key
+                .try_into()
+                .map_err(|_| error!(RegistryError::WrongReading))?,
+            counter: reading.session,
+            not_before: granted.not_before,
+            expires: granted.expires,
+        };
+        if known != Some(&grant) {
+            grant.check().map_err(grant_refusal)?;
+            require!(
+                self.device_signed(granted.signature, &grant.digest())?,
+                RegistryError::WrongGrant
+            );
+        }
+        require!(grant.permits(&reading), RegistryError::OutsideSession);
+        Ok(Box::new(Evidence {
+            reading,
+            grant: Some(grant),
+        }))
+    }
+
+    fn reading(&self, args: &ReadingArgs) -> Result<Reading> {
+        let reading = Reading {
+            network: self.network,
+            device: self.device,
+            leaf_nonce: self.leaf_nonce,
+            session: args.session,
+            sequence: args.sequence,
+            captured_at: args.captured_at,
+            latitude: args.latitude,
+            longitude: args.longitude,
+            accuracy: args.accuracy,
+            schema: args.schema,
+            values: Values::new(&args.values)
+                .map_err(|_| error!(RegistryError::MalformedReading))?,
+        };
+        reading
+            .check()
+            .map_err(|_| error!(RegistryError::MalformedReading))?;
+        Ok(reading)
+    }
+
+    /// Whether the device's own key signed this digest there.
+    fn device_signed(&self, place: SignatureRef, digest: &[u8; 32]) -> Result<bool> {
+        let signed = self.signature(precompile_of(self.curve), place)?;
+        let key = DeviceKey::from_bytes(self.curve, signed.public_key).map_err(key_refusal)?;
+        Ok(signed.message == digest && key.id() == self.device)
+    }
+
+    fn signature(&self, precompile: Precompile, place: SignatureRef) -> Result<Signature<'_>> {
+        introspection::signature(
+            self.instructions,
+            precompile,
+            place.instruction,
+            place.index,
+        )
+        .map_err(bad_reference)
+    }
+}
+
+/// Fails for a reading that was captured more than `window` (seconds) before `now` (unix seconds), or after it: what is
+/// yet to come has misled nobody.
+pub fn require_timely(reading: &Reading, now: i64, window: i64) -> Result<()> {
+    let captured_at = reading.captured_at.div_euclid(1_000);
+    require!(captured_at <= now, RegistryError::EvidenceFromFuture);
+    require!(
+        now.checked_sub(captured_at)
+            .is_some_and(|age| age <= window),
+        RegistryError::EvidenceTooOld
+    );
+    Ok(())
+}
+
+/// Fails for a reading that was captured before the leaf's owner had the device: that owner could not know of it.
+pub fn require_owned(reading: &Reading, leaf: &RegistryLeaf) -> Result<()> {
+    require!(
+        reading.captured_at.div_euclid(1_000) >= leaf.owner_changed_at,
+        RegistryError::CapturedBeforeOwner
+    );
+    Ok(())
+}
+
+/// Fails unless a stream of the network committed to the reading before the leaf's owner had the device: who has the
+/// device now could sign for its previous owner, but not in the past.
+#[inline(never)]
+pub fn require_committed_before(
+    reading: &Reading,
+    args: &CommittedArgs,
+    stream: &AccountInfo,
+    network: &Pubkey,
+    leaf: &RegistryLeaf,
+) -> Result<()> {
+    require!(
+        args.posted_at < leaf.owner_changed_at,
+        RegistryError::CommittedTooLate
+    );
+    let data = stream::read(stream, network)?;
+    let (count, peaks) = stream::parts(&data)?;
+    let commitment = CommitmentLeaf {
+        sequence: args.sequence,
+        posted_at: args.posted_at,
+        root: args.root,
+        batches: args.batches,
+        payload_hash: args.payload_hash,
+        payload_len: args.payload_len,
+    };
+    let batch = BatchLeaf {
+        readings_root: args.readings_root,
+        windows_root: args.windows_root,
+        windows: args.windows,
+        readings: args.readings,
+        first_capture: args.first_capture,
+        last_capture: args.last_capture,
+    };
+    commitment::verify_reading(
+        peaks,
+        count,
+        &commitment,
+        &args.mmr_path,
+        args.batch_index,
+        &batch,
+        &args.batch_path,
+        args.reading_index,
+        &reading.digest(),
+        &args.reading_path,
+    )
+    .map_err(|error| {
+        msg!("{}", error);
+        error!(RegistryError::NotCommitted)
+    })
+}
+
+fn grant_refusal(error: GrantError) -> Error {
+    msg!("{}", error);
+    error!(RegistryError::InvalidGrant)
+}
+
+/// The registry's word for readings that convict nobody.
+pub fn innocence(reason: NoOffence) -> Error {
+    match reason {
+        // The same by construction here: network, device and nonce are not parts of the evidence.
+        NoOffence::OtherNetwork | NoOffence::OtherDevice | NoOffence::OtherNonce => {
+            error!(RegistryError::WrongReading)
+        }
+        NoOffence::SameReading => error!(RegistryError::SameReading),
+        NoOffence::OtherSession => error!(RegistryError::OtherSession),
+        NoOffence::OtherSequence => error!(RegistryError::OtherSequence),
+        NoOffence::Reboot => error!(RegistryError::Reboot),
+        NoOffence::WithinReach => error!(RegistryError::WithinReach),
+    }
+}

@@ -1,0 +1,12 @@
+use crate::evidence::innocence;
+use crate::instructions::{convict, ReportReadings, ReportReadingsArgs};
+use anchor_lang::prelude::*;
+use device_protocol::check_travel;
+
+/// Convicts the owner of a device that was in two places farther apart than the network's largest speed allows.
+#[inline(never)]
+pub fn handle_report_travel(ctx: Context<ReportReadings>, args: ReportReadingsArgs) -> Result<()> {
+    convict(ctx, args, |first, second, parameters| {
+        check_travel(&first.reading, &second.reading, parameters.max_speed).map_err(innocence)
+    })
+}
