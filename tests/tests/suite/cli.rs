@@ -13,6 +13,7 @@ use serde_json::Value;
 use solana_signer::Signer;
 use std::process::Output;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
 use tests::pki::{self, Pki};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -208,6 +209,93 @@ fn registers_by_the_makers_guide() {
     let revoke = ["maker", "revoke-issuer", "--certificate", "issuer.pem"];
     live.cli_done("maker.json", &revoke);
     assert_failed(&live.cli("maker.json", &revoke), "revoked");
+}
+
+/// A maker's batch, and what becomes of one of its devices.
+#[test]
+fn makers_register_batches_and_owners_prove_and_pass_on() {
+    let mut live = Live::start(0);
+    let (owner, buyer) = (live.key("owner.json"), live.key("buyer.json"));
+    let files = TempDir::new().expect("directory");
+    let file = |name: &str, content: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, content).expect("written");
+        path.to_str().expect("path").to_owned()
+    };
+    let mut keys = String::new();
+    let mut ids = Vec::new();
+    for name in ["one.json", "two.json", "three.json"] {
+        let new = ["keys", "new", "--curve", "p256", "--outfile", name];
+        live.cli_done("owner.json", &new);
+        let shown = live.cli_done("owner.json", &["keys", "show", name]);
+        keys += shown["public_key"].as_str().expect("key");
+        keys += "\n";
+        ids.push(shown["device"].as_str().expect("id").to_owned());
+    }
+    let (list, serials) = (
+        file("keys.txt", &keys),
+        file("serials.csv", "SN-1\nSN-2\nSN-3\n"),
+    );
+    let batch = |list: &str| {
+        let arguments = [
+            "batch",
+            "--curve",
+            "p256",
+            "--keys",
+            list,
+            "--manifest",
+            &serials,
+        ];
+        arguments.map(str::to_owned)
+    };
+    let run = |keypair: &str, arguments: &[String]| {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        live.cli(keypair, &arguments)
+    };
+    let twice = file("twice.txt", &format!("{keys}{keys}"));
+    assert_failed(
+        &run("maker.json", &batch(&twice)),
+        "line 4: this key has been there before",
+    );
+    let wrong = file("wrong.txt", "04");
+    assert_failed(&run("maker.json", &batch(&wrong)), "line 1: no public key");
+    assert_failed(&run("owner.json", &batch(&list)), "does not exist");
+    let done = run("maker.json", &batch(&list));
+    let done: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!((&done["devices"], &done["first"]), (&3.into(), &0.into()));
+    assert_eq!(done["signatures"].as_array().map(Vec::len), Some(1));
+    // Whoever is not sure whether it landed goes on from the same number, and nothing lands twice.
+    let again = [&batch(&list)[..], &["--first".to_owned(), "0".to_owned()]].concat();
+    let again: Value = serde_json::from_slice(&run("maker.json", &again).stdout).expect("JSON");
+    assert_eq!(again["signatures"].as_array().map(Vec::len), Some(0));
+
+    let show = |live: &Live| live.cli_done("owner.json", &["device", "show", &ids[1]]);
+    let vouched = show(&live);
+    assert_eq!(vouched["status"], "vouched");
+    assert_eq!(vouched["owner"], vouched["maker"]);
+    assert_eq!(vouched["index"], 1);
+    live.cli_done("owner.json", &["device", "prove", "--device", "two.json"]);
+    let proven = show(&live);
+    assert_eq!(proven["status"], "proven");
+    assert_eq!(proven["owner"], owner.pubkey().to_string());
+    assert_eq!(proven["previous_owner"], vouched["maker"]);
+    let locate = ["device", "locate", &ids[1], "--cell", "8928308280fffff"];
+    live.cli_done("owner.json", &locate);
+    assert_eq!(show(&live)["cell"], "8928308280fffff");
+    let transfer = ["device", "transfer", &ids[1], "--to", "buyer.json"];
+    assert_failed(&live.cli("owner.json", &transfer), "evidence window");
+    live.cluster.set_time(live.now() + 3_600);
+    live.cli_done("owner.json", &transfer);
+    let sold = show(&live);
+    assert_eq!(sold["owner"], buyer.pubkey().to_string());
+    assert_eq!(sold["previous_owner"], owner.pubkey().to_string());
+    assert_eq!(sold["nonce"], 2);
+    assert_failed(&live.cli("owner.json", &locate), "name its owner's keypair");
+    let none = "00".repeat(32);
+    assert_failed(
+        &live.cli("owner.json", &["device", "show", &none]),
+        "the network has no device",
+    );
 }
 
 fn send<'a>(url: &'a str, device: &'a str, captured_at: &'a str, value: &'a str) -> [&'a str; 14] {

@@ -17,8 +17,10 @@ use fieldproof_client::chain::{self, LocalChain};
 use fieldproof_client::device_registry::RegistryEvent;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::poseidon::poseidon;
+use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::{
-    ai_feed as feeds, data_commitment as streams, reward_emission as emissions,
+    ai_feed as feeds, data_commitment as streams, device_registry as registry,
+    reward_emission as emissions,
 };
 use fieldproof_client::{security_pool as pools, token, transaction, ClientError};
 use fieldproof_worker::committee::{MemberSignature, Refused, SignRequest};
@@ -1187,6 +1189,52 @@ mod rewards {
             assert_eq!(proof.cumulative, owners_part / 2);
         }
         assert!(world.proof(0, &world.operators[0].pool).is_none());
+    }
+
+    #[test]
+    fn go_to_the_seller_up_to_the_sale_and_to_the_buyer_from_then_on() {
+        let world = World::new();
+        let [buyer, seller] = &world.owners;
+        let before = world.readings(2, HOUR, 800);
+        world.deliver(2, &before);
+        world.settle();
+        world.set_time(world.now() + 1);
+
+        let chain = world.chain.as_ref();
+        let mut follower = Follower::new(chain, world.network.tree).expect("tree");
+        let tree = follower.catch_up(chain).expect("history");
+        let index = world.devices[2].registered.index;
+        let place = tree.place(index).expect("place");
+        let leaf = tree.leaves()[index as usize];
+        let (network, key) = (&world.network, buyer.pubkey());
+        let sale = registry::transfer_device(&network.key, &network.tree, &key, &leaf, place);
+        transaction::send(chain, &[sale], &world.payer, &[seller, buyer]).expect("sold");
+        world.settle();
+
+        // What the device signed for the seller is refused from now on, and what it signs for the buyer is taken.
+        let late = world.reading(2, world.now() * 1_000, 900);
+        assert_eq!(world.post(2, late.to_bytes()).results, ["wrong_nonce"]);
+        reward_epoch(&world, 2);
+        world.set_time(START + 3 * EPOCH + 20 * HOUR);
+        world.settle();
+        let after = world.readings(2, HOUR, 800).map(|signed| {
+            let mut reading = signed.reading;
+            reading.leaf_nonce = 1;
+            sign(&world.devices[2].signer, reading)
+        });
+        world.deliver(2, &after);
+        world.settle();
+        reward_epoch(&world, 3);
+
+        let emission = world.emission();
+        let owners_part = |epoch| {
+            let budget = emission.schedule.budget(epoch).expect("budget");
+            budget - (u128::from(budget) * u128::from(OPERATORS_BPS) / 10_000) as u64
+        };
+        for (owner, due) in [(seller, owners_part(2)), (buyer, owners_part(3))] {
+            let proof = world.proof(0, &owner.pubkey()).expect("proof");
+            assert_eq!(proof.cumulative, due);
+        }
     }
 
     /// Lets the workers reward `epoch`, and sees that its roots are final once.

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::{files, output};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use anyhow::{anyhow, Context as _, Result};
+use anyhow::{anyhow, bail, Context as _, Result};
 use device_protocol::{Curve, Hash, Possession, RegistryLeaf, Status};
 use device_registry::state::{LeafPlace, Tree};
 use device_registry::ProveDeviceArgs;
@@ -120,7 +120,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Transfer { id, to } => {
             let found = find(context, &chain, &network, &files::hash(&id)?)?;
-            let owner = context.keypair()?;
+            let owner = owner_of(context, &found.leaf)?;
             let heir = solana_keypair::read_keypair_file(&to)
                 .map_err(|error| anyhow!("{}: {error}", to.display()))?;
             let Found {
@@ -133,7 +133,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             let cell =
                 u64::from_str_radix(&cell, 16).with_context(|| format!("{cell} is no H3 cell"))?;
             let found = find(context, &chain, &network, &files::hash(&id)?)?;
-            let owner = context.keypair()?;
+            let owner = owner_of(context, &found.leaf)?;
             let Found {
                 tree, leaf, place, ..
             } = found;
@@ -175,6 +175,18 @@ fn find(context: &Context, chain: &dyn Chain, network: &Pubkey, device: &Hash) -
         }
     }
     found.ok_or_else(|| anyhow!("the network has no device {}", hex::encode(device)))
+}
+
+/// The keypair, which must be the device's owner.
+fn owner_of(context: &Context, leaf: &RegistryLeaf) -> Result<Keypair> {
+    let keypair = context.keypair()?;
+    if keypair.pubkey().to_bytes() != leaf.owner {
+        bail!(
+            "the device is {}'s: name its owner's keypair with --keypair",
+            Pubkey::new_from_array(leaf.owner)
+        );
+    }
+    Ok(keypair)
 }
 
 fn show(context: &Context, found: &Found) -> Result<()> {

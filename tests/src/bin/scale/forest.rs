@@ -10,6 +10,7 @@ use device_registry::events::{DeviceRegistered, DevicesRegistered};
 use device_registry::state::tree::{self, Changed, Tree};
 use fieldproof_client::device_registry::{largest_batch, RegistryEvent};
 use fieldproof_client::registry_tree::RegistryTree;
+use fieldproof_worker::registry::Registry;
 use light_hasher::{Hasher, Sha256};
 use serde::Serialize;
 use std::fs;
@@ -40,9 +41,52 @@ pub struct Forest {
     pub peak: u64,
 }
 
+/// A worker's registry of one way in: every device by its id, with its leaf over time.
+#[derive(Debug, Serialize)]
+pub struct Following {
+    /// Which way.
+    pub kind: Kind,
+    /// How many devices.
+    pub devices: u64,
+    /// Seconds that the worker took to take the events in, its disk left out.
+    pub seconds: f64,
+    /// Memory of the process with the registry in it, in bytes.
+    pub resident: u64,
+}
+
 /// Builds and checks the trees of both ways in, one after the other.
 pub fn run() -> Result<Vec<Forest>> {
     [Kind::Batch, Kind::Proven].into_iter().map(build).collect()
+}
+
+/// Has a worker take in the devices of both ways in, one after the other.
+pub fn follow() -> Result<Vec<Following>> {
+    [Kind::Batch, Kind::Proven]
+        .into_iter()
+        .map(follow_one)
+        .collect()
+}
+
+fn follow_one(kind: Kind) -> Result<Following> {
+    let mut chain = ChainTree::new()?;
+    let registry = Registry::default();
+    let (mut devices, mut seconds) = (0, 0.0);
+    while devices < DEVICES {
+        let events = chain.register(kind, devices)?;
+        let taking = Instant::now();
+        let records = registry.records(&events)?;
+        devices += records.len() as u64;
+        for record in records {
+            registry.insert(record)?;
+        }
+        seconds += taking.elapsed().as_secs_f64();
+    }
+    Ok(Following {
+        kind,
+        devices,
+        seconds,
+        resident: memory("VmRSS:")?,
+    })
 }
 
 fn build(kind: Kind) -> Result<Forest> {
@@ -52,13 +96,7 @@ fn build(kind: Kind) -> Result<Forest> {
     let mut follower = RegistryTree::new(SHAPE.0, SHAPE.1);
     let mut devices = 0;
     while devices < DEVICES {
-        let events = match kind {
-            Kind::Batch => {
-                let count = (largest_batch(Curve::P256) as u64).min(DEVICES - devices);
-                vec![chain.register_batch(devices, count)?]
-            }
-            Kind::Proven => chain.register_each(devices, CHUNK.min(DEVICES - devices))?,
-        };
+        let events = chain.register(kind, devices)?;
         let taking = Instant::now();
         for event in events {
             follower.apply(event)?;
@@ -143,6 +181,18 @@ impl ChainTree {
             bytemuck::cast_slice_mut(&mut self.words),
             &hashes,
         )?)
+    }
+
+    /// The next devices, and what the program would tell of them.
+    fn register(&mut self, kind: Kind, first: u64) -> Result<Vec<RegistryEvent>> {
+        let left = DEVICES - first;
+        match kind {
+            Kind::Batch => {
+                let count = (largest_batch(Curve::P256) as u64).min(left);
+                Ok(vec![self.register_batch(first, count)?])
+            }
+            Kind::Proven => self.register_each(first, CHUNK.min(left)),
+        }
     }
 
     fn register_batch(&mut self, first: u64, count: u64) -> Result<RegistryEvent> {

@@ -38,7 +38,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let ways = measure::run()?;
     let forests = forest::run()?;
-    let report = report::Report::new(ways, forests);
+    let following = forest::follow()?;
+    let report = report::Report::new(ways, forests, following);
     println!("{}", report.text());
     if let Some(json) = &args.json {
         fs::write(json, serde_json::to_string_pretty(&report)?)

@@ -1,6 +1,6 @@
 //! The figures as tables, and whether they keep within the budgets.
 
-use crate::forest::Forest;
+use crate::forest::{Following, Forest};
 use crate::helium;
 use crate::measure::{Costs, Kind, Way, RATE};
 use crate::DEVICES;
@@ -30,6 +30,8 @@ pub struct Report {
     pub helium: Accounts,
     /// Built for real.
     pub off_chain: Vec<Forest>,
+    /// Followed for real.
+    pub worker: Vec<Following>,
 }
 
 /// What ten million devices cost on the chain by one way in.
@@ -63,7 +65,7 @@ pub struct Accounts {
 
 impl Report {
     /// Of what was measured and built.
-    pub fn new(measured: Vec<Way>, off_chain: Vec<Forest>) -> Self {
+    pub fn new(measured: Vec<Way>, off_chain: Vec<Forest>, worker: Vec<Following>) -> Self {
         let extrapolated = measured
             .iter()
             .map(|way| {
@@ -89,6 +91,7 @@ impl Report {
                 compute_units: helium::compute_units(),
             },
             off_chain,
+            worker,
         }
     }
 
@@ -157,6 +160,15 @@ impl Report {
                 thousands(forest.peak >> 20),
             ]);
         }
+        let mut followed = table(&["way in", "devices", "s", "memory, MB"]);
+        for following in &self.worker {
+            followed.add_row([
+                name(following.kind).to_owned(),
+                thousands(following.devices),
+                format!("{:.1}", following.seconds),
+                thousands(following.resident >> 20),
+            ]);
+        }
         let units: Vec<_> = self
             .measured
             .iter()
@@ -173,7 +185,8 @@ impl Report {
             "Measured on the compiled programs\n\n{measured}\n\n{}.\nHelium: {} compute units a device, by its own table.\n\n\
              Extrapolated by the rule that gives all of these figures\n\n{extrapolated}\n\n\
              By the rate of rent: the chain's, and the next ones that are announced\n\n{rents}\n\n\
-             Built off the chain for real, and proven against the program's own tree\n\n{built}",
+             Built off the chain for real, and proven against the program's own tree\n\n{built}\n\n\
+             A worker's registry of them\n\n{followed}",
             units.join("; "),
             thousands(self.helium.compute_units),
         )
@@ -191,6 +204,10 @@ impl Report {
         ensure!(seconds < SECONDS, "the trees took {seconds:.0} s");
         for forest in &self.off_chain {
             ensure!(forest.peak < MEMORY, "the trees took {} bytes", forest.peak);
+        }
+        for following in &self.worker {
+            let bytes = following.resident;
+            ensure!(bytes < MEMORY, "a worker's registry took {bytes} bytes");
         }
         Ok(())
     }
