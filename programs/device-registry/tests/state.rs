@@ -76,6 +76,24 @@ fn parameters_have_bounds() {
 }
 
 #[test]
+fn a_devices_bond_is_less_by_its_tiers_discount_rounded_up() {
+    let parameters = Parameters {
+        device_bond: 1_001,
+        tier_discount_bps: [0, 5_000, 9_999, 10_000],
+        ..parameters()
+    };
+    let bonds = [0, 1, 2, 3].map(|tier| parameters.bond_of(tier).unwrap());
+    assert_eq!(bonds, [1_001, 501, 1, 0]);
+    assert_error(parameters.bond_of(4), RegistryError::InvalidTier);
+    let largest = Parameters {
+        device_bond: u64::MAX,
+        ..parameters
+    };
+    assert_eq!(largest.bond_of(0).unwrap(), u64::MAX);
+    assert_eq!(largest.bond_of(1).unwrap(), u64::MAX / 2 + 1);
+}
+
+#[test]
 fn parameters_that_nobody_applies_fall() {
     let mut network = Network::zeroed();
     network.timelock = 100;

@@ -490,10 +490,6 @@ fn a_hardware_keys_equivocation_fits_a_v0_transaction() {
         );
         let table = report_table(&Pubkey::new_unique(), &report[1]);
         world.harness.put_table(&table);
-        println!(
-            "{:?}",
-            report.iter().map(|i| i.data.len()).collect::<Vec<_>>()
-        );
         let prepared = transaction::prepare(
             &world.harness.chain,
             &report,
