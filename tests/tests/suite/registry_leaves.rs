@@ -712,6 +712,23 @@ fn a_device_passes_on_once_an_evidence_window() {
 }
 
 #[test]
+fn what_owners_do_fits_a_v0_transaction() {
+    let mut world = World::new();
+    let (index, owner) = world.proven();
+    world.harness.advance(EVIDENCE_WINDOW);
+    let buyer = world.harness.key();
+    let (leaf, place) = (world.leaf(index), world.place(index));
+    let Network { key, tree, .. } = &world.network;
+    let transfer = client::transfer_device(key, tree, &buyer.pubkey(), &leaf, place.clone());
+    let locate = client::assert_location(key, tree, &leaf, place, NEXT_CELL);
+    for (instruction, signers) in [(transfer, &[&buyer][..]), (locate, &[][..])] {
+        let chain = &world.harness.chain;
+        let prepared = transaction::prepare(chain, &[instruction], &owner, signers, &[]);
+        assert!(!is_v1(&prepared.expect("prepared")));
+    }
+}
+
+#[test]
 fn a_registered_device_can_be_sold_at_once() {
     let mut world = World::new();
     let (owner, buyer) = (world.harness.key(), world.harness.key());
