@@ -6,6 +6,6 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(payload) = Payload::decode(bytes) {
-        assert_eq!(Payload::decode(&payload.encode()), Ok(payload));
+        assert_eq!(Payload::decode(&payload.encode().expect("what was read can be written")), Ok(payload));
     }
 });

@@ -19,7 +19,9 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let programs = build::run(workspace)?;
     // Tests of one package start the binaries of others.
     workspace::run(&mut workspace.cargo(&["build", "--workspace", "--bins"]))?;
-    install_node_packages(&workspace.root.join("tests/surfpool"))?;
+    for packages in ["surfpool", "duckdb"] {
+        install_node_packages(&workspace.root.join("tests").join(packages))?;
+    }
     let nextest = workspace
         .cargo(&["nextest", "--version"])
         .stdout(Stdio::null())
@@ -44,7 +46,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     workspace::hand_over(&mut tests)
 }
 
-/// Installs what the tests on a real RPC server need from npm, unless it is there and current.
+/// Installs what the tests need from npm in `dir`, unless it is there and current.
 fn install_node_packages(dir: &Path) -> Result<()> {
     let modified = |file: &str| fs::metadata(dir.join(file)).and_then(|file| file.modified());
     let Ok(wanted) = modified("package-lock.json") else {
@@ -61,7 +63,7 @@ fn install_node_packages(dir: &Path) -> Result<()> {
             .status();
         if !version.is_ok_and(|status| status.success()) {
             bail!(
-                "the tests on a real RPC server need {tool}, which is not installed \
+                "the tests on a real RPC server and with DuckDB need {tool}, which is not installed \
                  (on Debian: apt-get install nodejs npm)"
             );
         }

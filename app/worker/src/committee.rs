@@ -1,7 +1,7 @@
 //! Signing what another operator attests, after having checked all of it, and serving what others need to check ours.
 
 use crate::follow;
-use crate::payload::{self, Payload, PayloadError};
+use crate::payload::{self, Payload, PayloadError, MAX_LEN};
 use crate::store::StoreError;
 use crate::window::{self, BatchError};
 use crate::worker::{Operator, WorkerError};
@@ -18,8 +18,6 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 use std::io::Read;
 
-/// Largest payload that is fetched, in bytes.
-const MAX_PAYLOAD: u64 = 64 << 20;
 /// Largest answer of a peer that is read, in bytes.
 const MAX_ANSWER: u64 = 64 << 10;
 
@@ -46,7 +44,7 @@ pub enum Refusal {
     #[error("the payload can't be had: {0}")]
     Unavailable(String),
     /// The payload is larger than any that is taken.
-    #[error("the payload is larger than {MAX_PAYLOAD} bytes")]
+    #[error("the payload is larger than {MAX_LEN} bytes")]
     TooLarge,
     /// The feed is not one that this network's authority made.
     #[error("the feed was not made by the network's authority, or is frozen")]
@@ -195,7 +193,7 @@ pub fn fetch(
     if let Some(bytes) = operator.store.payload(&commitment.payload_hash)? {
         return Ok(bytes);
     }
-    if commitment.payload_len > MAX_PAYLOAD {
+    if commitment.payload_len > MAX_LEN as u64 {
         return Err(Refusal::TooLarge);
     }
     // The author first, then whoever else may have archived it.

@@ -153,7 +153,7 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         network: operator.network_id,
         rewards: rewards.clone(),
     }
-    .encode();
+    .encode()?;
     let record = EpochRecord {
         epoch,
         payload_hash: operator.store.put_payload(&payload)?,

@@ -5,7 +5,7 @@
 //! the chain first what is there already.
 
 use crate::committee::{self, batch_path};
-use crate::payload::{self, Payload};
+use crate::payload::{self, Payload, MAX_BATCHES};
 use crate::window::{self, Batch, Computed};
 use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::state::{Attestation, Feed, Model};
@@ -148,6 +148,10 @@ fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
         let current = u64::try_from(now.div_euclid(feed.round_length)).unwrap_or(0);
         let first = (feed.last_round + 1).max(current.saturating_sub(LOOKBACK));
         for round in first..current {
+            // What one payload does not take comes in the next.
+            if batches.len() == MAX_BATCHES {
+                break;
+            }
             if operator.store.job::<Job>(&feed.id, round)?.is_none() {
                 batches.extend(build_batches(operator, feed, round)?);
             }
@@ -185,7 +189,7 @@ fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
         stream: operator.stream.to_bytes(),
         batches,
     }
-    .encode();
+    .encode()?;
     let record = Commitment {
         sequence,
         root: Tree::of_batches(&leaves)?.root(),

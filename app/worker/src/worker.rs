@@ -1,6 +1,7 @@
 //! The worker itself: one operator's keys, chain, database and peers, and the loop that drives it.
 
 use crate::ingest::Ingest;
+use crate::payload::PayloadError;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 use crate::window::BatchError;
@@ -41,6 +42,9 @@ pub enum WorkerError {
     /// A batch that can't be made.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// A payload that can't be made.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
     /// A tree or path that can't be made.
     #[error("a proof can't be made: {0:?}")]
     Proof(ProofError),

@@ -24,7 +24,7 @@ use fieldproof_client::{
 };
 use fieldproof_client::{security_pool as pools, token, transaction, ClientError};
 use fieldproof_worker::committee::{MemberSignature, Refused, SignRequest};
-use fieldproof_worker::payload::{Payload, Rewards};
+use fieldproof_worker::payload::{Payload, Reward, Rewards};
 use fieldproof_worker::reward::{ClaimProof, EpochRecord};
 use fieldproof_worker::score;
 use fieldproof_worker::server::{self, Accepted, Status};
@@ -410,13 +410,15 @@ impl World {
         }
     }
 
+    /// The payload of these batches in the first operator's stream, of the network that the readings are of.
     fn payload(&self, batches: Vec<Batch>) -> Vec<u8> {
         Payload::Readings {
-            network: self.network.id,
+            network: batches[0].windows[0].newest().reading.network,
             stream: self.operators[0].stream.to_bytes(),
             batches,
         }
         .encode()
+        .expect("payload")
     }
 }
 
@@ -916,7 +918,8 @@ mod committee {
                 entries: Vec::new(),
             },
         }
-        .encode();
+        .encode()
+        .expect("payload");
         world.assert_refused(&rewards, "no_batch", "does not hold the batch");
 
         let mut garbage = honest.clone();
@@ -994,6 +997,133 @@ mod committee {
         let refusal = fieldproof_worker::committee::sign(served.worker.operator(), &key)
             .expect_err("signed without a seat");
         assert_eq!(refusal.name(), "not_member");
+    }
+}
+
+mod archive {
+    use super::*;
+    use serde_json::{json, Value};
+    use tests::duckdb;
+
+    #[test]
+    fn of_a_commitment_opens_in_duckdb_with_the_rows_that_were_sent() {
+        let world = World::new();
+        let readings = world.readings(0, HOUR, -800);
+        world.deliver(0, &readings);
+        world.settle();
+        let operator = world.workers[0].worker.operator();
+        let (_, leaf) = operator.store.seen_commitments().expect("store")[0];
+        let url = &world.workers[0].url;
+        let bytes = world
+            .http
+            .get(format!(
+                "{url}/v1/payloads/{}",
+                hex::encode(leaf.payload_hash)
+            ))
+            .send()
+            .and_then(Response::error_for_status)
+            .and_then(Response::bytes)
+            .expect("payload");
+        assert_eq!(bytes.len() as u64, leaf.payload_len);
+        let data = TempDir::new().expect("directory");
+        let file = data.path().join("payload.parquet");
+        std::fs::write(&file, &bytes).expect("file");
+        let file = file.display();
+
+        let rows = duckdb::query(&format!(
+            "SELECT batch, reading, lower(hex(feed)) AS feed, lower(hex(model)) AS model, round, tree, leaf,
+                lower(hex(device)) AS device, leaf_nonce, session, sequence, epoch_ms(captured_at) AS captured_at,
+                latitude, longitude, accuracy, schema, values, lower(hex(signature)) AS signature
+            FROM '{file}' ORDER BY batch, reading"
+        ));
+        let feed = world.feed();
+        let registered = &world.devices[0].registered;
+        let expected: Vec<Value> = readings
+            .iter()
+            .enumerate()
+            .map(|(place, signed)| {
+                let reading = &signed.reading;
+                json!({
+                    "batch": 0,
+                    "reading": place,
+                    "feed": hex::encode(feed.id),
+                    "model": hex::encode(feed.model),
+                    "round": (world.now() / HOUR - 1).to_string(),
+                    "tree": registered.tree_index,
+                    "leaf": registered.index,
+                    "device": hex::encode(reading.device),
+                    "leaf_nonce": 0,
+                    "session": 0,
+                    "sequence": reading.sequence.to_string(),
+                    "captured_at": reading.captured_at.to_string(),
+                    "latitude": "40.6925000",
+                    "longitude": "-74.1687000",
+                    "accuracy": 20,
+                    "schema": 1,
+                    "values": [-800 + place as i32],
+                    "signature": hex::encode(signed.signature),
+                })
+            })
+            .collect();
+        assert_eq!(rows, expected);
+
+        // An analyst's question: the mean by device, in degrees.
+        let mean = duckdb::query(&format!(
+            "SELECT avg(values[1]) / 100 AS mean FROM '{file}' GROUP BY device"
+        ));
+        assert_eq!(mean, [json!({"mean": -7.925})]);
+        let pairs = duckdb::query(&format!(
+            "SELECT decode(key) AS key, decode(value) AS value FROM parquet_kv_metadata('{file}') ORDER BY key"
+        ));
+        let pair =
+            |key: &str, value: String| json!({"key": format!("fieldproof.{key}"), "value": value});
+        assert_eq!(
+            pairs,
+            [
+                pair("kind", "readings".to_owned()),
+                pair("network", hex::encode(world.network.id)),
+                pair("stream", hex::encode(operator.stream)),
+            ]
+        );
+    }
+
+    #[test]
+    fn of_rewards_opens_in_duckdb() {
+        let data = TempDir::new().expect("directory");
+        let file = data.path().join("payload.parquet");
+        let entry = |kind, index, payee: u8, score, cumulative| Reward {
+            kind,
+            index,
+            payee: [payee; 32],
+            score,
+            cumulative,
+        };
+        let payload = Payload::Rewards {
+            network: [1; 32],
+            rewards: Rewards {
+                epoch: 7,
+                depth: 2,
+                entries: vec![
+                    entry(sum::OWNER, 0, 0xaa, 5, 1_000),
+                    entry(sum::OPERATOR, u32::MAX, 0xbb, u64::MAX, u64::MAX),
+                ],
+            },
+        };
+        std::fs::write(&file, payload.encode().expect("payload")).expect("file");
+        let rows = duckdb::query(&format!(
+            "SELECT kind, index, lower(hex(payee)) AS payee, score, cumulative FROM '{}'",
+            file.display()
+        ));
+        let most = u64::MAX.to_string();
+        assert_eq!(
+            rows,
+            [
+                json!({"kind": 0, "index": 0, "payee": "aa".repeat(32), "score": "5", "cumulative": "1000"}),
+                json!({
+                    "kind": 1, "index": u32::MAX, "payee": "bb".repeat(32), "score": most, "cumulative": most
+                }),
+            ]
+        );
     }
 }
 
