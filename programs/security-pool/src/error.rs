@@ -119,8 +119,10 @@ pub enum PoolError {
     NothingDue = 505,
     #[msg("The cap of this epoch is used up: collect in the next")]
     CapReached = 506,
+    #[msg("The bounty would stay in the vault: pass the reporter's own token account")]
+    BountyIsVault = 507,
 
-    #[msg("The bond is of another network: pass the one of this network")]
+    #[msg("The bond is of another network or owner: pass the one of this owner in this network")]
     WrongBond = 600,
     #[msg("The vault is not that of this network's bonds: pass roster.bond_vault")]
     WrongBondVault = 601,

@@ -1,6 +1,6 @@
 //! What people follow. State is rebuilt from the accounts, so these go to the logs.
 
-use crate::state::{Bond, RosterEntry, Split};
+use crate::state::{Bond, RosterEntry};
 use anchor_lang::prelude::*;
 
 /// A pool was created.
@@ -123,26 +123,47 @@ pub struct CommitteeDrawn {
     pub total: u64,
 }
 
-/// A pool was slashed.
+/// A pool was slashed. The report says by whom and for what.
 #[event]
 pub struct Slashed {
     /// The network's address.
     pub network: Pubkey,
     /// The pool's address.
     pub pool: Pubkey,
-    /// The program address that slashed.
-    pub slasher: Pubkey,
-    /// What tells the offence from every other.
-    pub offence: [u8; 32],
+    /// The report's address.
+    pub report: Pubkey,
     /// What the shares lost, base units.
     pub amount: u64,
     /// How much of it is beyond the epoch's cap, locked until it is collected, base units.
     pub excess: u64,
+    /// Of the rest, to the reporter, base units.
+    pub bounty: u64,
+    /// Set aside for those who were harmed, base units.
+    pub insurance: u64,
+    /// Burned, base units.
+    pub burned: u64,
 }
 
-/// What a slash took, or a part of its excess, was divided.
+/// An owner's bond was slashed. The report says by whom and for what.
 #[event]
-pub struct Divided {
+pub struct BondSlashed {
+    /// The network's address.
+    pub network: Pubkey,
+    /// Whose bond it is.
+    pub owner: Pubkey,
+    /// The report's address.
+    pub report: Pubkey,
+    /// What it lost, base units; 0 if there was none.
+    pub amount: u64,
+    /// Of that to the reporter, base units.
+    pub bounty: u64,
+    /// Burned, base units.
+    pub burned: u64,
+}
+
+/// What a slash had locked, or a part of it, was taken and divided.
+#[event]
+pub struct ExcessCollected {
     /// The network's address.
     pub network: Pubkey,
     /// The report's address.
@@ -153,24 +174,6 @@ pub struct Divided {
     pub insurance: u64,
     /// Burned, base units.
     pub burned: u64,
-}
-
-impl Divided {
-    /// The event of a report's division.
-    pub fn new(network: Pubkey, report: Pubkey, split: &Split) -> Self {
-        let Split {
-            bounty,
-            insurance,
-            burned,
-        } = *split;
-        Self {
-            network,
-            report,
-            bounty,
-            insurance,
-            burned,
-        }
-    }
 }
 
 /// The insurance of a report was paid.

@@ -21,6 +21,18 @@ pub struct Outflow<'a, 'info> {
 impl<'info> Outflow<'_, 'info> {
     /// Pays `amount` (base units), and reads the vault again.
     pub fn pay(&mut self, to: &Account<'info, TokenAccount>, amount: u64) -> Result<()> {
+        self.transfer(to, amount)?;
+        self.vault.reload()
+    }
+
+    /// Pays the bounty of something slashed, burns what is nobody's, and reads the vault again; the insurance stays in it.
+    pub fn divide(&mut self, bounty: &Account<'info, TokenAccount>, split: &Split) -> Result<()> {
+        self.transfer(bounty, split.bounty)?;
+        self.burn(split.burned)?;
+        self.vault.reload()
+    }
+
+    fn transfer(&self, to: &Account<'info, TokenAccount>, amount: u64) -> Result<()> {
         if amount == 0 {
             return Ok(());
         }
@@ -37,17 +49,10 @@ impl<'info> Outflow<'_, 'info> {
             ),
             amount,
             self.mint.decimals,
-        )?;
-        self.vault.reload()
+        )
     }
 
-    /// Pays the bounty of something slashed and burns what is nobody's; the insurance stays in the vault.
-    pub fn divide(&mut self, bounty: &Account<'info, TokenAccount>, split: &Split) -> Result<()> {
-        self.pay(bounty, split.bounty)?;
-        self.burn(split.burned)
-    }
-
-    fn burn(&mut self, amount: u64) -> Result<()> {
+    fn burn(&self, amount: u64) -> Result<()> {
         if amount == 0 {
             return Ok(());
         }
@@ -62,8 +67,7 @@ impl<'info> Outflow<'_, 'info> {
                 &[self.seeds],
             ),
             amount,
-        )?;
-        self.vault.reload()
+        )
     }
 }
 

@@ -326,10 +326,7 @@ fn slash_refuses_swapped_accounts() {
     assert_refused(swapped(&court.stake_mint, &mint), E::WrongMint);
     assert_refused(swapped(&court.bounty, &other_tokens), E::WrongMint);
     // A bounty that stays in the vault would be counted twice.
-    assert_refused(
-        swapped(&court.bounty, &vault),
-        ErrorCode::ConstraintDuplicateMutableAccount,
-    );
+    assert_refused(swapped(&court.bounty, &vault), E::BountyIsVault);
     let another_report = client::report(&slasher, &[1; 32]);
     let report = client::report(&slasher, &[0; 32]);
     assert_refused(
@@ -785,8 +782,13 @@ fn slash_bond_refuses_swapped_accounts() {
         client::bond(&foreign, &owner.pubkey()),
         Pubkey::new_unique(),
     ] {
-        assert_refused(swapped(&bond, &wrong), ErrorCode::ConstraintSeeds);
+        assert_refused(swapped(&bond, &wrong), E::WrongBond);
     }
+    // An account of this program that is no bond
+    assert_refused(
+        swapped(&bond, &client::roster(&foreign)),
+        ErrorCode::AccountDiscriminatorMismatch,
+    );
     assert_refused(swapped(&roster, &client::roster(&foreign)), E::WrongRoster);
     assert_refused(swapped(&court.network, &foreign), E::WrongRoster);
     assert_refused(
@@ -797,10 +799,7 @@ fn slash_bond_refuses_swapped_accounts() {
     assert_refused(swapped(&court.stake_mint, &mint), E::WrongMint);
     let other_tokens = court.harness.fund(&court.payer(), &mint, 1);
     assert_refused(swapped(&court.bounty, &other_tokens), E::WrongMint);
-    assert_refused(
-        swapped(&court.bounty, &vault),
-        ErrorCode::ConstraintDuplicateMutableAccount,
-    );
+    assert_refused(swapped(&court.bounty, &vault), E::BountyIsVault);
     let slasher = slashing::slasher(&PROBE).0;
     let bare = court.bare_slash_bond([0; 32], &owner.pubkey(), 1);
     assert_refused(

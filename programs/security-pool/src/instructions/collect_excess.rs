@@ -1,5 +1,5 @@
 use crate::error::PoolError;
-use crate::events::Divided;
+use crate::events::ExcessCollected;
 use crate::seeds;
 use crate::state::{Moment, Pool, Report, Roster};
 use crate::vault::Outflow;
@@ -64,10 +64,12 @@ pub fn handle_collect_excess(ctx: Context<CollectExcess>) -> Result<()> {
         token_program: &accounts.token_program,
     }
     .divide(&accounts.bounty, &split)?;
-    emit!(Divided::new(
-        accounts.network.key(),
-        accounts.report.key(),
-        &split
-    ));
+    emit!(ExcessCollected {
+        network: accounts.network.key(),
+        report: accounts.report.key(),
+        bounty: split.bounty,
+        insurance: split.insurance,
+        burned: split.burned,
+    });
     accounts.pool.load()?.invariant(accounts.vault.amount)
 }

@@ -1,5 +1,5 @@
 use crate::error::PoolError;
-use crate::events::{BondChanged, Divided};
+use crate::events::BondSlashed;
 use crate::seeds;
 use crate::state::{Bond, Moment, Report, Reported, Roster, SourceKind};
 use crate::vault::Outflow;
@@ -9,7 +9,7 @@ use device_registry::state::Network;
 
 /// Accounts of `slash_bond`. Their order is that of the crate `slashing`, by which programs call this.
 #[derive(Accounts)]
-#[instruction(offence: [u8; 32], owner: Pubkey)]
+#[instruction(offence: [u8; 32])]
 pub struct SlashBond<'info> {
     /// Address of the program that found the offence.
     pub slasher: Signer<'info>,
@@ -23,19 +23,15 @@ pub struct SlashBond<'info> {
         constraint = roster.load()?.is_slasher(slasher.key) @ PoolError::NotSlasher,
     )]
     pub roster: AccountLoader<'info, Roster>,
-    // Its address names network and owner, and only this program writes there; the handler reads it if it exists.
-    /// CHECK: the owner's bond, or the empty place of one.
-    #[account(
-        mut,
-        seeds = [seeds::BOND, network.key().as_ref(), owner.as_ref()],
-        bump,
-    )]
-    pub bond: UncheckedAccount<'info>,
-    /// The network's bonds.
+    /// CHECK: the owner's bond, or the empty place of one; `Bond::find` checks which.
     #[account(mut)]
+    pub bond: UncheckedAccount<'info>,
+    // Anchor's own search for accounts that are passed twice costs a tenth of all this; only the bounty could be one.
+    /// The network's bonds.
+    #[account(mut, dup)]
     pub bond_vault: Account<'info, TokenAccount>,
     /// Mint of the bonds; a part is burned.
-    #[account(mut, address = network.load()?.stake_mint @ PoolError::WrongMint)]
+    #[account(mut, dup, address = network.load()?.stake_mint @ PoolError::WrongMint)]
     pub stake_mint: Account<'info, Mint>,
     /// The receipt. An offence that has one is not slashed again.
     #[account(
@@ -47,7 +43,12 @@ pub struct SlashBond<'info> {
     )]
     pub report: AccountLoader<'info, Report>,
     /// The reporter's tokens.
-    #[account(mut, constraint = bounty.mint == stake_mint.key() @ PoolError::WrongMint)]
+    #[account(
+        mut,
+        dup,
+        constraint = bounty.mint == stake_mint.key() @ PoolError::WrongMint,
+        constraint = bounty.key() != bond_vault.key() @ PoolError::BountyIsVault,
+    )]
     pub bounty: Account<'info, TokenAccount>,
     /// Pays the report's rent.
     #[account(mut)]
@@ -70,12 +71,8 @@ pub fn handle_slash_bond(
     let network = accounts.network.key();
     let (taken, split, bump) = {
         let mut roster = accounts.roster.load_mut()?;
-        let taken = match Bond::find(&accounts.bond)? {
-            Some(mut bond) => {
-                let taken = bond.slash(amount, moment.epoch)?;
-                emit!(BondChanged::new(&bond));
-                taken
-            }
+        let taken = match Bond::find(&accounts.bond, &network, &owner)? {
+            Some(mut bond) => bond.slash(amount, moment.epoch)?,
             None => 0,
         };
         roster.unbond(taken)?;
@@ -105,7 +102,14 @@ pub fn handle_slash_bond(
         token_program: &accounts.token_program,
     }
     .divide(&accounts.bounty, &split)?;
-    emit!(Divided::new(network, accounts.report.key(), &split));
+    emit!(BondSlashed {
+        network,
+        owner,
+        report: accounts.report.key(),
+        amount: taken,
+        bounty: split.bounty,
+        burned: split.burned,
+    });
     accounts
         .roster
         .load()?

@@ -1,5 +1,6 @@
 use super::VERSION;
 use crate::error::PoolError;
+use crate::seeds;
 use anchor_lang::prelude::*;
 use anchor_lang::Discriminator;
 use std::cell::RefMut;
@@ -51,19 +52,33 @@ impl Bond {
     /// Bytes of the account, with its discriminator.
     pub const SPACE: usize = 8 + std::mem::size_of::<Self>();
 
-    /// The bond in an account at a bond's address, or `None` if nobody has posted it.
-    pub fn find<'a>(account: &'a AccountInfo) -> Result<Option<RefMut<'a, Self>>> {
+    /// The bond of an owner in a network, which `account` must be or, if nobody has posted it, be the place of.
+    ///
+    /// A bond says itself whose it is, since only this program writes bonds; so its address is searched for only where
+    /// there is none.
+    pub fn find<'a>(
+        account: &'a AccountInfo,
+        network: &Pubkey,
+        owner: &Pubkey,
+    ) -> Result<Option<RefMut<'a, Self>>> {
         if *account.owner != crate::ID {
+            let seeds = [seeds::BOND, network.as_ref(), owner.as_ref()];
+            let (place, _) = Pubkey::find_program_address(&seeds, &crate::ID);
+            require!(*account.key == place, PoolError::WrongBond);
             return Ok(None);
         }
-        RefMut::filter_map(account.try_borrow_mut_data()?, |data| {
+        let bond: RefMut<Self> = RefMut::filter_map(account.try_borrow_mut_data()?, |data| {
             let (discriminator, bytes) = data.split_at_mut_checked(Self::DISCRIMINATOR.len())?;
             (discriminator == Self::DISCRIMINATOR)
                 .then(|| bytemuck::try_from_bytes_mut(bytes).ok())
                 .flatten()
         })
-        .map(Some)
-        .map_err(|_| error!(ErrorCode::AccountDiscriminatorMismatch))
+        .map_err(|_| error!(ErrorCode::AccountDiscriminatorMismatch))?;
+        require!(
+            bond.network == *network && bond.owner == *owner,
+            PoolError::WrongBond
+        );
+        Ok(Some(bond))
     }
 
     /// Fills a new account.
