@@ -1080,12 +1080,12 @@ fn a_report_takes_its_own_accounts_alone() {
             &pools::bond(&network, &own),
             &pools::bond(&network, &victim.pubkey()),
         ),
-        ErrorCode::ConstraintSeeds,
+        PoolError::WrongBond,
     );
     // A friend of the owner would have the offence recorded, and nothing taken.
     assert_refused(
         swapped(&pools::bond(&network, &own), &Pubkey::new_unique()),
-        ErrorCode::ConstraintSeeds,
+        PoolError::WrongBond,
     );
     assert_refused(
         swapped(&roster, &pools::roster(&other.key)),
