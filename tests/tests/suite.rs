@@ -9,6 +9,7 @@ mod suite {
     mod kill;
     mod live;
     mod migrations;
+    mod nfts;
     mod registry_leaves;
     mod reports;
     mod reward_emission;

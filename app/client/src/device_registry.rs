@@ -2,6 +2,7 @@
 
 use crate::chain::Execution;
 use crate::event;
+use crate::token::{associated_2022, TOKEN_2022_PROGRAM};
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::sysvar::SysvarId;
@@ -27,6 +28,11 @@ pub fn maker(network: &Pubkey, key: &Pubkey) -> Pubkey {
 /// The maker's issuer of certificates with this compressed P-256 key.
 pub fn issuer(maker: &Pubkey, key: &[u8; 33]) -> Pubkey {
     address(&[seeds::ISSUER, maker.as_ref(), &Issuer::seed(key)])
+}
+
+/// The mint of the NFT of the device at an index of a tree.
+pub fn nft(tree: &Pubkey, index: u32) -> Pubkey {
+    address(&[seeds::NFT, tree.as_ref(), &index.to_le_bytes()])
 }
 
 /// A page of a maker's used voucher numbers.
@@ -569,6 +575,94 @@ pub fn registry_events(execution: &Execution) -> Vec<RegistryEvent> {
                 .or_else(|| event::parse(inner, &ID).map(|e| RegistryEvent::Changed(Box::new(e))))
         })
         .collect()
+}
+
+/// Makes a proven device an NFT; its owner signs, and gets it. The metadata's URI has at most
+/// [`nft::MAX_URI`](device_registry::nft::MAX_URI) bytes.
+pub fn promote_device(
+    payer: &Pubkey,
+    network: &Pubkey,
+    tree: &Pubkey,
+    leaf: &RegistryLeaf,
+    place: LeafPlace,
+    uri: String,
+) -> Instruction {
+    let owner = Pubkey::new_from_array(leaf.owner);
+    let mint = nft(tree, place.index);
+    build(
+        accounts::PromoteDevice {
+            network: *network,
+            tree: *tree,
+            owner,
+            mint,
+            token_account: associated_2022(&owner, &mint),
+            payer: *payer,
+            token_program: TOKEN_2022_PROGRAM,
+            associated_token_program: anchor_spl::associated_token::ID,
+            system_program: system_program::ID,
+            event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
+        },
+        instruction::PromoteDevice {
+            leaf: leaf.into(),
+            place,
+            uri,
+        },
+    )
+}
+
+/// Makes the holder of a device's NFT the device's owner; the holder signs, whose token account has the NFT.
+pub fn bind_device(
+    network: &Pubkey,
+    tree: &Pubkey,
+    holder: &Pubkey,
+    token_account: &Pubkey,
+    leaf: &RegistryLeaf,
+    place: LeafPlace,
+) -> Instruction {
+    build(
+        accounts::BindDevice {
+            network: *network,
+            tree: *tree,
+            holder: *holder,
+            mint: nft(tree, place.index),
+            token_account: *token_account,
+            token_program: TOKEN_2022_PROGRAM,
+            event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
+        },
+        instruction::BindDevice {
+            leaf: leaf.into(),
+            place,
+        },
+    )
+}
+
+/// Burns a device's NFT; the holder signs. `token_account` has the NFT; `None` if it was burned before.
+pub fn demote_device(
+    network: &Pubkey,
+    tree: &Pubkey,
+    holder: &Pubkey,
+    token_account: Option<&Pubkey>,
+    leaf: &RegistryLeaf,
+    place: LeafPlace,
+) -> Instruction {
+    build(
+        accounts::DemoteDevice {
+            network: *network,
+            tree: *tree,
+            holder: *holder,
+            mint: nft(tree, place.index),
+            token_account: token_account.copied(),
+            token_program: TOKEN_2022_PROGRAM,
+            event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
+        },
+        instruction::DemoteDevice {
+            leaf: leaf.into(),
+            place,
+        },
+    )
 }
 
 fn address(seeds: &[&[u8]]) -> Pubkey {

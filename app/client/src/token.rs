@@ -3,6 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::solana_program::system_program;
+use anchor_spl::associated_token::get_associated_token_address_with_program_id;
 
 /// The SPL Token program.
 pub const TOKEN_PROGRAM: Pubkey = anchor_spl::token::ID;
@@ -12,17 +13,41 @@ pub fn associated(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
     anchor_spl::associated_token::get_associated_token_address(owner, mint)
 }
 
+/// The Token-2022 program, which holds the NFTs of devices.
+pub const TOKEN_2022_PROGRAM: Pubkey = anchor_spl::token_2022::ID;
+
+/// The associated token account of `owner` for a mint of Token-2022.
+pub fn associated_2022(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
+    get_associated_token_address_with_program_id(owner, mint, &TOKEN_2022_PROGRAM)
+}
+
 /// Creates [`associated`] unless it exists.
 pub fn create_associated(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Instruction {
+    create(payer, &associated(owner, mint), owner, mint, TOKEN_PROGRAM)
+}
+
+/// Creates [`associated_2022`] unless it exists.
+pub fn create_associated_2022(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Instruction {
+    let account = associated_2022(owner, mint);
+    create(payer, &account, owner, mint, TOKEN_2022_PROGRAM)
+}
+
+fn create(
+    payer: &Pubkey,
+    account: &Pubkey,
+    owner: &Pubkey,
+    mint: &Pubkey,
+    token_program: Pubkey,
+) -> Instruction {
     Instruction {
         program_id: anchor_spl::associated_token::ID,
         accounts: vec![
             AccountMeta::new(*payer, true),
-            AccountMeta::new(associated(owner, mint), false),
+            AccountMeta::new(*account, false),
             AccountMeta::new_readonly(*owner, false),
             AccountMeta::new_readonly(*mint, false),
             AccountMeta::new_readonly(system_program::ID, false),
-            AccountMeta::new_readonly(TOKEN_PROGRAM, false),
+            AccountMeta::new_readonly(token_program, false),
         ],
         // CreateIdempotent
         data: vec![1],

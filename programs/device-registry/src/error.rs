@@ -180,6 +180,20 @@ pub enum RegistryError {
         "With a certificate the serial hash must be zero: the certificate has the serial number"
     )]
     SerialHashNotZero = 436,
+    #[msg("The URI has more than 200 bytes: choose a shorter one")]
+    UriTooLong = 440,
+    #[msg("The device has no NFT: its owner promotes it with promote_device")]
+    NoNft = 441,
+    #[msg("Not a token account of the device's NFT: pass the holder's account of this mint")]
+    WrongToken = 442,
+    #[msg("The token account is somebody else's: sign as the holder of the NFT")]
+    NotHolder = 443,
+    #[msg("The token account is empty: pass the account with the NFT")]
+    NoToken = 444,
+    #[msg("The token is frozen: have it thawed first")]
+    FrozenToken = 445,
+    #[msg("The NFT is not burned: pass the holder's token account")]
+    NotBurned = 446,
 
     #[msg("The reading is of a session: give the session's grant with it")]
     GrantMissing = 500,

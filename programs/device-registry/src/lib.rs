@@ -7,6 +7,7 @@ pub mod error;
 pub mod events;
 pub mod evidence;
 pub mod instructions;
+pub mod nft;
 pub mod penalty;
 pub mod seeds;
 pub mod state;
@@ -174,5 +175,29 @@ pub mod device_registry {
         args: ReportDuplicateArgs,
     ) -> Result<()> {
         handle_report_duplicate(ctx, args)
+    }
+
+    /// A proven device's owner: makes the device an NFT, which the owner gets.
+    pub fn promote_device(
+        ctx: Context<PromoteDevice>,
+        leaf: LeafArgs,
+        place: LeafPlace,
+        uri: String,
+    ) -> Result<()> {
+        handle_promote_device(ctx, leaf, place, uri)
+    }
+
+    /// Who holds a device's NFT: becomes the device's owner.
+    pub fn bind_device(ctx: Context<BindDevice>, leaf: LeafArgs, place: LeafPlace) -> Result<()> {
+        handle_bind_device(ctx, leaf, place)
+    }
+
+    /// Who holds a device's NFT and owns the device: burns the NFT, and the device is a proven leaf again.
+    pub fn demote_device(
+        ctx: Context<DemoteDevice>,
+        leaf: LeafArgs,
+        place: LeafPlace,
+    ) -> Result<()> {
+        handle_demote_device(ctx, leaf, place)
     }
 }

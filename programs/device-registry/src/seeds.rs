@@ -8,3 +8,5 @@ pub const MAKER: &[u8] = b"maker";
 pub const VOUCHERS: &[u8] = b"vouchers";
 /// `["issuer", maker, sha256(key)]`
 pub const ISSUER: &[u8] = b"issuer";
+/// `["nft", tree, index of the leaf u32 little-endian]`
+pub const NFT: &[u8] = b"nft";

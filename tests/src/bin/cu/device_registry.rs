@@ -3,6 +3,7 @@
 use crate::bench::{seed, Bench, Cost};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_spl::token_2022::spl_token_2022::instruction::transfer_checked;
 use anyhow::{bail, ensure, Context, Result};
 use certificate::Tbs;
 use device_protocol::{network_id, Curve, Hash, Possession, RegistryLeaf, Voucher};
@@ -16,6 +17,7 @@ use fieldproof_client::device_registry::{self as client, MakerGrant, Registratio
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
 use fieldproof_client::registry_tree::Follower;
+use fieldproof_client::token::{associated_2022, create_associated_2022, TOKEN_2022_PROGRAM};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tests::pki::Pki;
@@ -121,6 +123,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     ));
 
     measure_leaves(bench, &args.id, &network, &governs)?;
+    measure_nfts(bench, &network, &tree.pubkey(), &authority)?;
     measure_certificates(bench, &args.id, &tree.pubkey(), &authority)?;
 
     let pause = client::pause_operation(&network, &owner, Operation::Register, 60);
@@ -299,6 +302,41 @@ fn leaf(bench: &Bench, follower: &mut Follower, index: u32) -> Result<(RegistryL
     let place = tree.place(index)?;
     let leaf = tree.leaves().get(index as usize).context("no leaf")?;
     Ok((*leaf, place))
+}
+
+/// Measures the NFTs of the devices registered so far; the tree's and so the mints' addresses are the same in every run.
+fn measure_nfts(bench: &Bench, network: &Pubkey, tree: &Pubkey, owner: &Keypair) -> Result<()> {
+    const URI: &str = "https://example.org/devices/1.json";
+    let buyer = bench.key();
+    let mut follower = Follower::new(&bench.harness.chain, *tree)?;
+    let mut costs = [const { Vec::new() }; 3];
+    for index in 0..DEVICES as u32 {
+        let (old, place) = leaf(bench, &mut follower, index)?;
+        let payer = owner.pubkey();
+        let promote = client::promote_device(&payer, network, tree, &old, place, URI.to_owned());
+        costs[0].push(bench.run(&[promote], &[owner])?);
+
+        let mint = client::nft(tree, index);
+        let from = associated_2022(&payer, &mint);
+        let to = associated_2022(&buyer.pubkey(), &mint);
+        let open = create_associated_2022(&bench.payer(), &buyer.pubkey(), &mint);
+        let sell = transfer_checked(&TOKEN_2022_PROGRAM, &from, &mint, &to, &payer, &[], 1, 0)?;
+        bench.run(&[open, sell], &[owner])?;
+        let (old, place) = leaf(bench, &mut follower, index)?;
+        let bind = client::bind_device(network, tree, &buyer.pubkey(), &to, &old, place);
+        costs[1].push(bench.run(&[bind], &[&buyer])?);
+        let (old, place) = leaf(bench, &mut follower, index)?;
+        let demote = client::demote_device(network, tree, &buyer.pubkey(), Some(&to), &old, place);
+        costs[2].push(bench.run(&[demote], &[&buyer])?);
+    }
+    for (instruction, costs) in ["promote_device", "bind_device", "demote_device"]
+        .into_iter()
+        .zip(costs)
+    {
+        let worst = costs.into_iter().max().context("no device")?;
+        bench.record(instruction, "depth 24, canopy 10; worst of 16", worst);
+    }
+    Ok(())
 }
 
 /// Measures tier 2, with certificates that openssl makes. Their keys are drawn anew in each run; an issuer is taken whose
