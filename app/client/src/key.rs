@@ -78,35 +78,52 @@ impl DeviceSigner {
     }
 }
 
-/// Whether the chain's precompile accepts this signature of a digest: strictly for Ed25519, low S only for P-256.
-///
-/// Ed25519 differs from the precompile in theory alone: this refuses a signature whose R is not the canonical encoding
-/// of its point, which nobody can make without solving a discrete logarithm.
-pub fn verify(key: &DeviceKey, message: &[u8; 32], signature: &[u8; SIGNATURE_LEN]) -> bool {
-    match key {
-        DeviceKey {
-            curve: Curve::Ed25519,
-            bytes: [public_key @ .., 0],
-        } => Ed25519Key::from_bytes(public_key).is_ok_and(|key| {
-            key.verify_strict(message, &Ed25519Signature::from_bytes(signature))
-                .is_ok()
-        }),
-        // Of what SEC 1 knows, the precompile takes the compressed form alone; p256 also takes the compact form, which
-        // is as long.
-        DeviceKey {
-            curve: Curve::P256,
-            bytes: bytes @ [2 | 3, ..],
-        } => {
-            let (Ok(key), Ok(signature)) = (
-                P256Key::from_sec1_bytes(bytes),
-                P256Signature::from_slice(signature),
-            ) else {
-                return false;
-            };
-            signature.normalize_s().is_none() && key.verify(message, &signature).is_ok()
+/// A public key made ready to verify many signatures.
+#[derive(Clone, Debug)]
+pub enum PublicKey {
+    /// RFC 8032.
+    Ed25519(Ed25519Key),
+    /// ECDSA over SHA-256 on P-256.
+    P256(P256Key),
+}
+
+impl PublicKey {
+    /// The key of these bytes, or nothing if they are no point of their curve.
+    pub fn new(key: &DeviceKey) -> Option<Self> {
+        match key {
+            DeviceKey {
+                curve: Curve::Ed25519,
+                bytes: [public_key @ .., 0],
+            } => Ed25519Key::from_bytes(public_key).ok().map(Self::Ed25519),
+            // Of what SEC 1 knows, the precompile takes the compressed form alone; p256 also takes the compact form,
+            // which is as long.
+            DeviceKey {
+                curve: Curve::P256,
+                bytes: bytes @ [2 | 3, ..],
+            } => P256Key::from_sec1_bytes(bytes).ok().map(Self::P256),
+            _ => None,
         }
-        _ => false,
     }
+
+    /// Whether the chain's precompile accepts this signature of a digest: strictly for Ed25519, low S only for P-256.
+    ///
+    /// Ed25519 differs from the precompile in theory alone: this refuses a signature whose R is not the canonical
+    /// encoding of its point, which nobody can make without solving a discrete logarithm.
+    pub fn verify(&self, message: &[u8; 32], signature: &[u8; SIGNATURE_LEN]) -> bool {
+        match self {
+            Self::Ed25519(key) => key
+                .verify_strict(message, &Ed25519Signature::from_bytes(signature))
+                .is_ok(),
+            Self::P256(key) => P256Signature::from_slice(signature).is_ok_and(|signature| {
+                signature.normalize_s().is_none() && key.verify(message, &signature).is_ok()
+            }),
+        }
+    }
+}
+
+/// [`PublicKey::verify`] for a key that is used once.
+pub fn verify(key: &DeviceKey, message: &[u8; 32], signature: &[u8; SIGNATURE_LEN]) -> bool {
+    PublicKey::new(key).is_some_and(|key| key.verify(message, signature))
 }
 
 /// A P-256 signature with its S in the lower half of the order, as the precompile wants it.
