@@ -27,6 +27,48 @@ pub struct Config {
     /// The other operators: pool → base URL of its worker.
     #[serde(default)]
     pub peers: BTreeMap<String, String>,
+    /// What the HTTP interface takes at most.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What the HTTP interface takes at most. Beyond it, clients are told to come again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at a time; more wait in the system's own queue.
+    pub connections: usize,
+    /// Bytes of bodies held at a time.
+    pub in_flight_bytes: usize,
+    /// Requests a second from one address (of IPv6, from one /64), as many at once.
+    pub requests_per_second: u32,
+}
+
+impl Limits {
+    /// Less would not hold one body.
+    const MIN_IN_FLIGHT_BYTES: usize = 4 << 20;
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.connections == 0 || self.requests_per_second == 0 {
+            return Err(ConfigError::Limits(
+                "connections and requests_per_second are 1 or more",
+            ));
+        }
+        if self.in_flight_bytes < Self::MIN_IN_FLIGHT_BYTES {
+            return Err(ConfigError::Limits("in_flight_bytes is 4194304 or more"));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1_024,
+            in_flight_bytes: 64 << 20,
+            requests_per_second: 1_000,
+        }
+    }
 }
 
 /// Why a configuration can't be used.
@@ -38,6 +80,9 @@ pub enum ConfigError {
     /// It is not what a configuration looks like.
     #[error("{0}: {1}")]
     Parse(PathBuf, toml::de::Error),
+    /// A limit that lets nothing through.
+    #[error("limits: {0}")]
+    Limits(&'static str),
     /// A peer's key is no address.
     #[error("peer {0} is no pool address")]
     Peer(String),
@@ -51,7 +96,10 @@ impl Config {
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(file)
             .map_err(|error| ConfigError::Read(file.to_owned(), error))?;
-        toml::from_str(&text).map_err(|error| ConfigError::Parse(file.to_owned(), error))
+        let config: Self =
+            toml::from_str(&text).map_err(|error| ConfigError::Parse(file.to_owned(), error))?;
+        config.limits.check()?;
+        Ok(config)
     }
 
     /// The other operators by pool.

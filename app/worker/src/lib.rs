@@ -5,11 +5,14 @@
 //! durable, every stage is recorded before the next begins, and every on-chain action is refused by its program when it
 //! comes a second time: a worker may be killed anywhere and goes on where it was. Time is the chain's time.
 
+pub mod cache;
 mod columns;
 pub mod committee;
 pub mod config;
 pub mod follow;
 pub mod ingest;
+pub mod load;
+pub mod log;
 pub mod payload;
 pub mod registry;
 pub mod reject;

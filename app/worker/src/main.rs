@@ -30,14 +30,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::read(&Arguments::parse().config)?;
     let signer = solana_keypair::read_keypair_file(&config.signer)?;
     let chain = Arc::new(RpcChain::new(&config.rpc_url));
-    let worker = Arc::new(Worker::open(
+    let worker = Worker::open(
         chain,
         config.network,
         config.pool,
         signer,
         config.peers()?,
         &config.data,
-    )?);
+    )?;
+    let worker = Arc::new(worker.with_limits(config.limits));
     let driver = worker.clone();
     std::thread::spawn(move || {
         let _end = EndProcess;

@@ -1,4 +1,4 @@
-//! Why a reading is not taken.
+//! Why a reading or a grant is not taken.
 
 /// The reasons, each with a counter of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -19,8 +19,14 @@ pub enum Reject {
     #[error("the reading names another nonce than the device's leaf: read the leaf again")]
     WrongNonce,
     /// The session was not granted.
-    #[error("no grant of this session is known: sign with the device key (session 0)")]
+    #[error("no grant of this session is known: send its grant first")]
     UnknownSession,
+    /// It was captured before its session began or after it ended.
+    #[error("the reading was captured outside its session: grant a new session")]
+    OutsideSession,
+    /// Another grant with this counter or a higher one is known.
+    #[error("another grant has this counter or a higher one: count on")]
+    StaleGrant,
     /// The signature is wrong, or not as strict as the chain's precompiles ask.
     #[error("the signature does not verify")]
     BadSignature,
@@ -39,14 +45,16 @@ pub enum Reject {
 }
 
 impl Reject {
-    /// Every reason.
-    pub const ALL: [Self; 11] = [
+    /// Every reason, in the order of the variants.
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::WrongNetwork,
         Self::UnknownDevice,
         Self::InactiveDevice,
         Self::WrongNonce,
         Self::UnknownSession,
+        Self::OutsideSession,
+        Self::StaleGrant,
         Self::BadSignature,
         Self::Replay,
         Self::Equivocation,
@@ -63,6 +71,8 @@ impl Reject {
             Self::InactiveDevice => "inactive_device",
             Self::WrongNonce => "wrong_nonce",
             Self::UnknownSession => "unknown_session",
+            Self::OutsideSession => "outside_session",
+            Self::StaleGrant => "stale_grant",
             Self::BadSignature => "bad_signature",
             Self::Replay => "replay",
             Self::Equivocation => "equivocation",

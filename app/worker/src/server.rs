@@ -1,32 +1,57 @@
 //! The worker's HTTP interface: readings in, and what other operators, owners and monitors ask for.
 
+mod gate;
+mod metrics;
+
 use crate::committee::{self, Refused, SignRequest};
-use crate::ingest::MAX_READINGS;
+use crate::ingest::{Ingest, MAX_GRANTS, MAX_READINGS};
 use crate::reward;
+use crate::store::StoreError;
 use crate::worker::{Operator, Worker};
 use crate::Reject;
 use anchor_lang::prelude::Pubkey;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, FromRef, Path, Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use device_protocol::{Reading, SIGNATURE_LEN};
+use device_protocol::{Reading, SignedGrant, SIGNATURE_LEN};
+use gate::Gate;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
 
 /// Largest body of readings, in bytes.
 const MAX_BODY: usize = MAX_READINGS * (Reading::MAX_LEN + SIGNATURE_LEN);
+/// Largest body of grants, in bytes.
+const MAX_GRANTS_BODY: usize = MAX_GRANTS * SignedGrant::LEN;
+/// Largest body of other operators, in bytes.
+const MAX_OTHER_BODY: usize = 4_096;
+/// A worker that has not read the chain's time for so long can't judge readings.
+const MAX_CLOCK_AGE: Duration = Duration::from_secs(60);
+/// How long it waits before it accepts again after that failed, as it does when there are too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What became of the readings of one body.
+/// What became of the readings or grants of one body.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Accepted {
     /// How many were taken: they are on the disk.
     pub accepted: usize,
-    /// For each reading, `"accepted"` or the reason for its rejection.
+    /// For each, `"accepted"` or the reason for its rejection.
     pub results: Vec<String>,
 }
 
@@ -49,48 +74,205 @@ pub struct Status {
     pub counters: BTreeMap<String, u64>,
 }
 
-/// Serves `worker` on `listener` until `stop` is done.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    worker: &Worker,
-    listener: tokio::net::TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(worker))
-        .with_graceful_shutdown(stop)
-        .await
+/// What requests are answered with.
+#[derive(Clone)]
+struct Served {
+    operator: Arc<Operator>,
+    ingest: Arc<Ingest>,
+    gate: Arc<Gate>,
+    ticked: Arc<Mutex<Instant>>,
 }
 
-fn router(worker: &Worker) -> Router {
-    let ingest = worker.ingest().clone();
-    let readings = move |body: Bytes| async move {
-        let results = blocking(move || ingest.accept(&body)).await;
-        match results {
-            Ok(Ok(results)) => {
-                let accepted = results.iter().filter(|result| result.is_ok()).count();
-                let results = results
-                    .into_iter()
-                    .map(|result| result.map_or_else(Reject::name, |()| "accepted").to_owned())
-                    .collect();
-                Json(Accepted { accepted, results }).into_response()
-            }
-            Ok(Err(error)) => failure(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string()),
-            Err(response) => response,
-        }
+impl FromRef<Served> for Arc<Operator> {
+    fn from_ref(served: &Served) -> Self {
+        served.operator.clone()
+    }
+}
+
+/// Serves `worker` on `listener` until `stop` is done, then ends what has begun.
+///
+/// # Errors
+/// None at present: a listener that fails for a while is asked again.
+pub async fn serve(
+    worker: &Worker,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    serve_until(worker, listener, Box::pin(stop)).await;
+    Ok(())
+}
+
+/// Not generic, so that it is compiled and optimised here and not with whoever calls.
+async fn serve_until(
+    worker: &Worker,
+    listener: TcpListener,
+    mut stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+) {
+    let served = Served {
+        operator: worker.operator().clone(),
+        ingest: worker.ingest().clone(),
+        gate: Arc::new(Gate::new(worker.limits())),
+        ticked: worker.ticked(),
     };
+    let gate = served.gate.clone();
+    let router = router(served);
+    let connections = Arc::new(Semaphore::new(worker.limits().connections));
+    let ending = GracefulShutdown::new();
+    loop {
+        let accepted = async {
+            let place = connections.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = &mut stop => break,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // An answer is one small packet; without this it may wait for the client's next.
+        let _ = stream.set_nodelay(true);
+        let (router, gate) = (router.clone(), gate.clone());
+        let service =
+            service_fn(move |request| answer(router.clone(), gate.clone(), address.ip(), request));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = ending.watch(connection);
+        tokio::spawn(async move {
+            let _place = place;
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, %address, "connection");
+            }
+        });
+    }
+    drop(listener);
+    ending.shutdown().await;
+}
+
+async fn answer(
+    router: Router,
+    gate: Arc<Gate>,
+    address: IpAddr,
+    request: hyper::Request<Incoming>,
+) -> Result<Response, std::convert::Infallible> {
+    // Monitors must see a worker that is overrun.
+    if request.uri().path().starts_with("/v1/") {
+        if let Err(refusal) = gate.enter(address) {
+            return Ok(gate.refuse(refusal));
+        }
+    }
+    router.oneshot(request.map(Body::new)).await
+}
+
+fn router(served: Served) -> Router {
     Router::new()
-        .route(
-            "/v1/readings",
-            post(readings).layer(DefaultBodyLimit::max(MAX_BODY)),
-        )
+        .route("/v1/readings", post(readings))
+        .route("/v1/grants", post(grants))
         .route("/v1/payloads/{hash}", get(payload))
         .route("/v1/attestations", post(sign))
         .route("/v1/rewards/{payee}", get(rewards))
         .route("/v1/status", get(status))
         .route("/health", get(|| async { "ok" }))
-        .with_state(worker.operator().clone())
+        .route("/ready", get(ready))
+        .route("/metrics", get(figures))
+        .layer(DefaultBodyLimit::max(MAX_OTHER_BODY))
+        .with_state(served)
+}
+
+async fn readings(State(served): State<Served>, request: Request) -> Response {
+    let held = match served.gate.body(request, MAX_BODY).await {
+        Ok(held) => held,
+        Err(refusal) => return served.gate.refuse(refusal),
+    };
+    let turn = served.gate.turn().await;
+    let ingest = served.ingest.clone();
+    let work = move || {
+        let batch = held.content().map(|content| ingest.check(content));
+        (held, batch)
+    };
+    let (_held, batch) = match blocking(work).await {
+        Ok((held, Ok(batch))) => (held, batch),
+        Ok((_, Err(refusal))) => return served.gate.refuse(refusal),
+        Err(response) => return response,
+    };
+    drop(turn);
+    let taken = match batch {
+        Ok(batch) => served.ingest.take(batch).await,
+        Err(error) => Err(error),
+    };
+    match taken {
+        Ok(taken) => results(taken.iter().map(|item| item.as_ref().map(drop))),
+        Err(error) => unstored(&error),
+    }
+}
+
+async fn grants(State(served): State<Served>, request: Request) -> Response {
+    let held = match served.gate.body(request, MAX_GRANTS_BODY).await {
+        Ok(held) => held,
+        Err(refusal) => return served.gate.refuse(refusal),
+    };
+    let _turn = served.gate.turn().await;
+    let ingest = served.ingest.clone();
+    let work = move || {
+        let content = held.content()?;
+        Ok(ingest.accept_grants(&content))
+    };
+    match blocking(work).await {
+        Ok(Ok(Ok(taken))) => results(taken.iter().map(Result::as_ref).map(|item| item.map(drop))),
+        Ok(Ok(Err(error))) => unstored(&error),
+        Ok(Err(refusal)) => served.gate.refuse(refusal),
+        Err(response) => response,
+    }
+}
+
+fn results<'a>(items: impl Iterator<Item = Result<(), &'a Reject>>) -> Response {
+    #[derive(Serialize)]
+    struct Answer {
+        accepted: usize,
+        results: Vec<&'static str>,
+    }
+    let results: Vec<_> = items
+        .map(|item| item.map_or_else(|reject| reject.name(), |()| "accepted"))
+        .collect();
+    let accepted = results.iter().filter(|name| **name == "accepted").count();
+    Json(Answer { accepted, results }).into_response()
+}
+
+fn unstored(error: &StoreError) -> Response {
+    if error.is_full() {
+        failure(StatusCode::INSUFFICIENT_STORAGE, "full", error.to_string())
+    } else {
+        failure(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string())
+    }
+}
+
+async fn ready(State(served): State<Served>) -> Response {
+    let ticked = *served.ticked.lock().unwrap_or_else(PoisonError::into_inner);
+    let unready = |detail: &str| {
+        failure(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unready",
+            detail.to_owned(),
+        )
+    };
+    if served.operator.store.figures().failing() {
+        return unready("the last write of readings failed");
+    }
+    if ticked.elapsed() > MAX_CLOCK_AGE {
+        return unready("the chain's time has not been read for a minute");
+    }
+    "ready".into_response()
+}
+
+async fn figures(State(served): State<Served>) -> Response {
+    let page = metrics::render(&served);
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], page).into_response()
 }
 
 async fn payload(State(operator): State<Arc<Operator>>, Path(hash): Path<String>) -> Response {
@@ -152,22 +334,18 @@ async fn rewards(State(operator): State<Arc<Operator>>, Path(payee): Path<String
 }
 
 async fn status(State(operator): State<Arc<Operator>>) -> Response {
-    let read = move || {
-        Ok::<_, crate::store::StoreError>(Status {
-            network: operator.network.to_string(),
-            pool: operator.pool.to_string(),
-            stream: operator.stream.to_string(),
-            now: operator.now(),
-            devices: operator.registry.all().len(),
-            readings: operator.store.reading_count()?,
-            counters: operator.store.counters()?.into_iter().collect(),
-        })
-    };
-    match blocking(read).await {
-        Ok(Ok(status)) => Json(status).into_response(),
-        Ok(Err(error)) => failure(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string()),
-        Err(response) => response,
-    }
+    let counters = operator.store.counters().into_iter();
+    let counters = counters.map(|(name, count)| (name.to_owned(), count));
+    Json(Status {
+        network: operator.network.to_string(),
+        pool: operator.pool.to_string(),
+        stream: operator.stream.to_string(),
+        now: operator.now(),
+        devices: operator.registry.count(),
+        readings: operator.store.reading_count(),
+        counters: counters.collect(),
+    })
+    .into_response()
 }
 
 /// Runs `work`, which waits for disk or network, off the threads that serve.

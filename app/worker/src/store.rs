@@ -1,19 +1,24 @@
-//! What a worker remembers: one embedded database in its data directory.
+//! What a worker remembers, in its data directory: the readings in a [log](crate::log), all else in an embedded database.
 //!
-//! Every write is one transaction that is on the disk when it returns. Keys are big-endian, so that ranges are in order.
+//! Every write is on the disk when it returns. Keys of the database are big-endian, so that ranges are in order.
 
+use crate::log::{Appender, Batch, Log, LogError, Record, FILE_LEN};
 use crate::reject::Reject;
+use axum::body::Bytes;
 use commitment::CommitmentLeaf;
-use device_protocol::{Hash, SignedReading};
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use device_protocol::{Hash, SessionGrant, SignedGrant, SignedReading};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{de::DeserializeOwned, Serialize};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
 
-/// Readings by device, session and sequence.
-const READINGS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("readings");
-/// Keys of [`READINGS`] by device and capture time.
-const BY_TIME: TableDefinition<&[u8], &[u8]> = TableDefinition::new("readings_by_time");
-/// Second readings of one sequence, by both digests: evidence.
+/// Grants of sessions by device, leaf nonce and counter.
+const GRANTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("grants");
+/// Second readings of one sequence, by their digest: evidence.
 const EQUIVOCATIONS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("equivocations");
 /// Archived payloads by their hash.
 const PAYLOADS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("payloads");
@@ -31,11 +36,12 @@ const DEVICES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("devices");
 const CURSORS: TableDefinition<&str, &[u8]> = TableDefinition::new("cursors");
 /// The cursor of the chain in [`CURSORS`].
 const CHAIN: &str = "chain";
-/// Counters by name.
-const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
-
 /// The counter of accepted readings.
 pub const ACCEPTED: &str = "accepted";
+/// Bodies that wait for the disk at most.
+const QUEUE: usize = 256;
+/// Bytes of bodies from which on no more join one write.
+const GROUP_LEN: usize = 4 << 20;
 
 /// A fault of the disk or the database.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +49,15 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] redb::Error),
+    /// The log of readings.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The write that this one shared failed.
+    #[error(transparent)]
+    Write(Arc<StoreError>),
+    /// The thread that writes readings has ended.
+    #[error("readings can't be written any more: start the worker again")]
+    Ended,
     /// A record does not have the form it was written in.
     #[error("a record of the database is damaged: {0}")]
     Damaged(&'static str),
@@ -51,12 +66,80 @@ pub enum StoreError {
     Directory(#[from] std::io::Error),
 }
 
-/// A key and its value.
-type Record = (Vec<u8>, Vec<u8>);
+impl StoreError {
+    /// Whether there was no room on the disk.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Log(LogError::Full) => true,
+            Self::Write(error) => error.is_full(),
+            Self::Database(redb::Error::Io(error)) => crate::log::is_full(error),
+            _ => false,
+        }
+    }
+}
 
-/// The database.
+/// A key and its value.
+type Row = (Vec<u8>, Vec<u8>);
+
+/// What became of each reading of a body.
+pub type Taken = Vec<Result<Record, Reject>>;
+
+/// A body on its way to the disk, and who waits for it.
+struct Waiting {
+    batch: Batch,
+    reply: oneshot::Sender<Result<Taken, StoreError>>,
+}
+
+/// What the store counts since it was opened.
+#[derive(Debug, Default)]
+pub struct Figures {
+    rejected: [AtomicU64; Reject::ALL.len()],
+    writes: AtomicU64,
+    write_nanoseconds: AtomicU64,
+    failing: AtomicBool,
+}
+
+impl Figures {
+    /// Counts a reject that did not come through [`Store::take`].
+    pub fn count(&self, reject: Reject) {
+        // `Reject::ALL` is in the order of the variants.
+        if let Some(counter) = self.rejected.get(reject as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many were rejected for each reason.
+    pub fn rejected(&self) -> impl Iterator<Item = (Reject, u64)> + '_ {
+        let counts = self
+            .rejected
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
+        Reject::ALL.into_iter().zip(counts)
+    }
+
+    /// Durable writes of readings, and the seconds that they took.
+    pub fn writes(&self) -> (u64, f64) {
+        let nanoseconds = self.write_nanoseconds.load(Ordering::Relaxed);
+        (
+            self.writes.load(Ordering::Relaxed),
+            nanoseconds as f64 / 1e9,
+        )
+    }
+
+    /// Whether the last write failed.
+    pub fn failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+}
+
+/// Readings and database.
 pub struct Store {
-    database: Database,
+    database: Arc<Database>,
+    log: Arc<Log>,
+    figures: Arc<Figures>,
+    // Taken when the store is dropped, which ends the writer.
+    queue: Option<mpsc::Sender<Waiting>>,
+    writer: Option<JoinHandle<()>>,
 }
 
 /// Turns each of redb's error types into the one that holds them all.
@@ -67,17 +150,17 @@ macro_rules! db {
 }
 
 impl Store {
-    /// Opens the database in `dir`, made if needed.
+    /// Opens database and readings in `dir`, made if needed.
     ///
     /// # Errors
-    /// [`StoreError`] when the directory can't be made or the database is damaged or in use.
+    /// [`StoreError`] when the directory can't be made or something in it is damaged or in use.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir)?;
+        // The database's lock keeps a second process off the readings too.
         let database = db!(Database::create(dir.join("worker.redb")));
         let transaction = db!(database.begin_write());
         for table in [
-            READINGS,
-            BY_TIME,
+            GRANTS,
             EQUIVOCATIONS,
             PAYLOADS,
             SEEN_COMMITMENTS,
@@ -90,62 +173,52 @@ impl Store {
             db!(transaction.open_table(table));
         }
         db!(transaction.open_table(CURSORS));
-        db!(transaction.open_table(COUNTERS));
         db!(transaction.commit());
-        Ok(Self { database })
+        let database = Arc::new(database);
+        let (log, appender) = Log::open(&dir.join("readings"), FILE_LEN)?;
+        let figures: Arc<Figures> = Arc::default();
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let writer = {
+            let (database, figures) = (database.clone(), figures.clone());
+            std::thread::Builder::new()
+                .name("readings".to_owned())
+                .spawn(move || write_readings(appender, &database, &figures, waiting))?
+        };
+        Ok(Self {
+            database,
+            log,
+            figures,
+            queue: Some(queue),
+            writer: Some(writer),
+        })
     }
 
-    /// Takes verified readings, in one transaction: each is stored, or a replay, or an equivocation. Rejects of other
-    /// reasons are counted with them. Returns what became of each of `verified`.
+    /// Takes the verified readings of a body: each is put on the disk, or is a replay, or an equivocation. Bodies that
+    /// come while the disk is at work share the next write. Rejects of other reasons are counted with them.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing was stored.
-    pub fn take_readings(
-        &self,
-        verified: &[Result<SignedReading, Reject>],
-    ) -> Result<Vec<Result<(), Reject>>, StoreError> {
-        let transaction = db!(self.database.begin_write());
-        let mut results = Vec::with_capacity(verified.len());
-        {
-            let mut readings = db!(transaction.open_table(READINGS));
-            let mut by_time = db!(transaction.open_table(BY_TIME));
-            let mut equivocations = db!(transaction.open_table(EQUIVOCATIONS));
-            let mut counters = db!(transaction.open_table(COUNTERS));
-            for signed in verified {
-                let result = match signed {
-                    Err(reject) => Err(*reject),
-                    Ok(signed) => {
-                        let key = reading_key(signed);
-                        let bytes = signed.to_bytes();
-                        let known = db!(readings.get(key.as_slice())).map(|known| {
-                            SignedReading::parse(known.value()).map(|(known, _)| known)
-                        });
-                        match known {
-                            None => {
-                                db!(readings.insert(key.as_slice(), bytes.as_slice()));
-                                db!(by_time.insert(time_key(signed).as_slice(), key.as_slice()));
-                                Ok(())
-                            }
-                            // A P-256 signature can be made anew over the same reading, so the reading counts.
-                            Some(Ok(known)) if known.reading == signed.reading => {
-                                Err(Reject::Replay)
-                            }
-                            Some(_) => {
-                                let evidence = signed.reading.digest();
-                                db!(equivocations.insert(evidence.as_slice(), bytes.as_slice()));
-                                Err(Reject::Equivocation)
-                            }
-                        }
-                    }
-                };
-                let counter = result.map_or_else(Reject::name, |()| ACCEPTED);
-                let count = db!(counters.get(counter)).map_or(0, |count| count.value());
-                db!(counters.insert(counter, count + 1));
-                results.push(result);
-            }
-        }
-        db!(transaction.commit());
-        Ok(results)
+    /// [`StoreError`]; then nothing was taken.
+    pub async fn take(&self, batch: Batch) -> Result<Taken, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or(StoreError::Ended)?;
+        queue
+            .send(Waiting { batch, reply })
+            .await
+            .map_err(|_| StoreError::Ended)?;
+        answer.await.map_err(|_| StoreError::Ended)?
+    }
+
+    /// As [`take`](Self::take), for threads that may wait.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn take_blocking(&self, batch: Batch) -> Result<Taken, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or(StoreError::Ended)?;
+        queue
+            .blocking_send(Waiting { batch, reply })
+            .map_err(|_| StoreError::Ended)?;
+        answer.blocking_recv().map_err(|_| StoreError::Ended)?
     }
 
     /// Readings of `device` captured in `from..=to` (ms), oldest first.
@@ -158,45 +231,84 @@ impl Store {
         from: i64,
         to: i64,
     ) -> Result<Vec<SignedReading>, StoreError> {
-        let transaction = db!(self.database.begin_read());
-        let readings = db!(transaction.open_table(READINGS));
-        let by_time = db!(transaction.open_table(BY_TIME));
-        let start = [device.as_slice(), &from.max(0).to_be_bytes()].concat();
-        let end = [device.as_slice(), &to.max(0).to_be_bytes(), &[u8::MAX; 12]].concat();
-        let mut found = Vec::new();
-        for entry in db!(by_time.range(start.as_slice()..=end.as_slice())) {
-            let (_, key) = db!(entry);
-            let bytes =
-                db!(readings.get(key.value())).ok_or(StoreError::Damaged("reading by time"))?;
-            let (signed, _) =
-                SignedReading::parse(bytes.value()).map_err(|_| StoreError::Damaged("reading"))?;
-            found.push(signed);
-        }
-        Ok(found)
+        Ok(self.log.readings(device, from, to)?)
     }
 
     /// Number of readings held.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn reading_count(&self) -> Result<u64, StoreError> {
-        let transaction = db!(self.database.begin_read());
-        Ok(db!(db!(transaction.open_table(READINGS)).len()))
+    pub fn reading_count(&self) -> u64 {
+        self.log.count()
     }
 
-    /// All counters, by name.
+    /// Readings accepted, and those rejected since the start by reason, if there were any.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        let rejected = self.figures.rejected();
+        std::iter::once((ACCEPTED, self.log.count()))
+            .chain(rejected.map(|(reject, count)| (reject.name(), count)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    /// What was counted since the start.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Remembers verified grants. For each, [`Reject::Replay`] when it is known, [`Reject::StaleGrant`] when the device
+    /// made one with as high a counter before, since its leaf has that nonce.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none is remembered.
+    pub fn put_grants(
+        &self,
+        grants: &[SignedGrant],
+    ) -> Result<Vec<Result<(), Reject>>, StoreError> {
+        let transaction = db!(self.database.begin_write());
+        let mut results = Vec::with_capacity(grants.len());
+        {
+            let mut table = db!(transaction.open_table(GRANTS));
+            for signed in grants {
+                let grant = &signed.grant;
+                let key = grant_key(&grant.device, grant.leaf_nonce, grant.counter);
+                let last_key = grant_key(&grant.device, grant.leaf_nonce, u32::MAX);
+                // A P-256 signature can be made anew, so the grant counts.
+                let known = db!(table.get(key.as_slice())).is_some_and(|known| {
+                    known.value().get(..SessionGrant::LEN) == Some(&grant.to_array())
+                });
+                let as_high = || {
+                    Ok::<_, StoreError>(
+                        db!(table.range(key.as_slice()..=last_key.as_slice()))
+                            .next()
+                            .is_some(),
+                    )
+                };
+                results.push(if known {
+                    Err(Reject::Replay)
+                } else if as_high()? {
+                    Err(Reject::StaleGrant)
+                } else {
+                    db!(table.insert(key.as_slice(), signed.to_array().as_slice()));
+                    Ok(())
+                });
+            }
+        }
+        db!(transaction.commit());
+        Ok(results)
+    }
+
+    /// The grant of a session.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn counters(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let transaction = db!(self.database.begin_read());
-        let counters = db!(transaction.open_table(COUNTERS));
-        let mut found = Vec::new();
-        for entry in db!(counters.iter()) {
-            let (name, count) = db!(entry);
-            found.push((name.value().to_owned(), count.value()));
-        }
-        Ok(found)
+    pub fn grant(
+        &self,
+        device: &Hash,
+        leaf_nonce: u32,
+        counter: u32,
+    ) -> Result<Option<SignedGrant>, StoreError> {
+        let bytes = self.get(GRANTS, &grant_key(device, leaf_nonce, counter))?;
+        let parse =
+            |bytes: Vec<u8>| SignedGrant::parse(&bytes).map_err(|_| StoreError::Damaged("grant"));
+        bytes.map(parse).transpose()
     }
 
     /// Archives a payload under its hash.
@@ -437,7 +549,7 @@ impl Store {
         Ok(value.map(|value| value.value().to_vec()))
     }
 
-    fn all(&self, table: TableDefinition<&[u8], &[u8]>) -> Result<Vec<Record>, StoreError> {
+    fn all(&self, table: TableDefinition<&[u8], &[u8]>) -> Result<Vec<Row>, StoreError> {
         let transaction = db!(self.database.begin_read());
         let table = db!(transaction.open_table(table));
         let mut found = Vec::new();
@@ -449,20 +561,84 @@ impl Store {
     }
 }
 
-fn reading_key(signed: &SignedReading) -> [u8; 44] {
-    let mut key = [0; 44];
-    key[..32].copy_from_slice(&signed.reading.device);
-    key[32..36].copy_from_slice(&signed.reading.session.to_be_bytes());
-    key[36..].copy_from_slice(&signed.reading.sequence.to_be_bytes());
-    key
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            // A panic of the writer was told already.
+            let _ = writer.join();
+        }
+    }
 }
 
-fn time_key(signed: &SignedReading) -> [u8; 52] {
-    let mut key = [0; 52];
-    key[..32].copy_from_slice(&signed.reading.device);
-    key[32..40].copy_from_slice(&signed.reading.captured_at.to_be_bytes());
-    key[40..44].copy_from_slice(&signed.reading.session.to_be_bytes());
-    key[44..].copy_from_slice(&signed.reading.sequence.to_be_bytes());
+/// Writes what comes, as much as there is at a time, and tells who waits once it is on the disk.
+fn write_readings(
+    mut appender: Appender,
+    database: &Database,
+    figures: &Figures,
+    mut queue: mpsc::Receiver<Waiting>,
+) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut len = first.batch.body.len();
+        let (mut batches, mut replies) = (vec![first.batch], vec![first.reply]);
+        while len < GROUP_LEN {
+            let Ok(next) = queue.try_recv() else { break };
+            len += next.batch.body.len();
+            batches.push(next.batch);
+            replies.push(next.reply);
+        }
+        let start = Instant::now();
+        let written = appender
+            .append(&mut batches)
+            .map_err(StoreError::from)
+            .and_then(|equivocations| put_equivocations(database, &equivocations));
+        let took = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        figures.writes.fetch_add(1, Ordering::Relaxed);
+        figures.write_nanoseconds.fetch_add(took, Ordering::Relaxed);
+        figures.failing.store(written.is_err(), Ordering::Relaxed);
+        match written {
+            Ok(()) => {
+                for (batch, reply) in batches.into_iter().zip(replies) {
+                    for reject in batch.items.iter().filter_map(|item| item.as_ref().err()) {
+                        figures.count(*reject);
+                    }
+                    // Who does not wait any more asks again.
+                    let _ = reply.send(Ok(batch.items));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "readings were not taken");
+                let error = Arc::new(error);
+                for reply in replies {
+                    let _ = reply.send(Err(StoreError::Write(error.clone())));
+                }
+            }
+        }
+    }
+}
+
+fn put_equivocations(database: &Database, readings: &[Bytes]) -> Result<(), StoreError> {
+    if readings.is_empty() {
+        return Ok(());
+    }
+    let transaction = db!(database.begin_write());
+    {
+        let mut table = db!(transaction.open_table(EQUIVOCATIONS));
+        for bytes in readings {
+            let (signed, _) =
+                SignedReading::parse(bytes).map_err(|_| StoreError::Damaged("equivocation"))?;
+            db!(table.insert(signed.reading.digest().as_slice(), bytes.as_ref()));
+        }
+    }
+    db!(transaction.commit());
+    Ok(())
+}
+
+fn grant_key(device: &Hash, leaf_nonce: u32, counter: u32) -> [u8; 40] {
+    let mut key = [0; 40];
+    key[..32].copy_from_slice(device);
+    key[32..36].copy_from_slice(&leaf_nonce.to_be_bytes());
+    key[36..].copy_from_slice(&counter.to_be_bytes());
     key
 }
 

@@ -1,8 +1,8 @@
-//! What makes a reading good, apart from being the first of its sequence.
+//! What makes a reading good, apart from being the first of its sequence, and what makes a grant good.
 
 use crate::registry::Device;
 use crate::Reject;
-use device_protocol::{Hash, Reading, SignedReading, Status};
+use device_protocol::{DeviceKey, Hash, Reading, SessionGrant, SignedGrant, SignedReading, Status};
 use fieldproof_client::key;
 
 /// A device's clock may be this far ahead, in milliseconds.
@@ -10,26 +10,47 @@ pub const MAX_AHEAD_MS: i64 = 30_000;
 /// A reading may be this old when it arrives, in milliseconds.
 pub const MAX_AGE_MS: i64 = 24 * 3_600_000;
 
-/// Checks a reading of `device` for `network`: standing, nonce, session and signature.
+/// Checks a reading that `device` signed with its hardware key (session 0) for `network`: standing, nonce, session and
+/// signature.
 ///
 /// # Errors
 /// The first [`Reject`] that applies.
 pub fn verify(signed: &SignedReading, device: &Device, network: &Hash) -> Result<(), Reject> {
-    let reading = &signed.reading;
+    verify_sender(&signed.reading, device, network)?;
+    if signed.reading.session != 0 {
+        return Err(Reject::UnknownSession);
+    }
+    verify_signature(&device.key, signed)
+}
+
+/// Checks a reading that `device` signed with a session's key for `network`. The `grant` was checked by
+/// [`verify_grant`].
+///
+/// # Errors
+/// The first [`Reject`] that applies.
+pub fn verify_in_session(
+    signed: &SignedReading,
+    device: &Device,
+    network: &Hash,
+    grant: &SessionGrant,
+) -> Result<(), Reject> {
+    verify_sender(&signed.reading, device, network)?;
+    verify_session(signed, grant)?;
+    verify_signature(&DeviceKey::ed25519(grant.session_key), signed)
+}
+
+/// Checks all of a reading but its session and signature: that it is of `device`, which counts, and for `network`.
+///
+/// # Errors
+/// The first [`Reject`] that applies.
+pub fn verify_sender(reading: &Reading, device: &Device, network: &Hash) -> Result<(), Reject> {
     if reading.network != *network {
         return Err(Reject::WrongNetwork);
     }
     if reading.device != device.leaf.device {
         return Err(Reject::UnknownDevice);
     }
-    verify_standing(reading, device)?;
-    if reading.session != 0 {
-        return Err(Reject::UnknownSession);
-    }
-    if !key::verify(&device.key, &reading.digest(), &signed.signature) {
-        return Err(Reject::BadSignature);
-    }
-    Ok(())
+    verify_standing(reading, device)
 }
 
 /// Checks that `device` counts, and that the reading is of its present owner's time.
@@ -37,11 +58,38 @@ pub fn verify(signed: &SignedReading, device: &Device, network: &Hash) -> Result
 /// # Errors
 /// [`Reject::InactiveDevice`] or [`Reject::WrongNonce`].
 pub fn verify_standing(reading: &Reading, device: &Device) -> Result<(), Reject> {
-    if matches!(device.leaf.status, Status::Banned | Status::Void) {
-        return Err(Reject::InactiveDevice);
+    standing(reading.leaf_nonce, device)
+}
+
+/// Checks that a reading is of the session that `grant` grants, and was captured in its time.
+///
+/// # Errors
+/// [`Reject::UnknownSession`] or [`Reject::OutsideSession`].
+pub fn verify_session(signed: &SignedReading, grant: &SessionGrant) -> Result<(), Reject> {
+    if !grant.covers(signed.reading.captured_at) {
+        return Err(Reject::OutsideSession);
     }
-    if reading.leaf_nonce != device.leaf.nonce {
-        return Err(Reject::WrongNonce);
+    if !grant.permits(&signed.reading) {
+        return Err(Reject::UnknownSession);
+    }
+    Ok(())
+}
+
+/// Checks a grant of `device` for `network`: standing, nonce and the hardware key's signature.
+///
+/// # Errors
+/// The first [`Reject`] that applies.
+pub fn verify_grant(signed: &SignedGrant, device: &Device, network: &Hash) -> Result<(), Reject> {
+    let grant = &signed.grant;
+    if grant.network != *network {
+        return Err(Reject::WrongNetwork);
+    }
+    if grant.device != device.leaf.device {
+        return Err(Reject::UnknownDevice);
+    }
+    standing(grant.leaf_nonce, device)?;
+    if !key::verify(&device.key, &grant.digest(), &signed.signature) {
+        return Err(Reject::BadSignature);
     }
     Ok(())
 }
@@ -60,4 +108,37 @@ pub fn verify_time(captured_at: i64, now: i64) -> Result<(), Reject> {
         return Err(Reject::TooOld);
     }
     Ok(())
+}
+
+/// Checks that a reading of a session may still arrive at `now` (s), and that the session starts within a day.
+///
+/// # Errors
+/// [`Reject::ClockInFuture`] or [`Reject::TooOld`].
+pub fn verify_grant_time(grant: &SessionGrant, now: i64) -> Result<(), Reject> {
+    let now = i128::from(now);
+    if i128::from(grant.not_before) > now + i128::from(SessionGrant::MAX_SECONDS) {
+        return Err(Reject::ClockInFuture);
+    }
+    if i128::from(grant.expires) <= now - i128::from(MAX_AGE_MS / 1_000) {
+        return Err(Reject::TooOld);
+    }
+    Ok(())
+}
+
+fn standing(leaf_nonce: u32, device: &Device) -> Result<(), Reject> {
+    if matches!(device.leaf.status, Status::Banned | Status::Void) {
+        return Err(Reject::InactiveDevice);
+    }
+    if leaf_nonce != device.leaf.nonce {
+        return Err(Reject::WrongNonce);
+    }
+    Ok(())
+}
+
+fn verify_signature(key: &DeviceKey, signed: &SignedReading) -> Result<(), Reject> {
+    if key::verify(key, &signed.reading.digest(), &signed.signature) {
+        Ok(())
+    } else {
+        Err(Reject::BadSignature)
+    }
 }

@@ -1,5 +1,6 @@
 //! The worker itself: one operator's keys, chain, database and peers, and the loop that drives it.
 
+use crate::config::Limits;
 use crate::ingest::Ingest;
 use crate::payload::PayloadError;
 use crate::registry::Registry;
@@ -24,8 +25,8 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How long another operator's worker may take to answer.
 const PEER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -255,7 +256,9 @@ impl Operator {
 pub struct Worker {
     operator: Arc<Operator>,
     ingest: Arc<Ingest>,
+    limits: Limits,
     now: Arc<AtomicI64>,
+    ticked: Arc<Mutex<Instant>>,
 }
 
 impl Worker {
@@ -298,8 +301,27 @@ impl Worker {
         Ok(Self {
             operator: Arc::new(operator),
             ingest: Arc::new(ingest),
+            limits: Limits::default(),
             now,
+            ticked: Arc::new(Mutex::new(Instant::now())),
         })
+    }
+
+    /// The same worker with other limits of its HTTP interface.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The limits of its HTTP interface.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// When the chain's time was read last.
+    pub fn ticked(&self) -> Arc<Mutex<Instant>> {
+        self.ticked.clone()
     }
 
     /// The operator's means.
@@ -319,6 +341,7 @@ impl Worker {
     pub fn tick(&self) -> Result<i64, WorkerError> {
         let now = self.operator.chain.clock()?.unix_timestamp;
         self.now.store(now, Ordering::Relaxed);
+        *self.ticked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         Ok(now)
     }
 

@@ -10,7 +10,8 @@ use commitment::{sum, BatchLeaf, CommitmentLeaf, MmrBuilder, SumNode, Tree};
 use data_commitment::instructions::CommitRootArgs;
 use data_commitment::state::Stream;
 use device_protocol::{
-    feed_id, Curve, InputSpec, Reading, SignedReading, Status as Standing, Values,
+    feed_id, Curve, InputSpec, Reading, SessionGrant, SignedGrant, SignedReading,
+    Status as Standing, Values,
 };
 use feed_reader::Mask;
 use fieldproof_client::chain::{self, LocalChain};
@@ -174,7 +175,11 @@ impl World {
     }
 
     fn post(&self, worker: usize, body: Vec<u8>) -> Accepted {
-        let url = format!("{}/v1/readings", self.workers[worker].url);
+        self.post_to(worker, "readings", body)
+    }
+
+    fn post_to(&self, worker: usize, what: &str, body: Vec<u8>) -> Accepted {
+        let url = format!("{}/v1/{what}", self.workers[worker].url);
         self.http
             .post(url)
             .body(body)
@@ -607,6 +612,17 @@ mod readings {
             registry.insert(record).expect("device");
         }
 
+        let session = DeviceSigner::generate(Curve::Ed25519);
+        let grants = [2, 2, 1].map(|counter| grant(&world, signer, &session, counter));
+        let granted = world.post_to(0, "grants", grants.concat());
+        let grants_expected = ["accepted", "replay", "stale_grant"];
+        assert_eq!(granted.results, grants_expected);
+        let in_session = |captured_at| {
+            let mut reading = world.reading(0, captured_at, 500).reading;
+            reading.session = 2;
+            sign(&session, reading)
+        };
+
         let hour = HOUR * 1_000;
         let day = 24 * hour;
         let cases = [
@@ -622,6 +638,9 @@ mod readings {
             ),
             ("wrong_nonce", altered(&|reading| reading.leaf_nonce = 1)),
             ("unknown_session", altered(&|reading| reading.session = 1)),
+            ("accepted", in_session(now)),
+            ("outside_session", in_session(now - 100_001)),
+            ("bad_signature", altered(&|reading| reading.session = 2)),
             ("bad_signature", forged),
             ("clock_in_future", world.reading(0, now + 30_001, 500)),
             ("accepted", world.reading(0, now + 30_000, 500)),
@@ -654,9 +673,9 @@ mod readings {
             .chain(["malformed"])
             .collect();
         assert_eq!(answer.results, expected);
-        assert_eq!(answer.accepted, 4);
+        assert_eq!(answer.accepted, 5);
         let mut counted = BTreeMap::new();
-        for name in expected {
+        for name in expected.into_iter().chain(["replay", "stale_grant"]) {
             *counted.entry(name.to_owned()).or_insert(0) += 1;
         }
         assert!(Reject::ALL
@@ -664,7 +683,96 @@ mod readings {
             .all(|reject| counted.contains_key(reject.name())));
         let status = world.status(0);
         assert_eq!(status.counters, counted);
-        assert_eq!(status.readings, 4);
+        assert_eq!(status.readings, 5);
+    }
+
+    #[test]
+    fn of_a_session_need_a_grant_by_the_hardware_key_of_the_present_owners_time() {
+        let world = World::new();
+        let signer = &world.devices[1].signer;
+        let session = DeviceSigner::generate(Curve::Ed25519);
+        let now = world.now();
+        let altered = |alter: &dyn Fn(&mut SessionGrant), by: &DeviceSigner| {
+            let mut altered = session_grant(&world, signer, &session, 1);
+            alter(&mut altered);
+            signed_grant(by, &altered)
+        };
+        let day = 24 * HOUR;
+        let cases = [
+            ("bad_signature", altered(&|_| (), &session)),
+            (
+                "wrong_network",
+                altered(&|grant| grant.network = [9; 32], signer),
+            ),
+            (
+                "wrong_nonce",
+                altered(&|grant| grant.leaf_nonce = 1, signer),
+            ),
+            (
+                "unknown_device",
+                altered(&|grant| grant.device = [9; 32], signer),
+            ),
+            ("malformed", altered(&|grant| grant.counter = 0, signer)),
+            (
+                "too_old",
+                altered(
+                    &|grant| (grant.not_before, grant.expires) = (now - 2 * day, now - day),
+                    signer,
+                ),
+            ),
+            (
+                "clock_in_future",
+                altered(
+                    &|grant| (grant.not_before, grant.expires) = (now + day + 1, now + day + 2),
+                    signer,
+                ),
+            ),
+            ("accepted", altered(&|_| (), signer)),
+            ("malformed", b"no grant".to_vec()),
+        ];
+        let mut reading = world.reading(1, now * 1_000, 500).reading;
+        reading.session = 1;
+        let signed = sign(&session, reading);
+        let answer = world.post(0, signed.to_bytes());
+        assert_eq!(answer.results, ["unknown_session"]);
+        let body = cases.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        let answer = world.post_to(0, "grants", body);
+        assert_eq!(answer.results, cases.map(|(name, _)| name));
+        let answer = world.post(0, signed.to_bytes());
+        assert_eq!(answer.results, ["accepted"]);
+    }
+
+    /// A session of a device from 100 s before now to 100 s after.
+    fn session_grant(
+        world: &World,
+        device: &DeviceSigner,
+        session: &DeviceSigner,
+        counter: u32,
+    ) -> SessionGrant {
+        SessionGrant {
+            network: world.network.id,
+            device: device.device_key().id(),
+            leaf_nonce: 0,
+            session_key: session.device_key().as_bytes().try_into().expect("key"),
+            counter,
+            not_before: world.now() - 100,
+            expires: world.now() + 100,
+        }
+    }
+
+    fn signed_grant(signer: &DeviceSigner, grant: &SessionGrant) -> Vec<u8> {
+        let signature = signer.sign(&grant.digest());
+        let grant = *grant;
+        SignedGrant { grant, signature }.to_array().to_vec()
+    }
+
+    fn grant(
+        world: &World,
+        device: &DeviceSigner,
+        session: &DeviceSigner,
+        counter: u32,
+    ) -> Vec<u8> {
+        signed_grant(device, &session_grant(world, device, session, counter))
     }
 
     #[test]

@@ -1,0 +1,401 @@
+//! The readings on the disk: a log that is only appended to, in files, each with an index once it is full.
+//!
+//! One [`Appender`] writes; whoever holds the [`Log`] reads, and sees what is on the disk and nothing else. What is held
+//! in memory does not grow with the log: the entries of the file that is written to, and what lately sending devices
+//! sent last.
+
+pub mod seen;
+mod segment;
+
+use crate::cache::Cache;
+use crate::Reject;
+use axum::body::Bytes;
+use device_protocol::{Hash, SignedReading};
+use seen::{Known, Seen, WINDOW};
+use segment::{Active, Entries, Entry, Sealed, BLOCK_HEADER};
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Length of files, in bytes.
+pub const FILE_LEN: u32 = 64 << 20;
+/// Sessions whose sequences are remembered in memory; those of others are looked up.
+const SESSIONS: usize = 1 << 19;
+
+/// What is wrong with the log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// There is no room.
+    #[error("the disk is full: make room, then send again")]
+    Full,
+    /// The disk.
+    #[error("the disk failed: {0}")]
+    Disk(io::Error),
+    /// A file is not what was written.
+    #[error("{0} is damaged at byte {1}: restore it from a copy")]
+    Damaged(PathBuf, u64),
+}
+
+impl From<io::Error> for LogError {
+    fn from(error: io::Error) -> Self {
+        if is_full(&error) {
+            Self::Full
+        } else {
+            Self::Disk(error)
+        }
+    }
+}
+
+/// Whether there was no room on the disk.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
+/// A verified reading in a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its bytes in the body, signature included.
+    pub bytes: Range<usize>,
+    /// The device's id.
+    pub device: Hash,
+    /// The session.
+    pub session: u32,
+    /// The sequence in the session.
+    pub sequence: u64,
+    /// When it was captured, ms.
+    pub captured_at: i64,
+}
+
+/// One body's readings: those that verify, and why others don't.
+#[derive(Debug)]
+pub struct Batch {
+    /// What was sent.
+    pub body: Bytes,
+    /// Its readings in their order.
+    pub items: Vec<Result<Record, Reject>>,
+}
+
+/// The log, to read from.
+pub struct Log {
+    dir: PathBuf,
+    state: RwLock<State>,
+}
+
+struct State {
+    sealed: Vec<Sealed>,
+    active: Active,
+}
+
+impl Log {
+    /// Opens the log in `dir`, made if needed, with new files of at most `file_len` bytes, or one write. A torn last
+    /// write, which was not acknowledged, is cut off.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn open(dir: &Path, file_len: u32) -> Result<(Arc<Self>, Appender), LogError> {
+        fs::create_dir_all(dir)?;
+        if let Some(parent) = dir.parent() {
+            segment::sync_dir(parent)?;
+        }
+        let mut numbers: Vec<u32> = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            let number = name
+                .strip_suffix(".log")
+                .and_then(|number| number.parse::<u32>().ok());
+            numbers.extend(number);
+        }
+        numbers.sort_unstable();
+        let (mut sealed, mut active) = (Vec::new(), None);
+        for number in &numbers {
+            match Sealed::open(dir, *number)? {
+                Some(file) => sealed.push(file),
+                None if Some(number) == numbers.last() => {
+                    active = Some(Active::recover(dir, *number)?);
+                }
+                // An index is on the disk before the next file is made.
+                None => return Err(LogError::Damaged(segment::log_path(dir, *number), 0)),
+            }
+        }
+        let active = match active {
+            Some(active) => active,
+            None => Active::create(dir, numbers.last().map_or(0, |last| last + 1))?,
+        };
+        let log = Arc::new(Self {
+            dir: dir.to_owned(),
+            state: RwLock::new(State { sealed, active }),
+        });
+        let appender = Appender {
+            log: log.clone(),
+            seen: Cache::new(SESSIONS),
+            buffer: Vec::new(),
+            file_len: u64::from(file_len),
+            renew: false,
+        };
+        Ok((log, appender))
+    }
+
+    /// Number of readings.
+    pub fn count(&self) -> u64 {
+        let state = self.read();
+        let sealed: u64 = state.sealed.iter().map(|file| file.entries as u64).sum();
+        sealed + state.active.count
+    }
+
+    /// Readings of `device` captured in `from..=to` (ms), oldest first.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn readings(
+        &self,
+        device: &Hash,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<SignedReading>, LogError> {
+        let wanted = from..=to;
+        let mut found = Vec::new();
+        let (sealed, number, file) = {
+            let state = self.read();
+            let active = &state.active;
+            let entries = active.entries(device).iter().filter(|entry| {
+                u64::from(entry.offset) < active.durable && wanted.contains(&entry.captured_at)
+            });
+            let sealed: Vec<Sealed> = state
+                .sealed
+                .iter()
+                .filter(|file| file.first_capture <= to && from <= file.last_capture)
+                .cloned()
+                .collect();
+            found.extend(entries.map(|entry| (active.number, *entry)));
+            (sealed, active.number, active.file.try_clone()?)
+        };
+        for file in &sealed {
+            let Some(group) = file.entries(&self.dir, device)? else {
+                continue;
+            };
+            for place in 0..group.count() {
+                let entry = group.entry(place)?;
+                if wanted.contains(&entry.captured_at) {
+                    found.push((file.number, entry));
+                }
+            }
+        }
+        found.sort_unstable_by_key(|(_, entry)| (entry.captured_at, entry.session, entry.sequence));
+        let mut open = (number, file);
+        let mut readings = Vec::with_capacity(found.len());
+        for (number, entry) in found {
+            let path = segment::log_path(&self.dir, number);
+            if open.0 != number {
+                open = (number, fs::File::open(&path)?);
+            }
+            readings.push(segment::read(&open.1, entry.offset, &path)?);
+        }
+        Ok(readings)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What writes the log.
+pub struct Appender {
+    log: Arc<Log>,
+    seen: Cache<(Hash, u32), Seen>,
+    buffer: Vec<u8>,
+    file_len: u64,
+    /// Whether the file must be left for a new one before anything is written.
+    renew: bool,
+}
+
+impl Appender {
+    /// Takes the batches' readings: each is put on the disk, or a replay, or an equivocation, and its item says which.
+    /// All of them are one write. Returns the signed readings that equivocate, in bytes.
+    ///
+    /// # Errors
+    /// [`LogError`]; then nothing of the batches was taken.
+    pub fn append(&mut self, batches: &mut [Batch]) -> Result<Vec<Bytes>, LogError> {
+        let written = self.append_all(batches);
+        if written.is_err() {
+            self.log.write().active.undo();
+            self.seen.clear();
+        }
+        written
+    }
+
+    fn append_all(&mut self, batches: &mut [Batch]) -> Result<Vec<Bytes>, LogError> {
+        let log = self.log.clone();
+        let most: usize = batches.iter().map(|batch| batch.body.len()).sum();
+        let durable = log.read().active.durable;
+        let full = durable > 0 && durable + (BLOCK_HEADER + most) as u64 > self.file_len;
+        if full || self.renew {
+            self.next_file()?;
+        }
+        self.buffer.clear();
+        self.buffer.resize(BLOCK_HEADER, 0);
+        let mut equivocations = Vec::new();
+        let mut count = 0;
+        let mut state = log.write();
+        for batch in batches {
+            for item in &mut batch.items {
+                let Ok(record) = item else { continue };
+                let bytes = &batch.body[record.bytes.clone()];
+                match self.take(&mut state, record, bytes)? {
+                    Ok(()) => count += 1,
+                    Err(reject) => {
+                        if reject == Reject::Equivocation {
+                            equivocations.push(batch.body.slice(record.bytes.clone()));
+                        }
+                        *item = Err(reject);
+                    }
+                }
+            }
+        }
+        drop(state);
+        if count > 0 {
+            self.write_block(count)?;
+        }
+        Ok(equivocations)
+    }
+
+    /// Puts a record into the block that is about to be written, if its sequence was not taken.
+    fn take(
+        &mut self,
+        state: &mut State,
+        record: &Record,
+        bytes: &[u8],
+    ) -> Result<Result<(), Reject>, LogError> {
+        let key = (record.device, record.session);
+        let seen = self
+            .seen
+            .get_or_try_insert_with(key, || self.log.seen(state, &record.device, record.session))?;
+        let known = seen.look(record.sequence);
+        if known != Known::New {
+            let found = self.log.find(state, record, &self.buffer)?;
+            if let Some(taken) = found {
+                // A P-256 signature can be made anew over the same reading, so the reading counts.
+                let same = SignedReading::parse(bytes)
+                    .is_ok_and(|(signed, _)| signed.reading == taken.reading);
+                return Ok(Err(if same {
+                    Reject::Replay
+                } else {
+                    Reject::Equivocation
+                }));
+            }
+        }
+        seen.take(record.sequence);
+        let entry = Entry {
+            session: record.session,
+            offset: (state.active.durable + self.buffer.len() as u64) as u32,
+            sequence: record.sequence,
+            captured_at: record.captured_at,
+        };
+        state.active.insert(&record.device, entry);
+        self.buffer.extend_from_slice(bytes);
+        Ok(Ok(()))
+    }
+
+    fn write_block(&mut self, count: u32) -> Result<(), LogError> {
+        let (header, readings) = self.buffer.split_at_mut(BLOCK_HEADER);
+        header.copy_from_slice(&segment::block_header(count, readings));
+        {
+            let state = self.log.read();
+            let active = &state.active;
+            if let Err(error) = active.file.write_all_at(&self.buffer, active.durable) {
+                // The next block overwrites it, or the next file comes.
+                self.renew = active.cut().is_err();
+                return Err(error.into());
+            }
+            if let Err(error) = active.file.sync_data() {
+                // What the system holds of this file can't be trusted any more.
+                self.renew = true;
+                // Tried for the room; the index says how far the file counts.
+                let _ = active.cut();
+                return Err(error.into());
+            }
+        }
+        let mut state = self.log.write();
+        state.active.durable += self.buffer.len() as u64;
+        state.active.count += u64::from(count);
+        Ok(())
+    }
+
+    /// Seals the file and begins the next. Once begun it must end before anything is written.
+    fn next_file(&mut self) -> Result<(), LogError> {
+        self.renew = true;
+        let dir = &self.log.dir;
+        let (sealed, number) = {
+            let state = self.log.read();
+            (state.active.seal(dir)?, state.active.number)
+        };
+        let active = Active::create(dir, number + 1)?;
+        let mut state = self.log.write();
+        state.sealed.push(sealed);
+        state.active = active;
+        self.renew = false;
+        Ok(())
+    }
+}
+
+impl Log {
+    /// What the log knows of a session's sequences.
+    fn seen(&self, state: &State, device: &Hash, session: u32) -> Result<Seen, LogError> {
+        let most = WINDOW as usize;
+        let mut sequences = state.active.entries(device).highest(session, most)?;
+        for file in &state.sealed {
+            if let Some(group) = file.entries(&self.dir, device)? {
+                sequences.extend(group.highest(session, most)?);
+            }
+        }
+        let mut seen = Seen::default();
+        for sequence in sequences {
+            seen.take(sequence);
+        }
+        Ok(seen)
+    }
+
+    /// The reading that was taken under a record's session and sequence. What is not on the disk yet is in `block`.
+    fn find(
+        &self,
+        state: &State,
+        record: &Record,
+        block: &[u8],
+    ) -> Result<Option<SignedReading>, LogError> {
+        let active = &state.active;
+        let path = segment::log_path(&self.dir, active.number);
+        if let Some(entry) = active
+            .entries(&record.device)
+            .find(record.session, record.sequence)?
+        {
+            return match u64::from(entry.offset).checked_sub(active.durable) {
+                None => segment::read(&active.file, entry.offset, &path).map(Some),
+                Some(place) => block
+                    .get(place as usize..)
+                    .and_then(|bytes| SignedReading::parse(bytes).ok())
+                    .map(|(signed, _)| Some(signed))
+                    .ok_or(LogError::Damaged(path, u64::from(entry.offset))),
+            };
+        }
+        for file in state.sealed.iter().rev() {
+            let Some(group) = file.entries(&self.dir, &record.device)? else {
+                continue;
+            };
+            if let Some(entry) = group.find(record.session, record.sequence)? {
+                let path = segment::log_path(&self.dir, file.number);
+                return segment::read(&fs::File::open(&path)?, entry.offset, &path).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
