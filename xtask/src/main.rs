@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds the programs, and runs what needs them.
 
+mod bench;
 mod build;
 mod cu;
 mod demo;
@@ -52,11 +53,24 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Build, then measure what happens off the chain
+    #[command(subcommand)]
+    Bench(Bench),
     /// Write the programs' interfaces to the target directory's idl/
     Idl,
     /// Train a model
     Train {
         /// Arguments of the trainer
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+#[derive(clap::Subcommand)]
+enum Bench {
+    /// What taking a reading costs a worker, and what verifying it alone costs
+    Ingest {
+        /// Arguments of the benchmark, such as `--json FILE` and `--minutes 10`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -81,6 +95,7 @@ fn run(task: Task) -> Result<()> {
         Task::Cu { check, json } => cu::run(&workspace, check, json),
         Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
         Task::Scale { json } => scale::run(&workspace, json),
+        Task::Bench(Bench::Ingest { args }) => bench::ingest(&workspace, &args),
         Task::Idl => idl::run(&workspace),
         Task::Train { args } => {
             let mut trainer = workspace.cargo(&["run"]);
