@@ -437,7 +437,9 @@ impl Pages {
             self.rest.advance(1);
             number |= u64::from(byte & 0x7f) << (7 * place);
             if byte & 0x80 == 0 {
-                return (number % 2 == 0).then_some(u32::try_from(number / 2).ok()?);
+                return number
+                    .is_multiple_of(2)
+                    .then_some(u32::try_from(number / 2).ok()?);
             }
         }
         None
