@@ -162,12 +162,14 @@ async fn answer(
     request: hyper::Request<Incoming>,
 ) -> Result<Response, std::convert::Infallible> {
     // Monitors must see a worker that is overrun.
+    let request = request.map(Body::new);
     if request.uri().path().starts_with("/v1/") {
         if let Err(refusal) = gate.enter(address) {
+            gate::discard(request.into_body()).await;
             return Ok(gate.refuse(refusal));
         }
     }
-    router.oneshot(request.map(Body::new)).await
+    router.oneshot(request).await
 }
 
 fn router(served: Served) -> Router {

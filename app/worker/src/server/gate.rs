@@ -9,6 +9,7 @@ use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use flate2::read::MultiGzDecoder;
+use http_body_util::BodyExt;
 use std::io::Read;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 const MAX_RATIO: usize = 8;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a refused body that are still read.
+const MAX_DISCARDED: usize = 4 << 20;
 /// Bytes that one permit stands for.
 const PERMIT: usize = 1_024;
 /// What a body counts at least, for all that goes with a request.
@@ -156,13 +159,36 @@ impl Gate {
     /// # Errors
     /// Any [`Refusal`] but of the rate.
     pub async fn body(&self, request: Request, most: usize) -> Result<Held, Refusal> {
-        let gzip = match request.headers().get(CONTENT_ENCODING) {
+        let encoding = request.headers().get(CONTENT_ENCODING).cloned();
+        let body = request.into_body();
+        let (room, gzip) = match self.room(encoding.as_ref(), &body, most) {
+            Ok(room) => room,
+            Err(refusal) => {
+                discard(body).await;
+                return Err(refusal);
+            }
+        };
+        let bytes = arrive(body, most).await?;
+        Ok(Held {
+            bytes,
+            gzip,
+            _room: room,
+        })
+    }
+
+    /// Room for a body, and the length up to which it is decompressed if it is compressed.
+    fn room(
+        &self,
+        encoding: Option<&HeaderValue>,
+        body: &Body,
+        most: usize,
+    ) -> Result<(OwnedSemaphorePermit, Option<usize>), Refusal> {
+        let gzip = match encoding {
             None => false,
             Some(encoding) if encoding == "identity" => false,
             Some(encoding) if encoding == "gzip" => true,
             Some(_) => return Err(Refusal::Encoding),
         };
-        let body = request.into_body();
         let len = body.size_hint().exact();
         let len = len.map_or(Ok(most), usize::try_from).unwrap_or(usize::MAX);
         if len > most {
@@ -171,31 +197,8 @@ impl Gate {
         let content = (len * MAX_RATIO).min(most);
         let charge = if gzip { len + content } else { len };
         let permits = u32::try_from(charge.max(MIN_CHARGE).div_ceil(PERMIT)).unwrap_or(u32::MAX);
-        let Ok(room) = self.room.clone().try_acquire_many_owned(permits) else {
-            return Err(Refusal::Busy);
-        };
-        let bytes = self.arrive(body, most).await?;
-        Ok(Held {
-            bytes,
-            gzip: gzip.then_some(content),
-            _room: room,
-        })
-    }
-
-    async fn arrive(&self, body: Body, most: usize) -> Result<Bytes, Refusal> {
-        match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, most)).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(error)) => {
-                let error = error.into_inner();
-                let long = error.is::<http_body_util::LengthLimitError>();
-                Err(if long {
-                    Refusal::Length
-                } else {
-                    Refusal::Timeout
-                })
-            }
-            Err(_) => Err(Refusal::Timeout),
-        }
+        let room = self.room.clone().try_acquire_many_owned(permits);
+        Ok((room.map_err(|_| Refusal::Busy)?, gzip.then_some(content)))
     }
 
     /// Waits until a processor is free for the work of one body. Those who wait hold room.
@@ -249,6 +252,38 @@ impl Gate {
     pub fn in_flight(&self) -> usize {
         (self.capacity - self.room.available_permits()) * PERMIT
     }
+}
+
+async fn arrive(body: Body, most: usize) -> Result<Bytes, Refusal> {
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => {
+            let error = error.into_inner();
+            let long = error.is::<http_body_util::LengthLimitError>();
+            Err(if long {
+                Refusal::Length
+            } else {
+                Refusal::Timeout
+            })
+        }
+        Err(_) => Err(Refusal::Timeout),
+    }
+}
+
+/// Reads what a refused request still sends, up to a bound: a client that is cut off while it writes does not read why.
+pub async fn discard(mut body: Body) {
+    let read = async {
+        let mut left = MAX_DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(len) {
+                Some(less) => left = less,
+                None => break,
+            }
+        }
+    };
+    // Who is slower is cut off.
+    let _ = tokio::time::timeout(BODY_TIMEOUT, read).await;
 }
 
 /// What an address's rate is counted under: the address, of IPv6 the network that one subscriber has.
