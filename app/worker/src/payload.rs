@@ -11,7 +11,7 @@ use crate::window::{Batch, Window};
 use bytes::Bytes;
 use commitment::sum::MAX_DEPTH;
 use commitment::{READINGS_PER_WINDOW, WINDOWS};
-use device_protocol::{Hash, Reading, SignedReading, Values};
+use device_protocol::{Hash, Reading, SignedGrant, SignedReading, Values};
 use parquet::data_type::{AsBytes, FixedLenByteArray};
 use parquet::errors::ParquetError;
 use sha2::{Digest, Sha256};
@@ -25,7 +25,8 @@ pub const MAX_BATCHES: usize = 512;
 /// Readings of a batch at most.
 const BATCH: usize = WINDOWS * READINGS_PER_WINDOW;
 
-/// The columns of readings. `reading` is the reading's index in the batch; a coordinate's decimal is in degrees.
+/// The columns of readings. `reading` is the reading's index in the batch; a coordinate's decimal is in degrees; `grant` is
+/// the signed grant of its session, if that is not 0.
 const READINGS: &str = "message readings {
     required int32 batch (INTEGER(32,false));
     required int32 reading (INTEGER(16,false));
@@ -45,6 +46,7 @@ const READINGS: &str = "message readings {
     required int32 schema (INTEGER(16,false));
     required group values (LIST) { repeated group list { required int32 element; } }
     required fixed_len_byte_array(64) signature;
+    optional fixed_len_byte_array(184) grant;
 }";
 /// The columns of rewards. `kind` is 0 for an owner and 1 for an operator; amounts are in base units.
 const REWARDS: &str = "message rewards {
@@ -149,6 +151,9 @@ pub enum PayloadError {
     /// A reading or an entry in it is none.
     #[error("a reading or an entry of the payload does not parse")]
     Reading,
+    /// A session's readings do not all have its one grant.
+    #[error("a reading of a session has no grant, or another than the session's other readings")]
+    Grant,
     /// The library refuses what the tables are made of.
     #[error("the payload can't be written")]
     Write,
@@ -159,7 +164,7 @@ impl Payload {
     ///
     /// # Errors
     /// [`PayloadError::Rows`] when there are more batches or windows than may be read, [`PayloadError::Foreign`],
-    /// [`PayloadError::Write`].
+    /// [`PayloadError::Grant`], [`PayloadError::Write`].
     pub fn encode(&self) -> Result<Vec<u8>, PayloadError> {
         let (readings, rewards) = tables()?;
         match self {
@@ -179,6 +184,13 @@ impl Payload {
                     readings.any(|signed| signed.reading.network != *network)
                 }) {
                     return Err(PayloadError::Foreign);
+                }
+                let mut windows = batches.iter().flat_map(|batch| &batch.windows);
+                if windows.any(|window| {
+                    let granted = window.grants.iter().map(|signed| signed.grant.counter);
+                    !granted.eq(window.sessions())
+                }) {
+                    return Err(PayloadError::Grant);
                 }
                 let pairs = vec![
                     (KIND, "readings".to_owned()),
@@ -246,7 +258,7 @@ struct Row<'a> {
     signed: &'a SignedReading,
 }
 
-fn reading_columns(batches: &[Batch]) -> [Column; 18] {
+fn reading_columns(batches: &[Batch]) -> [Column; 19] {
     let rows: Vec<Row<'_>> = (0..)
         .zip(batches)
         .flat_map(|(index, batch)| {
@@ -293,11 +305,17 @@ fn reading_columns(batches: &[Batch]) -> [Column; 18] {
                 .collect(),
         ),
         fixed(|row| &row.signed.signature),
+        Column::Optional(
+            rows.iter()
+                .map(|row| row.window.grant(row.signed.reading.session))
+                .map(|grant| grant.map(|grant| to_fixed(&grant.to_array())))
+                .collect(),
+        ),
     ]
 }
 
 fn decode_readings(contents: Contents) -> Result<Payload, PayloadError> {
-    use Column::{Fixed, Int32, Int64, Lists};
+    use Column::{Fixed, Int32, Int64, Lists, Optional};
     let Contents {
         pairs,
         columns,
@@ -309,8 +327,8 @@ fn decode_readings(contents: Contents) -> Result<Payload, PayloadError> {
         return Err(PayloadError::Metadata);
     }
     let Ok(
-        [Int32(batch), Int32(place), Fixed(feed), Fixed(model), Int64(round), Int32(tree), Int32(leaf), Fixed(device), Int32(leaf_nonce), Int32(session), Int64(sequence), Int64(captured_at), Int32(latitude), Int64(longitude), Int32(accuracy), Int32(schema), Lists(values), Fixed(signature)],
-    ) = <[Column; 18]>::try_from(columns)
+        [Int32(batch), Int32(place), Fixed(feed), Fixed(model), Int64(round), Int32(tree), Int32(leaf), Fixed(device), Int32(leaf_nonce), Int32(session), Int64(sequence), Int64(captured_at), Int32(latitude), Int64(longitude), Int32(accuracy), Int32(schema), Lists(values), Fixed(signature), Optional(grant)],
+    ) = <[Column; 19]>::try_from(columns)
     else {
         return Err(PayloadError::Schema);
     };
@@ -345,6 +363,13 @@ fn decode_readings(contents: Contents) -> Result<Payload, PayloadError> {
                 reading,
                 signature: array(&signature, row)?,
             },
+            grant
+                .get(row)
+                .ok_or(PayloadError::Column)?
+                .as_ref()
+                .map(|grant| SignedGrant::parse(grant.as_bytes()))
+                .transpose()
+                .map_err(|_| PayloadError::Reading)?,
         ));
     }
     Ok(Payload::Readings {
@@ -367,13 +392,15 @@ struct Place {
 }
 
 /// The batches of readings that are in order, each of whole windows.
-fn batches_of(readings: &[(Place, SignedReading)]) -> Result<Vec<Batch>, PayloadError> {
+fn batches_of(
+    readings: &[(Place, SignedReading, Option<SignedGrant>)],
+) -> Result<Vec<Batch>, PayloadError> {
     let mut batches: Vec<Batch> = Vec::new();
     for window in readings.chunks(READINGS_PER_WINDOW) {
-        let (first, _) = window.first().ok_or(PayloadError::Order)?;
+        let (first, ..) = window.first().ok_or(PayloadError::Order)?;
         let in_order = (first.reading..)
             .zip(window)
-            .all(|(reading, (place, _))| *place == Place { reading, ..*first });
+            .all(|(reading, (place, ..))| *place == Place { reading, ..*first });
         if first.reading == 0 {
             batches.push(Batch {
                 feed: first.feed,
@@ -391,14 +418,38 @@ fn batches_of(readings: &[(Place, SignedReading)]) -> Result<Vec<Batch>, Payload
         if !in_order || !goes_on || before == WINDOWS || number > MAX_BATCHES {
             return Err(PayloadError::Order);
         }
-        let signed: Vec<SignedReading> = window.iter().map(|(_, signed)| *signed).collect();
+        let signed: Vec<SignedReading> = window.iter().map(|(_, signed, _)| *signed).collect();
         batch.windows.push(Window {
             tree: first.tree,
             index: first.index,
             readings: signed.try_into().map_err(|_| PayloadError::Order)?,
+            grants: grants_of(window)?,
         });
     }
     Ok(batches)
+}
+
+/// The grants of a window's sessions, by counter. Each stands with every reading of its session and with no other.
+fn grants_of(
+    window: &[(Place, SignedReading, Option<SignedGrant>)],
+) -> Result<Vec<SignedGrant>, PayloadError> {
+    let mut grants = BTreeMap::new();
+    for (_, signed, grant) in window {
+        let session = signed.reading.session;
+        match grant {
+            None if session == 0 => {}
+            Some(grant) if session != 0 && grant.grant.counter == session => {
+                if grants
+                    .insert(session, *grant)
+                    .is_some_and(|other| other != *grant)
+                {
+                    return Err(PayloadError::Grant);
+                }
+            }
+            _ => return Err(PayloadError::Grant),
+        }
+    }
+    Ok(grants.into_values().collect())
 }
 
 fn reward_columns(entries: &[Reward]) -> [Column; 5] {

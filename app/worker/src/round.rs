@@ -221,7 +221,12 @@ fn build_batches(
             (end - span).saturating_mul(1_000),
             end.saturating_mul(1_000) - 1,
         )?;
-        if let Some(window) = window::window_of(&device, &readings, feed, round) {
+        if let Some(mut window) = window::window_of(&device, &readings, feed, round) {
+            for session in window.sessions() {
+                let id = &device.leaf.device;
+                let grant = operator.store.grant(id, device.leaf.nonce, session)?;
+                window.grants.extend(grant);
+            }
             windows.insert((device.tree_index, device.index), window);
         }
     }

@@ -3,13 +3,13 @@
 //! The operator that aggregates and those that check it run the same code here, so that they can only agree.
 
 use crate::registry::{Device, RegistryAt};
-use crate::verify;
+use crate::{verify, Reject};
 use ai_feed::state::Feed;
 use commitment::{reading_leaf, BatchLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
-use device_protocol::{Hash, SignedReading};
+use device_protocol::{Hash, SignedGrant, SignedReading};
 use fieldproof_client::poseidon::poseidon;
 use inference::ModelRef;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// 16 consecutive readings of one device, oldest first, and where the device stands in the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Window {
     pub index: u32,
     /// The readings.
     pub readings: Box<[SignedReading; READINGS_PER_WINDOW]>,
+    /// The grants of the readings' sessions, by counter; none for session 0.
+    pub grants: Vec<SignedGrant>,
 }
 
 impl Window {
@@ -27,6 +29,19 @@ impl Window {
     pub fn newest(&self) -> &SignedReading {
         let [.., newest] = self.readings.as_ref();
         newest
+    }
+
+    /// The grant of a session.
+    pub fn grant(&self, session: u32) -> Option<&SignedGrant> {
+        self.grants
+            .iter()
+            .find(|signed| signed.grant.counter == session)
+    }
+
+    /// The sessions of its readings that need a grant, in order.
+    pub fn sessions(&self) -> BTreeSet<u32> {
+        let sessions = self.readings.iter().map(|signed| signed.reading.session);
+        sessions.filter(|session| *session != 0).collect()
     }
 }
 
@@ -90,7 +105,7 @@ pub enum BatchError {
 }
 
 /// The windows that `device` can give for `round` of `feed`: the 16 readings up to the newest one in the round, if they
-/// are consecutive. `readings` are the device's, by capture time.
+/// are consecutive. `readings` are the device's, by capture time. Its grants are for the caller to add.
 pub fn window_of(
     device: &Device,
     readings: &[SignedReading],
@@ -107,6 +122,7 @@ pub fn window_of(
         tree: device.tree_index,
         index: device.index,
         readings: Box::new(readings),
+        grants: Vec::new(),
     };
     check_window(&window, device, feed, round).ok()?;
     Some(window)
@@ -138,8 +154,20 @@ pub fn check_batch(
             return Err(BatchError::Twice);
         }
         check_window(window, &device, feed, round)?;
+        let granted = window.grants.iter().map(|signed| signed.grant.counter);
+        if !granted.eq(window.sessions()) {
+            return Err(Reject::UnknownSession.into());
+        }
+        for signed in &window.grants {
+            verify::verify_grant(signed, &device, network)?;
+        }
         for signed in window.readings.iter() {
-            verify::verify(signed, &device, network)?;
+            match window.grant(signed.reading.session) {
+                None => verify::verify(signed, &device, network)?,
+                Some(SignedGrant { grant, .. }) => {
+                    verify::verify_in_session(signed, &device, network, grant)?;
+                }
+            }
         }
     }
     Ok(())

@@ -29,6 +29,8 @@ fn any_reading() -> impl Strategy<Value = SignedReading> {
         .prop_map(
             |(ids, captured_at, latitude, longitude, (accuracy, schema), values, half)| {
                 let (network, device, leaf_nonce, session, sequence) = ids;
+                // Few, so that a window has several readings of one.
+                let session = session % 3;
                 let mut signature = [7; 64];
                 signature[..32].copy_from_slice(&half);
                 SignedReading {
@@ -51,15 +53,37 @@ fn any_reading() -> impl Strategy<Value = SignedReading> {
         )
 }
 
+fn grant(counter: u32, leaf_nonce: u32, session_key: u8) -> SignedGrant {
+    let grant = SessionGrant {
+        network: [1; 32],
+        device: [2; 32],
+        leaf_nonce,
+        session_key: [session_key; 32],
+        counter,
+        not_before: 0,
+        expires: 60,
+    };
+    SignedGrant {
+        grant,
+        signature: [counter as u8; 64],
+    }
+}
+
 fn any_window() -> impl Strategy<Value = Window> {
     (
         any::<(u16, u32)>(),
         prop::collection::vec(any_reading(), READINGS_PER_WINDOW),
     )
-        .prop_map(|((tree, index), readings)| Window {
-            tree,
-            index,
-            readings: Box::new(readings.try_into().expect("16 readings")),
+        .prop_map(|((tree, index), readings)| {
+            let mut window = Window {
+                tree,
+                index,
+                readings: Box::new(readings.try_into().expect("16 readings")),
+                grants: Vec::new(),
+            };
+            let sessions = window.sessions().into_iter();
+            window.grants = sessions.map(|counter| grant(counter, 0, 3)).collect();
+            window
         })
 }
 
@@ -137,6 +161,7 @@ mod payloads {
         let windows = [0, 1].map(|window| Window {
             tree: 0,
             index: window,
+            grants: Vec::new(),
             readings: Box::new(std::array::from_fn(|place| {
                 let reading = Reading {
                     network: [1; 32],
@@ -273,9 +298,19 @@ mod payloads {
         };
         let many = with(vec![batch.clone(); payload::MAX_BATCHES + 1]);
         assert_eq!(many.encode(), Err(PayloadError::Rows));
-        let mut wide = batch;
+        let mut wide = batch.clone();
         wide.windows = vec![wide.windows[0].clone(); 33];
         assert_eq!(with(vec![wide]).encode(), Err(PayloadError::Rows));
+        let mut granted = batch;
+        granted.windows[0].readings[3].reading.session = 1;
+        assert_eq!(
+            with(vec![granted.clone()]).encode(),
+            Err(PayloadError::Grant)
+        );
+        granted.windows[0].grants = vec![grant(1, 0, 3)];
+        assert!(with(vec![granted.clone()]).encode().is_ok());
+        granted.windows[1].grants = vec![grant(1, 0, 3)];
+        assert_eq!(with(vec![granted]).encode(), Err(PayloadError::Grant));
     }
 }
 
@@ -435,21 +470,6 @@ mod store {
     #[test]
     fn takes_each_grant_once_and_only_rising_counters() {
         let data = TempDir::new().expect("directory");
-        let grant = |counter, leaf_nonce, session_key| {
-            let grant = SessionGrant {
-                network: [1; 32],
-                device: [2; 32],
-                leaf_nonce,
-                session_key: [session_key; 32],
-                counter,
-                not_before: 0,
-                expires: 60,
-            };
-            SignedGrant {
-                grant,
-                signature: [counter as u8; 64],
-            }
-        };
         let resigned = SignedGrant {
             signature: [9; 64],
             ..grant(3, 0, 3)

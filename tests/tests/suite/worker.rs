@@ -29,7 +29,7 @@ use fieldproof_worker::payload::{Payload, Reward, Rewards};
 use fieldproof_worker::reward::{ClaimProof, EpochRecord};
 use fieldproof_worker::score;
 use fieldproof_worker::server::{self, Accepted, Status};
-use fieldproof_worker::window::{self, Batch, Window};
+use fieldproof_worker::window::{self, Batch, BatchError, Window};
 use fieldproof_worker::{Event, Reject, Worker};
 use inference::ModelRef;
 use reqwest::blocking::{Client, Response};
@@ -307,6 +307,7 @@ impl World {
             tree: registered.tree_index,
             index: registered.index,
             readings: Box::new(readings),
+            grants: Vec::new(),
         }
     }
 
@@ -585,6 +586,34 @@ fn serve(
     }
 }
 
+/// A session of a device from a day before 100 s after now on.
+fn session_grant(
+    world: &World,
+    device: &DeviceSigner,
+    session: &DeviceSigner,
+    counter: u32,
+) -> SessionGrant {
+    SessionGrant {
+        network: world.network.id,
+        device: device.device_key().id(),
+        leaf_nonce: 0,
+        session_key: session.device_key().as_bytes().try_into().expect("key"),
+        counter,
+        not_before: world.now() + 100 - SessionGrant::MAX_SECONDS,
+        expires: world.now() + 100,
+    }
+}
+
+fn signed_grant(signer: &DeviceSigner, grant: &SessionGrant) -> Vec<u8> {
+    let signature = signer.sign(&grant.digest());
+    let grant = *grant;
+    SignedGrant { grant, signature }.to_array().to_vec()
+}
+
+fn grant(world: &World, device: &DeviceSigner, session: &DeviceSigner, counter: u32) -> Vec<u8> {
+    signed_grant(device, &session_grant(world, device, session, counter))
+}
+
 mod readings {
     use super::*;
 
@@ -639,7 +668,7 @@ mod readings {
             ("wrong_nonce", altered(&|reading| reading.leaf_nonce = 1)),
             ("unknown_session", altered(&|reading| reading.session = 1)),
             ("accepted", in_session(now)),
-            ("outside_session", in_session(now - 100_001)),
+            ("outside_session", in_session(now + 100_000 - day - 1)),
             ("bad_signature", altered(&|reading| reading.session = 2)),
             ("bad_signature", forged),
             ("clock_in_future", world.reading(0, now + 30_001, 500)),
@@ -742,39 +771,6 @@ mod readings {
         assert_eq!(answer.results, ["accepted"]);
     }
 
-    /// A session of a device from 100 s before now to 100 s after.
-    fn session_grant(
-        world: &World,
-        device: &DeviceSigner,
-        session: &DeviceSigner,
-        counter: u32,
-    ) -> SessionGrant {
-        SessionGrant {
-            network: world.network.id,
-            device: device.device_key().id(),
-            leaf_nonce: 0,
-            session_key: session.device_key().as_bytes().try_into().expect("key"),
-            counter,
-            not_before: world.now() - 100,
-            expires: world.now() + 100,
-        }
-    }
-
-    fn signed_grant(signer: &DeviceSigner, grant: &SessionGrant) -> Vec<u8> {
-        let signature = signer.sign(&grant.digest());
-        let grant = *grant;
-        SignedGrant { grant, signature }.to_array().to_vec()
-    }
-
-    fn grant(
-        world: &World,
-        device: &DeviceSigner,
-        session: &DeviceSigner,
-        counter: u32,
-    ) -> Vec<u8> {
-        signed_grant(device, &session_grant(world, device, session, counter))
-    }
-
     #[test]
     fn p256_with_a_high_s_is_rejected_and_another_signature_of_the_same_reading_is_a_replay() {
         let world = World::new();
@@ -832,6 +828,73 @@ mod readings {
 
 mod round {
     use super::*;
+
+    #[test]
+    fn of_readings_of_two_sessions_is_checked_by_their_grants() {
+        let world = World::new();
+        for device in 0..3 {
+            let signer = &world.devices[device].signer;
+            let sessions = [1, 2].map(|_| DeviceSigner::generate(Curve::Ed25519));
+            let granted: Vec<u8> = [1, 2]
+                .into_iter()
+                .zip(&sessions)
+                .flat_map(|(counter, key)| grant(&world, signer, key, counter))
+                .collect();
+            assert_eq!(world.post_to(device, "grants", granted).accepted, 2);
+            let mut readings = world.readings(device, HOUR, 500);
+            // The first four are the hardware key's.
+            for (place, signed) in readings.iter_mut().enumerate().skip(4) {
+                let session = place / 10;
+                let mut reading = signed.reading;
+                reading.session = session as u32 + 1;
+                *signed = sign(&sessions[session], reading);
+            }
+            world.deliver(device, &readings);
+        }
+        world.settle();
+        let feed = world.feed();
+        let entry = feed.ring[feed.head as usize];
+        assert_eq!((feed.entries, entry.streams, entry.attesters), (1, 3, 3));
+
+        // Without a grant, with one more, or with one of another key, it is nothing.
+        let operator = world.workers[0].worker.operator();
+        let (_, leaf) = operator.store.seen_commitments().expect("store")[0];
+        let payload = operator.store.payload(&leaf.payload_hash).expect("store");
+        let Ok(Payload::Readings { batches, .. }) = Payload::decode(&payload.expect("payload"))
+        else {
+            panic!("a payload of readings");
+        };
+        let good = &batches[0];
+        let registry = operator.registry.at(i64::MAX);
+        let check = |batch: &Batch| {
+            window::check_batch(batch, &feed, good.round, &world.network.id, registry)
+        };
+        assert_eq!(check(good), Ok(()));
+        let altered = |alter: fn(&mut Window)| {
+            let mut batch = good.clone();
+            alter(&mut batch.windows[0]);
+            check(&batch)
+        };
+        let unknown = Err(BatchError::Reading(Reject::UnknownSession));
+        assert_eq!(altered(|window| window.grants.truncate(1)), unknown);
+        assert_eq!(
+            altered(|window| window.grants.push(window.grants[1])),
+            unknown
+        );
+        let forged = Err(BatchError::Reading(Reject::BadSignature));
+        assert_eq!(
+            altered(|window| window.grants[0].grant.session_key = [9; 32]),
+            forged
+        );
+        assert_eq!(
+            altered(|window| window.readings[4].signature = window.readings[5].signature),
+            forged
+        );
+        assert_eq!(
+            altered(|window| window.grants[0].grant.expires -= 1),
+            forged
+        );
+    }
 
     #[test]
     fn of_three_operators_ends_in_a_final_value() {
