@@ -4,11 +4,15 @@ use super::live::{wait, Live, Process, CHALLENGE, EPOCH, ROUND};
 use super::worker::reading;
 use ai_feed::state::{Attestation, Feed};
 use data_commitment::state::Stream;
-use device_protocol::{Curve, SignedReading};
+use device_protocol::{Curve, Hash, SignedReading};
 use feed_reader::Mask;
+use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::{ai_feed as feeds, chain, reward_emission as emissions, token};
+use fieldproof_worker::committee::Refused;
 use fieldproof_worker::server::Accepted;
 use reward_emission::state::{Emission, Proposal, FINAL, PASSED};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
 /// The operator whose worker is killed. The other's signs and votes, and takes no readings.
 const KILLED: usize = 0;
@@ -145,10 +149,171 @@ fn at_every_stage_loses_nothing_and_does_nothing_twice() {
     assert_eq!(paid["amount"], token::format_amount(due, 6));
     assert!(!live.cli("owner.json", &claim).status.success());
     worker.kill();
-    eprintln!(
-        "{}",
-        std::fs::read_to_string(live.dir.path().join("worker-0.log")).unwrap()
-    ); // DEBUG
+}
+
+/// Workers that are killed while readings come in as fast as they go, at no chosen point.
+#[test]
+fn under_load_loses_no_acknowledged_reading_and_stores_none_twice() {
+    const KILLS: u64 = 8;
+    const SENDERS: usize = 4;
+    const BODY: usize = 32;
+    let mut live = Live::start(1);
+    live.key("owner.json");
+    let signer = live.device("owner.json", "device.json", 0, Curve::Ed25519);
+    let network = live.deployment.network_id;
+    let now = live.now();
+    let url = format!("{}/v1/readings", live.operators[KILLED].url);
+    // What was sent, and of it what was acknowledged.
+    let (sent, acknowledged) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let next = AtomicU64::new(1);
+    let mut worker = live.worker(KILLED);
+    for kill in 0..KILLS {
+        wait("the worker to know the device", || {
+            live.status(KILLED).filter(|status| status.devices == 1)
+        });
+        let goal = acknowledged.lock().unwrap().len() + BODY * (1 + kill as usize * 5);
+        std::thread::scope(|scope| {
+            for _ in 0..SENDERS {
+                scope.spawn(|| {
+                    let client = reqwest::blocking::Client::new();
+                    loop {
+                        let readings: Vec<SignedReading> = (0..BODY)
+                            .map(|_| {
+                                let sequence = next.fetch_add(1, Ordering::Relaxed);
+                                numbered(&network, &signer, sequence, now * 1_000)
+                            })
+                            .collect();
+                        let body: Vec<u8> =
+                            readings.iter().flat_map(SignedReading::to_bytes).collect();
+                        sent.lock().unwrap().extend_from_slice(&readings);
+                        let answer = client.post(&url).body(body).send();
+                        let Ok(answer) = answer.and_then(|answer| answer.json::<Accepted>()) else {
+                            // Killed.
+                            return;
+                        };
+                        assert_eq!(answer.accepted, BODY);
+                        acknowledged.lock().unwrap().extend_from_slice(&readings);
+                    }
+                });
+            }
+            wait("some readings to be acknowledged", || {
+                (acknowledged.lock().unwrap().len() >= goal).then_some(())
+            });
+            worker.kill();
+        });
+        worker = live.worker(KILLED);
+    }
+    wait("the worker to know the device", || {
+        live.status(KILLED).filter(|status| status.devices == 1)
+    });
+    let (sent, acknowledged) = (
+        sent.into_inner().unwrap(),
+        acknowledged.into_inner().unwrap(),
+    );
+    for readings in acknowledged.chunks(1_024) {
+        let results = post(&live, readings);
+        assert!(results.iter().all(|result| result == "replay"));
+    }
+    // Of what was not acknowledged, some was on the disk and some not; now all of it is, once.
+    for readings in sent.chunks(1_024) {
+        let results = post(&live, readings);
+        assert!(results
+            .iter()
+            .all(|result| ["replay", "accepted"].contains(&result.as_str())));
+    }
+    let status = live.status(KILLED).expect("status");
+    assert_eq!(status.readings, sent.len() as u64);
+    worker.kill();
+    let worker = live.worker(KILLED);
+    let status = live.status(KILLED).expect("status");
+    assert_eq!(status.readings, sent.len() as u64);
+    worker.kill();
+}
+
+#[test]
+fn with_a_full_disk_says_so_and_loses_nothing() {
+    /// Files of 6 MiB at most.
+    const BLOCKS: u64 = 12 << 10;
+    const BODY: usize = 4_096;
+    let mut live = Live::start(1);
+    live.key("owner.json");
+    let signer = live.device("owner.json", "device.json", 0, Curve::Ed25519);
+    let network = live.deployment.network_id;
+    let now = live.now();
+    let base = live.operators[KILLED].url.clone();
+    let client = reqwest::blocking::Client::new();
+    let send = |readings: &[SignedReading]| {
+        let body: Vec<u8> = readings.iter().flat_map(SignedReading::to_bytes).collect();
+        let url = format!("{base}/v1/readings");
+        client.post(url).body(body).send().expect("answer")
+    };
+    let ready = || {
+        let response = client.get(format!("{base}/ready")).send().expect("answer");
+        response.status().as_u16()
+    };
+    let worker = live.worker_on_a_full_disk(KILLED, BLOCKS);
+    wait("the worker to know the device", || {
+        live.status(KILLED).filter(|status| status.devices == 1)
+    });
+    assert_eq!(ready(), 200);
+    let body = |number: usize| -> Vec<SignedReading> {
+        let first = (number * BODY + 1) as u64;
+        (first..first + BODY as u64)
+            .map(|sequence| numbered(&network, &signer, sequence, now * 1_000))
+            .collect()
+    };
+    let mut taken = 0;
+    let refused = loop {
+        let readings = body(taken);
+        let answer = send(&readings);
+        if !answer.status().is_success() {
+            break answer;
+        }
+        taken += 1;
+    };
+    assert_eq!(refused.status().as_u16(), 507);
+    let refused: Refused = refused.json().expect("refusal");
+    assert_eq!(refused.refused, "full");
+    assert_eq!(ready(), 503);
+    // It goes on with what it has, and takes what there is room for.
+    let held = (taken * BODY) as u64;
+    assert_eq!(live.status(KILLED).expect("status").readings, held);
+    let small = numbered(&network, &signer, u64::MAX, now * 1_000);
+    assert_eq!(post(&live, &[small]), ["accepted"]);
+    assert_eq!(ready(), 200);
+    assert!(post(&live, &body(taken - 1))
+        .iter()
+        .all(|result| result == "replay"));
+
+    worker.kill();
+    let worker = live.worker(KILLED);
+    wait("the worker to know the device", || {
+        live.status(KILLED).filter(|status| status.devices == 1)
+    });
+    assert_eq!(live.status(KILLED).expect("status").readings, held + 1);
+    assert_eq!(post(&live, &[small]), ["replay"]);
+    for number in 0..taken {
+        assert!(post(&live, &body(number))
+            .iter()
+            .all(|result| result == "replay"));
+    }
+    assert!(post(&live, &body(taken))
+        .iter()
+        .all(|result| result == "accepted"));
+    worker.kill();
+}
+
+/// A reading with a sequence of its own.
+fn numbered(
+    network: &Hash,
+    signer: &DeviceSigner,
+    sequence: u64,
+    captured_at: i64,
+) -> SignedReading {
+    let mut signed = reading(network, signer, captured_at, 700);
+    signed.reading.sequence = sequence;
+    signed.signature = signer.sign(&signed.reading.digest());
+    signed
 }
 
 /// Sends readings to the killed operator's worker, and returns what became of each.

@@ -204,10 +204,26 @@ impl Live {
 
     /// Starts the worker of operator `number` on its data, and waits until it answers.
     pub fn worker(&self, number: usize) -> Process {
+        self.start_worker(number, Command::new(binary("fieldproof-worker")))
+    }
+
+    /// As [`Live::worker`], on a disk that is full when a file is as long as `blocks` of 512 bytes.
+    pub fn worker_on_a_full_disk(&self, number: usize, blocks: u64) -> Process {
+        let mut shell = Command::new("sh");
+        // A write beyond the limit fails, and the signal that would end the process is ignored.
+        shell
+            .arg("-c")
+            .arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""))
+            .arg("sh")
+            .arg(binary("fieldproof-worker"));
+        self.start_worker(number, shell)
+    }
+
+    fn start_worker(&self, number: usize, mut command: Command) -> Process {
         let operator = &self.operators[number];
         let log = self.dir.path().join(format!("worker-{number}.log"));
         let log = File::options().create(true).append(true).open(log);
-        let process = Command::new(binary("fieldproof-worker"))
+        let process = command
             .arg("--config")
             .arg(&operator.config)
             .env("NO_COLOR", "1")
