@@ -826,6 +826,215 @@ mod readings {
     }
 }
 
+mod limits {
+    use super::*;
+    use fieldproof_worker::config::Limits;
+    use flate2::{write::GzEncoder, Compression};
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::time::{Duration, Instant};
+
+    /// Another worker of the first operator, with limits of its own.
+    fn limited(world: &World, limits: Limits) -> Served {
+        let data = TempDir::new().expect("directory");
+        let operator = &world.operators[0];
+        let worker = Worker::open(
+            world.chain.clone(),
+            world.network.key,
+            operator.pool,
+            operator.signer.insecure_clone(),
+            BTreeMap::new(),
+            data.path(),
+        );
+        let worker = Arc::new(worker.expect("worker").with_limits(limits));
+        // It learns of the devices.
+        worker.step().expect("step");
+        let listener = world.runtime.block_on(TcpListener::bind("127.0.0.1:0"));
+        let listener = listener.expect("listener");
+        let url = format!("http://{}", listener.local_addr().expect("address"));
+        let served = worker.clone();
+        world
+            .runtime
+            .spawn(async move { server::serve(&served, listener, std::future::pending()).await });
+        Served {
+            worker,
+            url,
+            _data: data,
+        }
+    }
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(content).expect("gzip");
+        encoder.finish().expect("gzip")
+    }
+
+    fn post(world: &World, url: &str, encoding: Option<&str>, body: Vec<u8>) -> Response {
+        let mut request = world.http.post(format!("{url}/v1/readings")).body(body);
+        if let Some(encoding) = encoding {
+            request = request.header("content-encoding", encoding);
+        }
+        request.send().expect("answer")
+    }
+
+    #[track_caller]
+    fn assert_refused(response: Response, status: u16, name: &str) {
+        assert_eq!(response.status().as_u16(), status);
+        let retry = response.headers().get("retry-after").cloned();
+        assert_eq!(retry.is_some(), status == 429);
+        let refused: Refused = response.json().expect("refusal");
+        assert_eq!(refused.refused, name);
+    }
+
+    #[test]
+    fn on_what_bodies_decompress_to_are_kept() {
+        let world = World::new();
+        let url = &world.workers[0].url;
+        let readings = world.readings(0, HOUR, 500);
+        let body: Vec<u8> = readings.iter().flat_map(SignedReading::to_bytes).collect();
+        let answer = post(&world, url, Some("gzip"), gzip(&body));
+        let answer: Accepted = answer.json().expect("answer");
+        assert_eq!(answer.accepted, 16);
+        // Two members one after the other are one body.
+        let halves = body.split_at(body.len() / 2);
+        let members = [gzip(halves.0), gzip(halves.1)].concat();
+        let answer = post(&world, url, Some("gzip"), members);
+        let answer: Accepted = answer.json().expect("answer");
+        assert_eq!(answer.results, ["replay"; 16]);
+        let answer = post(&world, url, Some("identity"), body.clone());
+        assert_eq!(answer.status().as_u16(), 200);
+
+        // No body of readings shrinks to an eighth.
+        let bomb = gzip(&vec![0; 100_000]);
+        assert_refused(post(&world, url, Some("gzip"), bomb), 413, "length");
+        let cut = gzip(&body)[..100].to_vec();
+        assert_refused(post(&world, url, Some("gzip"), cut), 415, "encoding");
+        assert_refused(post(&world, url, Some("br"), body.clone()), 415, "encoding");
+        let again = [gzip(&body), b"more".to_vec()].concat();
+        assert_refused(post(&world, url, Some("gzip"), again), 415, "encoding");
+    }
+
+    #[test]
+    fn on_what_is_in_flight_put_off_what_goes_beyond() {
+        let world = World::new();
+        let most = Limits::default();
+        let served = limited(
+            &world,
+            Limits {
+                in_flight_bytes: 4 << 20,
+                ..most
+            },
+        );
+        let figure = |name: &str| -> f64 {
+            let url = format!("{}/metrics", served.url);
+            let page = world.http.get(url).send().expect("metrics");
+            let page = page.text().expect("metrics");
+            let line = page.lines().find(|line| line.starts_with(name));
+            let (_, value) = line.expect("figure").rsplit_once(' ').expect("value");
+            value.parse().expect("number")
+        };
+        let until = |what: &str, is: &dyn Fn(f64) -> bool| {
+            super::super::live::wait(what, || {
+                is(figure("fieldproof_in_flight_bytes")).then_some(())
+            });
+        };
+        // Three clients announce a body of 1.2 MB and don't send it.
+        let idle: Vec<TcpStream> = (0..3)
+            .map(|_| {
+                let address = served.url.trim_start_matches("http://");
+                let mut stream = TcpStream::connect(address).expect("connection");
+                let head =
+                    "POST /v1/readings HTTP/1.1\r\nhost: x\r\ncontent-length: 1200000\r\n\r\n";
+                stream.write_all(head.as_bytes()).expect("head");
+                stream
+            })
+            .collect();
+        until("three bodies in flight", &|bytes| bytes >= 3_600_000.0);
+        assert_refused(
+            post(&world, &served.url, None, vec![0; 1_000_000]),
+            429,
+            "busy",
+        );
+        // What fits is taken.
+        let reading = world.reading(0, world.now() * 1_000, 500).to_bytes();
+        let answer = post(&world, &served.url, None, reading);
+        assert_eq!(answer.status().as_u16(), 200);
+        drop(idle);
+        until("nothing in flight", &|bytes| bytes == 0.0);
+        let answer = post(&world, &served.url, None, vec![0; 1_000_000]);
+        assert_eq!(answer.status().as_u16(), 200);
+        let busy = "fieldproof_requests_refused_total{reason=\"busy\"}";
+        assert_eq!(figure(busy), 1.0);
+        let never_came = "fieldproof_requests_refused_total{reason=\"timeout\"}";
+        assert_eq!(figure(never_came), 3.0);
+        assert_eq!(figure("fieldproof_readings_accepted_total"), 1.0);
+        let malformed = "fieldproof_readings_rejected_total{reason=\"malformed\"}";
+        assert_eq!(figure(malformed), 1.0);
+        assert_eq!(figure("fieldproof_devices"), 4.0);
+    }
+
+    #[test]
+    fn on_requests_a_second_put_off_an_address_and_not_its_monitor() {
+        let world = World::new();
+        let served = limited(
+            &world,
+            Limits {
+                requests_per_second: 1,
+                ..Limits::default()
+            },
+        );
+        let start = Instant::now();
+        let answers: Vec<Response> = (0..20)
+            .map(|_| post(&world, &served.url, None, Vec::new()))
+            .collect();
+        let (taken, put_off): (Vec<_>, Vec<_>) = answers
+            .into_iter()
+            .partition(|answer| answer.status().is_success());
+        // One at once, and one each second.
+        assert!(!taken.is_empty());
+        assert!(taken.len() as f64 <= 1.0 + start.elapsed().as_secs_f64());
+        for answer in put_off {
+            assert_refused(answer, 429, "rate");
+        }
+        for path in ["health", "ready", "metrics"] {
+            let answer = world.http.get(format!("{}/{path}", served.url)).send();
+            assert_eq!(answer.expect("answer").status().as_u16(), 200);
+        }
+    }
+
+    #[test]
+    fn on_connections_let_others_wait_until_one_ends() {
+        let world = World::new();
+        let served = limited(
+            &world,
+            Limits {
+                connections: 1,
+                ..Limits::default()
+            },
+        );
+        let ask = || {
+            let address = served.url.trim_start_matches("http://");
+            let mut stream = TcpStream::connect(address).expect("connection");
+            let head = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+            stream.write_all(head.as_bytes()).expect("request");
+            stream
+        };
+        let mut byte = [0];
+        let mut first = ask();
+        first.read_exact(&mut byte).expect("answer");
+        let mut second = ask();
+        let patience = |stream: &TcpStream, time| stream.set_read_timeout(time).expect("timeout");
+        patience(&second, Some(Duration::from_millis(300)));
+        let waits = second
+            .read_exact(&mut byte)
+            .expect_err("the place is taken");
+        assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock);
+        drop(first);
+        patience(&second, None);
+        second.read_exact(&mut byte).expect("answer");
+    }
+}
+
 mod round {
     use super::*;
 
