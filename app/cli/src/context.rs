@@ -29,7 +29,7 @@ impl Context {
             "l" | "localhost" => "http://127.0.0.1:8899",
             url => url,
         };
-        RpcChain::new(url)
+        RpcChain::new(url).with_priority_fee(self.global.priority_fee)
     }
 
     /// The keypair: the one named, or the Solana CLI's.

@@ -7,6 +7,7 @@ mod output;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use commands::{batch, claim, device, feed, keys, maker, register, send, status, voucher};
+use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
 
 /// Device keys, registration, readings, feeds and rewards.
@@ -50,6 +51,16 @@ struct Global {
         env = "FIELDPROOF_NETWORK"
     )]
     network: Option<String>,
+    /// Offer this for priority: micro-lamports a compute unit (1000), or a percentile of what others paid lately and the
+    /// most to offer (75%:50000)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FEE",
+        env = "FIELDPROOF_PRIORITY_FEE",
+        default_value = "0"
+    )]
+    priority_fee: PriorityFee,
     /// How to print
     #[arg(long, global = true, value_enum, default_value_t = Format::Display)]
     output: Format,

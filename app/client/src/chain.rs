@@ -1,10 +1,14 @@
 //! What the client needs of a chain, over RPC or in process.
 
+mod fee;
 mod local;
 mod rpc;
+mod socket;
 
+pub use fee::PriorityFee;
 pub use local::LocalChain;
 pub use rpc::RpcChain;
+pub use socket::{Topic, Watch};
 
 use crate::ClientError;
 use anchor_lang::prelude::{Clock, Pubkey};
@@ -14,6 +18,7 @@ use solana_message::Hash;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
+use std::time::Duration;
 
 /// A blockhash and how long it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +112,21 @@ pub trait Chain: Send + Sync {
         address: &Pubkey,
         after: Option<&Signature>,
     ) -> Result<Vec<Signature>, ClientError>;
+
+    /// What to offer for priority to a transaction that writes `accounts`, in micro-lamports a compute unit.
+    fn priority_fee(&self, _accounts: &[Pubkey]) -> Result<u64, ClientError> {
+        Ok(0)
+    }
+
+    /// How long a chain that can't be reached is tried again where giving up would leave something half done.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Has whatever happens to `topic` from now on end a wait. A chain that tells of nothing lets every wait last.
+    fn watch(&self, _topic: Topic) -> Watch {
+        Watch::default()
+    }
 
     /// The account at `key`, if there is one.
     fn account(&self, key: &Pubkey) -> Result<Option<Account>, ClientError> {

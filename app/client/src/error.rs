@@ -21,6 +21,9 @@ pub enum ClientError {
     /// The transaction could not be compiled or signed.
     #[error("the transaction could not be built: {0}")]
     Build(String),
+    /// The cluster does not take the transaction, however often it is sent.
+    #[error("the cluster does not take the transaction: {0}")]
+    Rejected(String),
     /// A program refused the transaction.
     #[error("{0}")]
     Refused(Box<ProgramFailure>),
@@ -102,6 +105,11 @@ impl ClientError {
             ) => Self::Refused(Box::new(ProgramFailure::from_logs(code, logs))),
             error => Self::Failed { error, logs },
         }
+    }
+
+    /// Whether a transaction that met this error while it was being sent may still land.
+    pub fn may_land(&self) -> bool {
+        matches!(self, Self::Cluster(_))
     }
 
     /// The custom error number of the program that refused, if one did.

@@ -1,6 +1,6 @@
 //! Building transactions with tight limits, and seeing them land exactly once.
 
-use crate::chain::{Chain, Execution};
+use crate::chain::{Chain, Execution, Topic};
 use crate::ClientError;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -11,8 +11,8 @@ use solana_message::{v0, v1, AddressLookupTableAccount, VersionedMessage};
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
-use std::collections::HashSet;
-use std::time::Duration;
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
 
 /// Largest v0 transaction, in bytes.
 pub const V0_BYTES: usize = 1_232;
@@ -23,9 +23,9 @@ pub const V1_BYTES: usize = 4_096;
 const ACCOUNT_OVERHEAD: usize = 64;
 /// Loaded data is charged by pages of this many bytes.
 const LOADED_DATA_PAGE: usize = 32 << 10;
-/// How often a pending transaction is looked for, and how often it is sent again.
+/// How often a pending transaction is looked for where nothing tells of it, and how often it is sent again.
 const POLL: Duration = Duration::from_millis(200);
-const RESEND_EVERY: u32 = 10;
+const RESEND: Duration = Duration::from_secs(2);
 
 /// A signed transaction and the block height up to which it can land.
 #[derive(Debug, Clone)]
@@ -44,6 +44,29 @@ impl Prepared {
             .first()
             .copied()
             .unwrap_or_default()
+    }
+
+    /// Its bytes, for whoever writes it down before sending it: the block height u64, then the transaction as it is sent.
+    ///
+    /// # Errors
+    /// [`ClientError::Build`] when it can't be serialised.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = self.last_valid_block_height.to_le_bytes().to_vec();
+        bytes.extend(serialize(&self.transaction)?);
+        Ok(bytes)
+    }
+
+    /// The transaction in bytes that [`to_bytes`](Self::to_bytes) made.
+    ///
+    /// # Errors
+    /// [`ClientError::Build`] for any others.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ClientError> {
+        let none = || ClientError::Build("the bytes hold no transaction".to_owned());
+        let (height, transaction) = bytes.split_first_chunk().ok_or_else(none)?;
+        Ok(Self {
+            transaction: wincode::deserialize(transaction).map_err(|_| none())?,
+            last_valid_block_height: u64::from_le_bytes(*height),
+        })
     }
 }
 
@@ -67,7 +90,8 @@ impl Limits {
 /// Builds and signs a transaction of `instructions`, paid by `payer`.
 ///
 /// It is simulated first; its compute and loaded-data limits are what the simulation used and a little more. The
-/// instructions keep their indices, since the limits come after them. It is a v0 transaction if it fits one, else v1.
+/// instructions keep their indices, since the limits come after them. It is a v0 transaction if it fits one, else v1. It
+/// offers the priority fee that the chain was set up with.
 ///
 /// # Errors
 /// The error that the simulation met, or [`ClientError::TooLarge`].
@@ -78,7 +102,16 @@ pub fn prepare(
     signers: &[&Keypair],
     tables: &[AddressLookupTableAccount],
 ) -> Result<Prepared, ClientError> {
-    let widest = sign(chain, instructions, payer, signers, tables, Limits::MOST)?.transaction;
+    let blockhash = chain.lifetime()?.blockhash;
+    let widest = build(
+        instructions,
+        payer,
+        signers,
+        tables,
+        blockhash,
+        Limits::MOST,
+        0,
+    )?;
     let simulated = chain.simulate(&widest)?.into_result()?;
     // A tenth for what changes between now and then (a PDA's bump, a longer proof).
     let compute_units = simulated.compute_units + simulated.compute_units / 10 + 1_000;
@@ -103,6 +136,7 @@ pub fn sign(
     tables: &[AddressLookupTableAccount],
     limits: Limits,
 ) -> Result<Prepared, ClientError> {
+    let price = chain.priority_fee(&writable(instructions, payer))?;
     let lifetime = chain.lifetime()?;
     let transaction = build(
         instructions,
@@ -111,6 +145,7 @@ pub fn sign(
         tables,
         lifetime.blockhash,
         limits,
+        price,
     )?;
     Ok(Prepared {
         transaction,
@@ -118,27 +153,53 @@ pub fn sign(
     })
 }
 
-/// Sends a prepared transaction and waits until it has landed or can't land any more.
+/// Sends a prepared transaction and waits until it has landed or can't land any more. Until then it is sent again and
+/// again, which is harmless: it lands once.
+///
+/// A cluster that fails is asked again as long as it is worth it ([`Chain::patience`]), since what it was given may land
+/// all the same. May be called anew for the same
+/// transaction, by another process too.
 ///
 /// # Errors
-/// [`ClientError::Expired`] when it can't land any more, the transaction's own error when it failed.
+/// [`ClientError::Expired`] when it can't land any more, the transaction's own error when it failed,
+/// [`ClientError::Rejected`] when no cluster would take it. After any other error it may still land.
 pub fn land(chain: &dyn Chain, prepared: &Prepared) -> Result<Execution, ClientError> {
     let signature = prepared.signature();
-    for round in 0u32.. {
-        if round % RESEND_EVERY == 0 {
-            chain.send(&prepared.transaction)?;
+    let mut watch = chain.watch(Topic::Signature(signature));
+    let mut sent: Option<Instant> = None;
+    let mut answered = Instant::now();
+    loop {
+        let mut delivery = Ok(());
+        if sent.is_none_or(|sent| sent.elapsed() >= RESEND) {
+            delivery = chain.send(&prepared.transaction);
+            sent = Some(Instant::now());
         }
-        // The height is read before the status: whatever lands up to it is then seen.
-        let height = chain.block_height()?;
-        if let Some(execution) = chain.execution(&signature)? {
-            return execution.into_result();
+        let answer = match look(chain, prepared, &signature) {
+            Ok(Some(execution)) => return execution.into_result(),
+            Ok(None) => delivery,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(()) => answered = Instant::now(),
+            Err(ClientError::Cluster(_)) if answered.elapsed() < chain.patience() => sent = None,
+            Err(error) => return Err(error),
         }
-        if height > prepared.last_valid_block_height {
-            break;
-        }
-        std::thread::sleep(POLL);
+        watch.wait(POLL);
     }
-    Err(ClientError::Expired)
+}
+
+/// What the transaction did, once it has landed; [`ClientError::Expired`] when it can't land any more.
+fn look(
+    chain: &dyn Chain,
+    prepared: &Prepared,
+    signature: &Signature,
+) -> Result<Option<Execution>, ClientError> {
+    // The height is read before the status: whatever lands up to it is then seen.
+    let height = chain.block_height()?;
+    match chain.execution(signature)? {
+        None if height > prepared.last_valid_block_height => Err(ClientError::Expired),
+        landed => Ok(landed),
+    }
 }
 
 /// [`prepare`] and [`land`] in one.
@@ -161,6 +222,7 @@ fn build(
     tables: &[AddressLookupTableAccount],
     blockhash: solana_message::Hash,
     limits: Limits,
+    price: u64,
 ) -> Result<VersionedTransaction, ClientError> {
     let failed = |error: &dyn std::fmt::Display| ClientError::Build(error.to_string());
     let mut limited = instructions.to_vec();
@@ -168,6 +230,9 @@ fn build(
         limits.compute_units,
     ));
     limited.push(ComputeBudgetInstruction::set_loaded_accounts_data_size_limit(limits.loaded_data));
+    if price > 0 {
+        limited.push(ComputeBudgetInstruction::set_compute_unit_price(price));
+    }
     let message = v0::Message::try_compile(&payer.pubkey(), &limited, tables, blockhash)
         .map_err(|e| failed(&e))?;
     let mut all: Vec<&Keypair> = vec![payer];
@@ -181,9 +246,13 @@ fn build(
     if size(&transaction)? <= V0_BYTES {
         return Ok(transaction);
     }
-    let config = TransactionConfig::empty()
+    let mut config = TransactionConfig::empty()
         .with_compute_unit_limit(limits.compute_units)
         .with_loaded_accounts_data_size_limit(limits.loaded_data);
+    if price > 0 {
+        // A v1 transaction names the fee itself, in lamports, where a v0 transaction names its price.
+        config = config.with_priority_fee(fee(price, limits.compute_units));
+    }
     let message =
         v1::Message::try_compile_with_config(&payer.pubkey(), instructions, blockhash, config)
             .map_err(|e| failed(&e))?;
@@ -196,14 +265,34 @@ fn build(
     Ok(transaction)
 }
 
+/// What a price of `price` micro-lamports comes to for `compute_units`, in lamports, rounded up as the runtime does.
+pub fn fee(price: u64, compute_units: u32) -> u64 {
+    let micro_lamports = u128::from(price) * u128::from(compute_units);
+    u64::try_from(micro_lamports.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+/// The accounts that the instructions write: what a transaction competes for.
+fn writable(instructions: &[Instruction], payer: &Keypair) -> Vec<Pubkey> {
+    let accounts = instructions
+        .iter()
+        .flat_map(|instruction| &instruction.accounts);
+    let written = accounts
+        .filter(|account| account.is_writable)
+        .map(|account| account.pubkey);
+    let all: BTreeSet<Pubkey> = written.chain([payer.pubkey()]).collect();
+    all.into_iter().collect()
+}
+
 /// Bytes of `transaction` on the wire.
 ///
 /// # Errors
 /// [`ClientError::Build`] when it can't be serialised.
 pub fn size(transaction: &VersionedTransaction) -> Result<usize, ClientError> {
-    wincode::serialize(transaction)
-        .map(|bytes| bytes.len())
-        .map_err(|e| ClientError::Build(e.to_string()))
+    serialize(transaction).map(|bytes| bytes.len())
+}
+
+fn serialize(transaction: &VersionedTransaction) -> Result<Vec<u8>, ClientError> {
+    wincode::serialize(transaction).map_err(|e| ClientError::Build(e.to_string()))
 }
 
 /// Bytes of account data that `transaction` loads, its programs included, and one page for growth.

@@ -6,7 +6,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::Event;
 use data_commitment::events::RootCommitted;
 use device_protocol::{Curve, DeviceKey};
-use fieldproof_client::chain::{Execution, InnerInstruction};
+use fieldproof_client::chain::{Execution, InnerInstruction, PriorityFee};
 use fieldproof_client::event::events;
 use fieldproof_client::key::{normalise_low_s, verify, DeviceSigner, KeyError};
 use fieldproof_client::precompile::{
@@ -595,4 +595,40 @@ proptest! {
             prop_assert!(!verify(&key, &digest, &signature.try_into().unwrap()));
         }
     }
+}
+
+#[test]
+fn a_priority_fee_is_read_as_it_is_written() {
+    assert_eq!("1000".parse(), Ok(PriorityFee::Fixed(1_000)));
+    let recent = PriorityFee::Recent {
+        percentile: 75,
+        cap: 50_000,
+    };
+    assert_eq!("75%:50000".parse(), Ok(recent));
+    for text in ["", "-1", "75%", "101%:1", "75:1", "%:1", "75%:", "75%:1 "] {
+        assert!(text.parse::<PriorityFee>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_recent_priority_fee_is_the_percentile_of_what_was_paid_up_to_the_cap() {
+    for (percentile, cap, expected) in [
+        (0, 99, 10),
+        (50, 99, 30),
+        (51, 99, 40),
+        (100, 99, 50),
+        (100, 45, 45),
+    ] {
+        let fee = PriorityFee::Recent { percentile, cap };
+        assert_eq!(
+            fee.choose(vec![50, 10, 40, 20, 30]),
+            expected,
+            "{percentile}"
+        );
+    }
+    let fee = PriorityFee::Recent {
+        percentile: 75,
+        cap: 99,
+    };
+    assert_eq!(fee.choose(Vec::new()), 0);
 }

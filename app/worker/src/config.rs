@@ -1,6 +1,7 @@
 //! How a worker is set up.
 
 use anchor_lang::prelude::Pubkey;
+use fieldproof_client::chain::{PriorityFee, RpcChain};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +13,12 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// The cluster's RPC address.
     pub rpc_url: String,
+    /// The cluster's WebSocket address, by which it tells what happens; without it, it is asked again and again.
+    pub websocket_url: Option<String>,
+    /// What to offer for priority: micro-lamports a compute unit, as `"1000"`, or a percentile of what others paid lately
+    /// and the most to offer, as `"75%:50000"`. Nothing, unless given.
+    #[serde(default, deserialize_with = "priority_fee")]
+    pub priority_fee: PriorityFee,
     /// The network account's address.
     #[serde(deserialize_with = "pubkey")]
     pub network: Pubkey,
@@ -102,6 +109,15 @@ impl Config {
         Ok(config)
     }
 
+    /// The cluster.
+    pub fn chain(&self) -> RpcChain {
+        let chain = RpcChain::new(&self.rpc_url).with_priority_fee(self.priority_fee);
+        match &self.websocket_url {
+            Some(url) => chain.with_websocket(url),
+            None => chain,
+        }
+    }
+
     /// The other operators by pool.
     ///
     /// # Errors
@@ -121,4 +137,12 @@ fn pubkey<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Pubkey, D
     let text = String::deserialize(deserializer)?;
     text.parse()
         .map_err(|_| serde::de::Error::custom(format!("{text} is no address")))
+}
+
+fn priority_fee<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<PriorityFee, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
 }

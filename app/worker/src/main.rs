@@ -1,7 +1,7 @@
 //! `fieldproof-worker --config FILE`: runs an operator's worker until it is stopped.
 
 use clap::Parser;
-use fieldproof_client::chain::RpcChain;
+use fieldproof_client::chain::Topic;
 use fieldproof_worker::{server, Config, Event, Worker};
 use std::error::Error;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .init();
     let config = Config::read(&Arguments::parse().config)?;
     let signer = solana_keypair::read_keypair_file(&config.signer)?;
-    let chain = Arc::new(RpcChain::new(&config.rpc_url));
+    let chain = Arc::new(config.chain());
     let worker = Worker::open(
         chain,
         config.network,
@@ -83,14 +83,22 @@ fn keep_time(worker: &Worker) {
     }
 }
 
-/// Steps for ever. What fails is tried again with the next step.
+/// Steps for ever, at once when the network's account is named by a transaction. What fails is tried again with the next
+/// step.
 fn drive(worker: &Worker) {
+    let operator = worker.operator();
+    let mut network = operator.chain.watch(Topic::Account(operator.network));
     loop {
         match worker.step() {
-            Ok(events) => events.iter().for_each(log),
-            Err(error) => warn!(%error, "step"),
+            Ok(events) => {
+                events.iter().for_each(log);
+                network.wait(POLL);
+            }
+            Err(error) => {
+                warn!(%error, "step");
+                std::thread::sleep(POLL);
+            }
         }
-        std::thread::sleep(POLL);
     }
 }
 

@@ -113,7 +113,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
                 Ok(event) => events.extend(event),
                 Err(error) => {
                     events.push(Event::Failed {
-                        what: "round",
+                        what: "round".to_owned(),
                         detail: error.to_string(),
                     });
                     break;

@@ -7,11 +7,11 @@ use crate::committee::{self, Refused, SignRequest};
 use crate::ingest::{Ingest, MAX_GRANTS, MAX_READINGS};
 use crate::reward;
 use crate::store::StoreError;
-use crate::worker::{Operator, Worker};
+use crate::worker::{Journal, Operator, Worker};
 use crate::Reject;
 use anchor_lang::prelude::Pubkey;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, FromRef, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRef, Path, Query, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -180,6 +180,7 @@ fn router(served: Served) -> Router {
         .route("/v1/attestations", post(sign))
         .route("/v1/rewards/{payee}", get(rewards))
         .route("/v1/status", get(status))
+        .route("/v1/events", get(events))
         .route("/health", get(|| async { "ok" }))
         .route("/ready", get(ready))
         .route("/metrics", get(figures))
@@ -333,6 +334,21 @@ async fn rewards(State(operator): State<Arc<Operator>>, Path(payee): Path<String
         Ok(Err(error)) => failure(StatusCode::SERVICE_UNAVAILABLE, "worker", error.to_string()),
         Err(response) => response,
     }
+}
+
+/// Which events are asked for.
+#[derive(Deserialize)]
+struct Following {
+    /// Those after so many.
+    #[serde(default)]
+    after: u64,
+}
+
+async fn events(
+    State(operator): State<Arc<Operator>>,
+    Query(Following { after }): Query<Following>,
+) -> Json<Journal> {
+    Json(operator.journal().after(after))
 }
 
 async fn status(State(operator): State<Arc<Operator>>) -> Response {

@@ -32,6 +32,8 @@ const JOBS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("jobs");
 const EPOCHS: TableDefinition<u64, &[u8]> = TableDefinition::new("epochs");
 /// Leaves of devices by tree and sequence number.
 const DEVICES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("devices");
+/// Transactions that may land, by signature: from before they are sent until it is known what became of them.
+const SENT: TableDefinition<&[u8], &[u8]> = TableDefinition::new("sent");
 /// How far a source has been followed.
 const CURSORS: TableDefinition<&str, &[u8]> = TableDefinition::new("cursors");
 /// The cursor of the chain in [`CURSORS`].
@@ -166,6 +168,7 @@ impl Store {
             SEEN_COMMITMENTS,
             JOBS,
             DEVICES,
+            SENT,
         ] {
             db!(transaction.open_table(table));
         }
@@ -524,6 +527,34 @@ impl Store {
         let cursors = db!(transaction.open_table(CURSORS));
         let cursor = db!(cursors.get(CHAIN));
         Ok(cursor.map(|cursor| cursor.value().to_vec()))
+    }
+
+    /// Writes down a transaction that is about to be sent.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it must not be sent.
+    pub fn put_sent(&self, signature: &[u8], transaction: &[u8]) -> Result<(), StoreError> {
+        self.put(SENT, signature, transaction)
+    }
+
+    /// The transactions written down.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sent(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let all = self.all(SENT)?.into_iter();
+        Ok(all.map(|(_, transaction)| transaction).collect())
+    }
+
+    /// Strikes out a transaction that has landed, or can't land any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_sent(&self, signature: &[u8]) -> Result<(), StoreError> {
+        let transaction = db!(self.database.begin_write());
+        db!(db!(transaction.open_table(SENT)).remove(signature));
+        db!(transaction.commit());
+        Ok(())
     }
 
     fn put(

@@ -15,21 +15,25 @@ use device_protocol::Hash;
 use device_registry::state::Network;
 use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::precompile::PrecompileError;
+use fieldproof_client::transaction::Prepared;
 use fieldproof_client::{
     data_commitment as streams, security_pool as pools, transaction, ClientError,
 };
 use security_pool::state::{Committee, Roster};
+use serde::{Deserialize, Serialize};
 use solana_keypair::Keypair;
 use solana_signature::Signature;
 use solana_signer::Signer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long another operator's worker may take to answer.
 const PEER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Events that are kept for those who follow.
+const JOURNAL: usize = 1_024;
 
 /// Why a step stopped. The next one goes on from what is recorded.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +71,8 @@ impl From<ProofError> for WorkerError {
 }
 
 /// Something a worker did or met.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Event {
     /// New devices were registered.
@@ -76,6 +81,7 @@ pub enum Event {
     Committed {
         sequence: u64,
         root: Hash,
+        #[serde(with = "text::option")]
         signature: Option<Signature>,
         compute_units: Option<u64>,
     },
@@ -83,6 +89,7 @@ pub enum Event {
     Submitted {
         feed: Hash,
         round: u64,
+        #[serde(with = "text")]
         signature: Signature,
         compute_units: u64,
     },
@@ -90,6 +97,7 @@ pub enum Event {
     Refused {
         feed: Hash,
         round: u64,
+        #[serde(with = "text")]
         pool: Pubkey,
         reason: String,
     },
@@ -100,6 +108,7 @@ pub enum Event {
         value: i64,
         mask: u16,
         signers: u32,
+        #[serde(with = "text")]
         signature: Signature,
         compute_units: u64,
     },
@@ -109,6 +118,7 @@ pub enum Event {
         round: u64,
         value: i64,
         mask: u16,
+        #[serde(with = "text")]
         signature: Signature,
         compute_units: u64,
     },
@@ -117,6 +127,7 @@ pub enum Event {
         epoch: u64,
         ballot: u32,
         reward_sum: u64,
+        #[serde(with = "text")]
         signature: Signature,
         compute_units: u64,
     },
@@ -124,6 +135,7 @@ pub enum Event {
     Voted {
         epoch: u64,
         ballot: u32,
+        #[serde(with = "text")]
         signature: Signature,
         compute_units: u64,
     },
@@ -131,11 +143,41 @@ pub enum Event {
     RewardsFinal {
         epoch: u64,
         reward_sum: u64,
+        #[serde(with = "text")]
         signature: Signature,
         compute_units: u64,
     },
     /// Something did not work; it is tried again.
-    Failed { what: &'static str, detail: String },
+    Failed { what: String, detail: String },
+}
+
+/// What a worker did lately, for those who follow it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Journal {
+    /// Steps that came to their end since the worker started.
+    pub steps: u64,
+    /// Events since the worker started.
+    pub count: u64,
+    /// The newest of them, oldest first.
+    pub events: VecDeque<Event>,
+}
+
+impl Journal {
+    fn add(&mut self, events: &[Event]) {
+        self.steps += 1;
+        self.count += events.len() as u64;
+        self.events.extend(events.iter().cloned());
+        let surplus = self.events.len().saturating_sub(JOURNAL);
+        self.events.drain(..surplus);
+    }
+
+    /// The journal with no more than the events after the first `after`.
+    pub fn after(mut self, after: u64) -> Self {
+        let new = usize::try_from(self.count.saturating_sub(after)).unwrap_or(usize::MAX);
+        let known = self.events.len().saturating_sub(new);
+        self.events.drain(..known);
+        self
+    }
 }
 
 /// One operator's means, shared by the loop and the server.
@@ -164,6 +206,7 @@ pub struct Operator {
     now: Arc<AtomicI64>,
     /// Held while the chain is followed.
     pub(crate) following: Mutex<()>,
+    journal: Mutex<Journal>,
 }
 
 impl Operator {
@@ -175,6 +218,16 @@ impl Operator {
     /// The chain's time as it was read last, unix seconds.
     pub fn now(&self) -> i64 {
         self.now.load(Ordering::Relaxed)
+    }
+
+    /// What was done lately.
+    pub fn journal(&self) -> Journal {
+        self.lock_journal().clone()
+    }
+
+    fn lock_journal(&self) -> MutexGuard<'_, Journal> {
+        // An event more or less does no harm.
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The network's account.
@@ -236,7 +289,8 @@ impl Operator {
     }
 
     /// Sends instructions signed and paid by the pool's signer, and sees them land. `sent` is told the signature before
-    /// anything is sent.
+    /// anything is sent. The transaction itself is on the disk by then: a worker that is killed, or whose cluster fails,
+    /// sees it through first when it goes on, so that nothing is sent twice.
     ///
     /// # Errors
     /// The transaction's, or that of `sent`.
@@ -247,8 +301,35 @@ impl Operator {
     ) -> Result<Execution, WorkerError> {
         let chain = self.chain.as_ref();
         let prepared = transaction::prepare(chain, instructions, &self.signer, &[], &[])?;
-        sent(prepared.signature())?;
-        Ok(transaction::land(chain, &prepared)?)
+        let signature = prepared.signature();
+        self.store
+            .put_sent(signature.as_ref(), &prepared.to_bytes()?)?;
+        sent(signature)?;
+        self.see_through(&prepared)
+    }
+
+    /// Sees through what was sent and not seen to land, or not to be able to any more.
+    ///
+    /// # Errors
+    /// The cluster's and the database's. How a transaction ended is no error here: what it was for is still to be done,
+    /// or is done already, and the chain is asked which.
+    pub fn resume(&self) -> Result<(), WorkerError> {
+        for bytes in self.store.sent()? {
+            match self.see_through(&Prepared::from_bytes(&bytes)?) {
+                Err(WorkerError::Client(error)) if error.may_land() => return Err(error.into()),
+                Err(WorkerError::Client(_)) | Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn see_through(&self, prepared: &Prepared) -> Result<Execution, WorkerError> {
+        let landed = transaction::land(self.chain.as_ref(), prepared);
+        if !landed.as_ref().is_err_and(ClientError::may_land) {
+            self.store.forget_sent(prepared.signature().as_ref())?;
+        }
+        Ok(landed?)
     }
 }
 
@@ -297,6 +378,7 @@ impl Worker {
             http,
             now: now.clone(),
             following: Mutex::new(()),
+            journal: Mutex::default(),
         };
         Ok(Self {
             operator: Arc::new(operator),
@@ -351,6 +433,7 @@ impl Worker {
     /// What stopped it. Everything up to there is recorded, and the next step goes on from it.
     pub fn step(&self) -> Result<Vec<Event>, WorkerError> {
         let now = self.tick()?;
+        self.operator.resume()?;
         let mut events = Vec::new();
         let (new, _) = follow::follow(&self.operator)?;
         if new > 0 {
@@ -360,13 +443,58 @@ impl Worker {
             Ok(done) => events.extend(done),
             // What stops the rounds must not cost the operator its vote.
             Err(error) => events.push(Event::Failed {
-                what: "rounds",
+                what: "rounds".to_owned(),
                 detail: error.to_string(),
             }),
         }
         // Own commitments of this step count for the scores too.
         follow::follow(&self.operator)?;
         events.extend(reward::step(&self.operator, now)?);
+        self.operator.lock_journal().add(&events);
         Ok(events)
+    }
+}
+
+/// Keys and signatures as they are written for people.
+mod text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    pub fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+
+    pub mod option {
+        use super::{Deserialize, Deserializer, Display, Error, FromStr, Serializer};
+
+        pub fn serialize<T: Display, S: Serializer>(
+            value: &Option<T>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            match value {
+                Some(value) => to.collect_str(value),
+                None => to.serialize_none(),
+            }
+        }
+
+        pub fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+        where
+            T: FromStr<Err: Display>,
+            D: Deserializer<'de>,
+        {
+            let text: Option<String> = Option::deserialize(from)?;
+            text.map(|text| text.parse().map_err(D::Error::custom))
+                .transpose()
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A cluster, over its JSON RPC.
 
-use super::{Chain, Execution, InnerInstruction, Lifetime};
+use super::socket::Socket;
+use super::{Chain, Execution, InnerInstruction, Lifetime, PriorityFee, Topic, Watch};
 use crate::ClientError;
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::sysvar::SysvarId;
@@ -8,11 +9,14 @@ use solana_account::Account;
 use solana_commitment_config::CommitmentConfig;
 use solana_message::Hash;
 use solana_rpc_client::rpc_client::{GetConfirmedSignaturesForAddress2Config, RpcClient};
+use solana_rpc_client_api::client_error::ErrorKind;
 use solana_rpc_client_api::config::{
     RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcSendTransactionConfig,
     RpcSimulateTransactionConfig, RpcTransactionConfig, UiAccountEncoding, UiTransactionEncoding,
 };
+use solana_rpc_client_api::custom_error::JSON_RPC_SERVER_ERROR_TRANSACTION_SIGNATURE_VERIFICATION_FAILURE;
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
+use solana_rpc_client_api::request::RpcError;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::{
@@ -20,21 +24,60 @@ use solana_transaction_status_client_types::{
     UiLoadedAddresses, UiTransactionReturnData,
 };
 use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Most accounts that one `getMultipleAccounts` takes.
 const ACCOUNTS_PER_CALL: usize = 100;
 
+/// Most accounts that one `getRecentPrioritizationFees` takes.
+const ACCOUNTS_PER_FEE: usize = 128;
+/// How long a request may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server that fails is tried again about a transaction that may land: as long as one counts.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Errors by which a server says that the transaction itself is at fault: invalid parameters, and the verification of
+/// signatures.
+const REJECTIONS: [i64; 2] = [
+    -32_602,
+    JSON_RPC_SERVER_ERROR_TRANSACTION_SIGNATURE_VERIFICATION_FAILURE,
+];
+
 /// A cluster reached by RPC, read at the commitment `confirmed`.
 pub struct RpcChain {
     client: RpcClient,
+    socket: Option<Arc<Socket>>,
+    priority_fee: PriorityFee,
 }
 
 impl RpcChain {
-    /// The cluster at `url`.
+    /// The cluster whose JSON RPC is at `url`. It is asked again and again for what is waited for, and no priority fee
+    /// is offered.
     pub fn new(url: impl ToString) -> Self {
         Self {
-            client: RpcClient::new_with_commitment(url, CommitmentConfig::confirmed()),
+            client: RpcClient::new_with_timeout_and_commitment(
+                url,
+                TIMEOUT,
+                CommitmentConfig::confirmed(),
+            ),
+            socket: None,
+            priority_fee: PriorityFee::default(),
         }
+    }
+
+    /// Has the cluster tell over its WebSocket at `url` when something happened. While there is no connection, it is
+    /// asked as before.
+    #[must_use]
+    pub fn with_websocket(mut self, url: &str) -> Self {
+        self.socket = Some(Socket::open(url));
+        self
+    }
+
+    /// Offers this for priority with every transaction.
+    #[must_use]
+    pub fn with_priority_fee(mut self, fee: PriorityFee) -> Self {
+        self.priority_fee = fee;
+        self
     }
 
     /// Asks a test cluster for `lamports`.
@@ -162,10 +205,20 @@ impl Chain for RpcChain {
             encoding: Some(UiTransactionEncoding::Base64),
             ..RpcSendTransactionConfig::default()
         };
-        self.client
+        match self
+            .client
             .send_transaction_with_config(transaction, config)
-            .map_err(cluster)?;
-        Ok(())
+        {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match error.kind() {
+                ErrorKind::RpcError(RpcError::RpcResponseError { code, .. })
+                    if REJECTIONS.contains(code) =>
+                {
+                    ClientError::Rejected(error.to_string())
+                }
+                _ => cluster(error),
+            }),
+        }
     }
 
     fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
@@ -237,6 +290,29 @@ impl Chain for RpcChain {
         }
         newest_first.reverse();
         Ok(newest_first)
+    }
+
+    fn priority_fee(&self, accounts: &[Pubkey]) -> Result<u64, ClientError> {
+        let recent = match self.priority_fee {
+            PriorityFee::Fixed(_) => Vec::new(),
+            PriorityFee::Recent { .. } => {
+                let accounts = accounts.get(..ACCOUNTS_PER_FEE).unwrap_or(accounts);
+                let fees = self.client.get_recent_prioritization_fees(accounts);
+                let fees = fees.map_err(cluster)?;
+                fees.iter().map(|fee| fee.prioritization_fee).collect()
+            }
+        };
+        Ok(self.priority_fee.choose(recent))
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    fn watch(&self, topic: Topic) -> Watch {
+        self.socket
+            .as_ref()
+            .map_or_else(Watch::default, |socket| socket.watch(topic))
     }
 }
 
