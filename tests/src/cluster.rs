@@ -15,11 +15,18 @@ pub struct Cluster {
     output: BufReader<ChildStdout>,
     /// Address of its JSON RPC.
     pub rpc_url: String,
+    /// Address of its WebSocket.
+    pub websocket_url: String,
 }
 
 impl Cluster {
     /// Starts a cluster with all programs deployed.
     pub fn start() -> Self {
+        Self::with_programs(&programs_dir())
+    }
+
+    /// Starts a cluster with the compiled programs in `programs`.
+    pub fn with_programs(deploy: &Path) -> Self {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("surfpool");
         assert!(
             directory.join("node_modules").is_dir(),
@@ -35,23 +42,24 @@ impl Cluster {
         let input = process.stdin.take().expect("piped");
         let mut output = BufReader::new(process.stdout.take().expect("piped"));
         let addresses = line(&mut output);
-        let rpc_url = addresses["rpcUrl"].as_str().expect("rpcUrl").to_owned();
+        let address = |name: &str| addresses[name].as_str().expect("address").to_owned();
         let mut cluster = Self {
             process,
             input,
             output,
-            rpc_url,
+            rpc_url: address("rpcUrl"),
+            websocket_url: address("wsUrl"),
         };
         for (id, name) in programs() {
-            let file = programs_dir().join(format!("{}.so", name.replace('-', "_")));
+            let file = deploy.join(format!("{}.so", name.replace('-', "_")));
             cluster.command(&json!({"deploy": {"id": id.to_string(), "file": file}}));
         }
         cluster
     }
 
-    /// A client of the cluster.
+    /// A client of the cluster, which the cluster tells what happens.
     pub fn chain(&self) -> RpcChain {
-        RpcChain::new(&self.rpc_url)
+        RpcChain::new(&self.rpc_url).with_websocket(&self.websocket_url)
     }
 
     /// Moves the clock forward to `unix_timestamp` seconds.

@@ -7,6 +7,8 @@ const { Surfnet } = require("@solana/surfpool-linux-x64-gnu");
 const readline = require("readline");
 
 const net = Surfnet.startWithConfig({ offline: true, slotTimeMs: 200 });
+// The server waits for ever once nobody has taken some hundreds of its own events.
+setInterval(() => net.drainEvents(), 100);
 console.log(JSON.stringify({ rpcUrl: net.rpcUrl, wsUrl: net.wsUrl }));
 
 const lines = readline.createInterface({ input: process.stdin });

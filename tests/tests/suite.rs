@@ -6,10 +6,12 @@ mod suite {
     mod cli;
     mod data_commitment;
     mod device_registry;
+    mod faults;
     mod kill;
     mod live;
     mod migrations;
     mod nfts;
+    mod proxy;
     mod registry_leaves;
     mod reports;
     mod reward_emission;

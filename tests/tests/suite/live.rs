@@ -109,7 +109,9 @@ impl Live {
         for number in 0..operators {
             live.add_operator(number);
         }
-        live.configure();
+        for number in 0..operators {
+            live.configure(number, &live.cluster.rpc_url);
+        }
         live
     }
 
@@ -179,27 +181,26 @@ impl Live {
         });
     }
 
-    /// Writes the workers' configuration files.
-    fn configure(&self) {
-        for (number, operator) in self.operators.iter().enumerate() {
-            let peers: String = self
-                .operators
-                .iter()
-                .filter(|peer| peer.pool != operator.pool)
-                .map(|peer| format!("{} = \"{}\"\n", peer.pool, peer.url))
-                .collect();
-            let text = format!(
-                "rpc_url = \"{rpc}\"\nnetwork = \"{network}\"\npool = \"{pool}\"\n\
-                 signer = \"{dir}/signer-{number}.json\"\nlisten = \"{listen}\"\n\
-                 data = \"{dir}/data-{number}\"\n[peers]\n{peers}",
-                rpc = self.cluster.rpc_url,
-                network = self.deployment.network,
-                pool = operator.pool,
-                dir = self.dir.path().display(),
-                listen = operator.url.trim_start_matches("http://"),
-            );
-            std::fs::write(&operator.config, text).expect("configuration");
-        }
+    /// Writes the configuration of operator `number`'s worker, whose RPC server is at `rpc_url`.
+    pub fn configure(&self, number: usize, rpc_url: &str) {
+        let operator = &self.operators[number];
+        let peers: String = self
+            .operators
+            .iter()
+            .filter(|peer| peer.pool != operator.pool)
+            .map(|peer| format!("{} = \"{}\"\n", peer.pool, peer.url))
+            .collect();
+        let text = format!(
+            "rpc_url = \"{rpc_url}\"\nwebsocket_url = \"{websocket_url}\"\npriority_fee = \"75%:1000\"\n\
+             network = \"{network}\"\npool = \"{pool}\"\nsigner = \"{dir}/signer-{number}.json\"\n\
+             listen = \"{listen}\"\ndata = \"{dir}/data-{number}\"\n[peers]\n{peers}",
+            websocket_url = self.cluster.websocket_url,
+            network = self.deployment.network,
+            pool = operator.pool,
+            dir = self.dir.path().display(),
+            listen = operator.url.trim_start_matches("http://"),
+        );
+        std::fs::write(&operator.config, text).expect("configuration");
     }
 
     /// Starts the worker of operator `number` on its data, and waits until it answers.

@@ -12,7 +12,7 @@ use solana_message::Hash;
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tests::{programs, programs_dir, Harness, START};
 
@@ -26,12 +26,19 @@ struct Cut<'a> {
     left: AtomicUsize,
     /// Whether the one that is not answered lands.
     lands: bool,
+    /// Whether it has stopped.
+    is_cut: AtomicBool,
 }
 
 impl<'a> Cut<'a> {
     fn after(chain: &'a LocalChain, transactions: usize, lands: bool) -> Self {
         let left = transactions.into();
-        Self { chain, left, lands }
+        Self {
+            chain,
+            left,
+            lands,
+            is_cut: false.into(),
+        }
     }
 
     /// Transactions taken of `most`.
@@ -50,6 +57,7 @@ impl Chain for Cut<'_> {
         if self.lands {
             self.chain.send(transaction)?;
         }
+        self.is_cut.store(true, Ordering::Relaxed);
         Err(ClientError::Cluster("cut off".to_owned()))
     }
 
@@ -78,6 +86,9 @@ impl Chain for Cut<'_> {
     }
 
     fn block_height(&self) -> Result<u64, ClientError> {
+        if self.is_cut.load(Ordering::Relaxed) {
+            return Err(ClientError::Cluster("cut off".to_owned()));
+        }
         self.chain.block_height()
     }
 
