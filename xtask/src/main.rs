@@ -26,7 +26,7 @@ enum Task {
     Test,
     /// Build, then run the demo
     Demo {
-        /// Arguments of the demo, such as `--json FILE` and `--report FILE`
+        /// Arguments of the demo, such as `--rpc`, `--json FILE` and `--report FILE`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },

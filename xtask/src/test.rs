@@ -46,8 +46,8 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     workspace::hand_over(&mut tests)
 }
 
-/// Installs what the tests need from npm in `dir`, unless it is there and current.
-fn install_node_packages(dir: &Path) -> Result<()> {
+/// Installs what is needed from npm in `dir`, unless it is there and current.
+pub fn install_node_packages(dir: &Path) -> Result<()> {
     let modified = |file: &str| fs::metadata(dir.join(file)).and_then(|file| file.modified());
     let Ok(wanted) = modified("package-lock.json") else {
         return Ok(());

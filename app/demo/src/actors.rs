@@ -1,11 +1,11 @@
 //! Who takes part: operators with their workers, owners, and devices.
 
-use crate::network::Network;
+use crate::network::{lock, Ground, Network};
 use crate::proxy::Tamperer;
 use crate::scenario::{self, AIRPORTS, OPERATORS, OWNERS, TOKEN};
 use crate::show;
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Context, Result};
 use device_protocol::{Curve, Possession, Reading, SignedReading, Values, Voucher, SIGNATURE_LEN};
 use device_registry::RegisterDeviceArgs;
 use fieldproof_client::chain::Execution;
@@ -16,14 +16,18 @@ use fieldproof_client::{
     security_pool as pools,
 };
 use fieldproof_worker::server::{self, Accepted};
+use fieldproof_worker::store::Store;
 use fieldproof_worker::Worker;
 use security_pool::instructions::CreatePoolArgs;
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, PoisonError};
+use tests::cluster::Cluster;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -45,9 +49,98 @@ pub struct Operator {
     /// The pool.
     pub pool: Pubkey,
     /// The worker.
-    pub worker: Arc<Worker>,
+    pub worker: Running,
     /// Where the worker listens.
     pub url: String,
+}
+
+/// A worker at work.
+pub enum Running {
+    /// In this process, stepped by it.
+    Here(Arc<Worker>),
+    /// In a process of its own.
+    Process(Process),
+}
+
+/// A worker's process. It is ended when this is dropped.
+pub struct Process {
+    child: Mutex<Child>,
+    data: PathBuf,
+}
+
+impl Running {
+    /// The worker's database. A worker in a process of its own is ended first: nobody else reads it meanwhile.
+    pub fn store(&self) -> Result<Arc<Store>> {
+        match self {
+            Self::Here(worker) => Ok(worker.operator().store.clone()),
+            Self::Process(process) => {
+                process.end();
+                Ok(Arc::new(Store::open(&process.data)?))
+            }
+        }
+    }
+}
+
+impl Process {
+    /// Starts a worker with its signer, configuration, log and database in `directory`.
+    fn start(
+        network: &Network,
+        cluster: &Mutex<Cluster>,
+        pool: &Pubkey,
+        signer: &Keypair,
+        listen: &str,
+        peers: &BTreeMap<Pubkey, String>,
+        directory: &Path,
+    ) -> Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let signer_file = directory.join("signer.json");
+        solana_keypair::write_keypair_file(signer, &signer_file)
+            .map_err(|error| anyhow!("can't write a signer: {error}"))?;
+        let data = directory.join("data");
+        let config = {
+            let cluster = lock(cluster);
+            let peers = peers
+                .iter()
+                .map(|(pool, url)| format!("{pool} = \"{url}\"\n"));
+            format!(
+                "rpc_url = \"{}\"\nwebsocket_url = \"{}\"\nnetwork = \"{}\"\npool = \"{pool}\"\nsigner = \"{}\"\n\
+                 listen = \"{listen}\"\ndata = \"{}\"\n\n[peers]\n{}",
+                cluster.rpc_url,
+                cluster.websocket_url,
+                network.key(),
+                signer_file.display(),
+                data.display(),
+                peers.collect::<String>()
+            )
+        };
+        let file = directory.join("worker.toml");
+        std::fs::write(&file, config)?;
+        let worker = std::env::current_exe()?.with_file_name("fieldproof-worker");
+        let child = Command::new(&worker)
+            .arg("--config")
+            .arg(&file)
+            .env("NO_COLOR", "1")
+            .stdout(File::create(directory.join("worker.log"))?)
+            .spawn()
+            .with_context(|| format!("can't start {}", worker.display()))?;
+        Ok(Self {
+            child: Mutex::new(child),
+            data,
+        })
+    }
+
+    fn end(&self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        // It may have ended already.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// An owner of devices.
@@ -66,6 +159,7 @@ pub struct Device {
     pub airport: usize,
     network: device_protocol::Hash,
     leaf_nonce: u32,
+    shift: i64,
 }
 
 /// Opens a pool for each operator, opts in, and starts its worker with a database in `data`. The last operator reaches
@@ -104,17 +198,33 @@ pub fn operators(
             .filter(|(peer, _)| *peer != pool)
             .cloned()
             .collect();
-        let worker = Arc::new(Worker::open(
-            network.chain.clone(),
-            network.key(),
-            pool,
-            signer,
-            peers,
-            &data.join(name),
-        )?);
-        let served = worker.clone();
-        runtime
-            .spawn(async move { server::serve(&served, listener, std::future::pending()).await });
+        let directory = data.join(name);
+        let worker = match &network.ground {
+            Ground::Embedded(_) => {
+                let worker = Arc::new(Worker::open(
+                    network.chain.clone(),
+                    network.key(),
+                    pool,
+                    signer,
+                    peers,
+                    &directory,
+                )?);
+                let served = worker.clone();
+                runtime.spawn(async move {
+                    server::serve(&served, listener, std::future::pending()).await
+                });
+                Running::Here(worker)
+            }
+            Ground::Cluster(cluster) => {
+                let listen = listener.local_addr()?.to_string();
+                // The port is the worker's from here on.
+                drop(listener);
+                let process = Process::start(
+                    network, cluster, &pool, &signer, &listen, &peers, &directory,
+                )?;
+                Running::Process(process)
+            }
+        };
         operators.push(Operator {
             name,
             key,
@@ -286,6 +396,7 @@ fn register(
         airport,
         network: network_id,
         leaf_nonce,
+        shift: network.shift,
     };
     Ok((device, done))
 }
@@ -298,11 +409,12 @@ impl Device {
             airport,
             network: network.deployment.network_id,
             leaf_nonce: 0,
+            shift: network.shift,
         }
     }
 
-    /// The reading of a temperature (hundredths of °C) captured at `time` (unix seconds), signed by the device. Its
-    /// number follows from the time.
+    /// The reading of a temperature (hundredths of °C) captured at `time` of the scenario (unix seconds), signed by the
+    /// device. Its number follows from the time.
     pub fn measure(&self, temperature: i32, time: i64) -> Result<SignedReading> {
         let place = &AIRPORTS[self.airport];
         let reading = Reading {
@@ -311,7 +423,7 @@ impl Device {
             leaf_nonce: self.leaf_nonce,
             session: 0,
             sequence: u64::try_from(time - scenario::SETUP)?,
-            captured_at: time * 1_000,
+            captured_at: (time + self.shift) * 1_000,
             latitude: place.latitude,
             longitude: place.longitude,
             accuracy: ACCURACY,

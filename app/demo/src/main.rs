@@ -25,6 +25,9 @@ struct Arguments {
     /// Directory of the compiled programs
     #[arg(long, value_name = "DIR")]
     programs: PathBuf,
+    /// Run on an RPC server, with a process for each operator, instead of all in this process
+    #[arg(long)]
+    rpc: bool,
     /// Where to write the figures, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn demo(arguments: &Arguments) -> Result<()> {
-    let summary = run::run(&arguments.programs)?;
+    let summary = run::run(&arguments.programs, arguments.rpc)?;
     if let Some(file) = &arguments.json {
         write(file, &(serde_json::to_string_pretty(&summary)? + "\n"))?;
     }

@@ -1,4 +1,4 @@
-//! The chain in this process, and the network on it.
+//! The chain, in this process or on an RPC server, and the network on it.
 
 use crate::scenario::{self, AIRPORTS, MAKERS};
 use crate::show;
@@ -13,7 +13,8 @@ use migrations::Deployment;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tests::cluster::Cluster;
 
 /// Lamports of every key.
 const LAMPORTS: u64 = 100_000_000_000;
@@ -32,10 +33,22 @@ pub fn programs() -> [(Pubkey, &'static str); 6] {
     ]
 }
 
+/// Where the programs run.
+pub enum Ground {
+    /// In this process.
+    Embedded(Arc<LocalChain>),
+    /// On an RPC server, whose clock only goes forward.
+    Cluster(Mutex<Cluster>),
+}
+
 /// A chain with the programs, and a network made by the migration.
 pub struct Network {
     /// The chain.
-    pub chain: Arc<LocalChain>,
+    pub chain: Arc<dyn Chain>,
+    /// Where it runs.
+    pub ground: Ground,
+    /// Seconds from a time of the scenario to the chain's: a constant, and 0 on the embedded chain.
+    pub shift: i64,
     /// Pays, and is the authority of the network and of the mints that are not the programs' own.
     pub authority: Keypair,
     /// The makers' keys.
@@ -44,22 +57,69 @@ pub struct Network {
     pub deployment: Deployment,
 }
 
+impl Ground {
+    fn set_time(&self, time: i64) {
+        match self {
+            Self::Embedded(chain) => chain.set_time(time),
+            Self::Cluster(cluster) => lock(cluster).set_time(time),
+        }
+    }
+
+    fn airdrop(&self, key: &Pubkey) {
+        match self {
+            Self::Embedded(chain) => chain.airdrop(key, LAMPORTS),
+            Self::Cluster(cluster) => lock(cluster).fund(key, LAMPORTS),
+        }
+    }
+}
+
+/// The cluster, for as long as it takes to tell it something.
+pub fn lock(cluster: &Mutex<Cluster>) -> MutexGuard<'_, Cluster> {
+    cluster.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Network {
-    /// Starts the chain, deploys the programs in `directory` and makes the network.
-    pub fn start(directory: &Path) -> Result<Self> {
-        let chain = Arc::new(LocalChain::new());
-        chain.set_time(scenario::SETUP);
+    /// Starts the chain, on an RPC server if `rpc`, deploys the programs in `directory` and makes the network.
+    pub fn start(directory: &Path, rpc: bool) -> Result<Self> {
+        let (chain, ground): (Arc<dyn Chain>, Ground) = if rpc {
+            let cluster = Cluster::with_programs(&directory.canonicalize()?);
+            (
+                Arc::new(cluster.chain()),
+                Ground::Cluster(Mutex::new(cluster)),
+            )
+        } else {
+            let chain = Arc::new(LocalChain::new());
+            for (id, name) in programs() {
+                let file = directory.join(format!("{}.so", name.replace('-', "_")));
+                chain
+                    .deploy(&id, &file)
+                    .context("build the programs with `cargo xtask build`")?;
+            }
+            (chain.clone(), Ground::Embedded(chain))
+        };
         for (id, name) in programs() {
-            let file = directory.join(format!("{}.so", name.replace('-', "_")));
-            chain
-                .deploy(&id, &file)
-                .context("build the programs with `cargo xtask build`")?;
             show::item(name, &id.to_string());
         }
+        // Whole epochs, so that rounds and epochs begin when they do in the scenario.
+        let shift = match ground {
+            Ground::Embedded(_) => 0,
+            Ground::Cluster(_) => {
+                let late = chain.clock()?.unix_timestamp - scenario::SETUP;
+                (late.div_euclid(scenario::EPOCH) + 1) * scenario::EPOCH
+            }
+        };
+        ground.set_time(scenario::SETUP + shift);
+        if shift != 0 {
+            show::line(&format!(
+                "its clock can't be set back: every time of the scenario is {shift} seconds ({} days) later on the chain",
+                shift / 86_400
+            ));
+        }
         let authority = Keypair::new();
-        chain.airdrop(&authority.pubkey(), LAMPORTS);
+        ground.airdrop(&authority.pubkey());
         let makers: Vec<Keypair> = (0..MAKERS).map(|_| Keypair::new()).collect();
         let mut config = migrations::Config::read(&scenario::source("network.toml"))?;
+        config.network.genesis += shift;
         config
             .makers
             .extend(makers.iter().map(|maker| migrations::config::Maker {
@@ -82,6 +142,8 @@ impl Network {
         show::line("a second run of the migration changes nothing");
         Ok(Self {
             chain,
+            ground,
+            shift,
             authority,
             makers,
             deployment,
@@ -93,10 +155,25 @@ impl Network {
         self.deployment.network
     }
 
+    /// A time of the scenario on the chain, unix seconds.
+    pub fn on_chain(&self, time: i64) -> i64 {
+        time + self.shift
+    }
+
+    /// A time of the chain in the scenario, unix seconds.
+    pub fn in_scenario(&self, time: i64) -> i64 {
+        time - self.shift
+    }
+
+    /// Lets it be `time` in the scenario.
+    pub fn set_time(&self, time: i64) {
+        self.ground.set_time(self.on_chain(time));
+    }
+
     /// A new key with lamports.
     pub fn new_key(&self) -> Keypair {
         let key = Keypair::new();
-        self.chain.airdrop(&key.pubkey(), LAMPORTS);
+        self.ground.airdrop(&key.pubkey());
         key
     }
 

@@ -67,8 +67,9 @@ impl FrostPolicy {
             payout: scenario::FROST_PAYOUT,
             premium: scenario::FROST_PREMIUM,
             // Every reading behind the round that pays must have been captured while it covers.
-            starts: scenario::FIRST_READING,
-            ends: scenario::FIRST_FORECAST + scenario::FORECAST_HOURS * scenario::HOUR,
+            starts: network.on_chain(scenario::FIRST_READING),
+            ends: network
+                .on_chain(scenario::FIRST_FORECAST + scenario::FORECAST_HOURS * scenario::HOUR),
         };
         let written = network.send(
             &[insurance::write_policy(parties, 0, terms)],

@@ -39,7 +39,16 @@ text.threshold{fill:#c0392b}
 
 /// The whole report.
 pub fn html(summary: &Summary) -> String {
+    let shifted = match summary.capture_shift_s {
+        0 => String::new(),
+        shift => format!(
+            "<p>The chain was an RPC server, and each operator a process. The server's clock can't be set back, so that \
+             every time on its chain is {} seconds after the one that is shown here.</p>",
+            show::thousands(shift.unsigned_abs())
+        ),
+    };
     let parts = [
+        shifted,
         figures(summary),
         forecasts(summary),
         readings(summary),

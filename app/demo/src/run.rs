@@ -1,7 +1,7 @@
 //! The demo's course, stage by stage.
 
-use crate::actors::{self, Device, Operator, Owner};
-use crate::network::Network;
+use crate::actors::{self, Device, Operator, Owner, Running};
+use crate::network::{Ground, Network};
 use crate::policy::FrostPolicy;
 use crate::proxy::Tamperer;
 use crate::scenario::{self, Weather, AIRPORTS, HOUR, OPERATORS};
@@ -9,13 +9,20 @@ use crate::summary::Summary;
 use crate::{rewards, show};
 use anyhow::{bail, ensure, Context, Result};
 use feed_reader::Mask;
+use fieldproof_worker::server::Status;
+use fieldproof_worker::worker::Journal;
 use fieldproof_worker::Event;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Most steps that a worker may take until there is nothing left to do.
 const MOST_STEPS: usize = 32;
+/// How long a worker in a process of its own may take for anything, and how often it is asked.
+const PATIENCE: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(50);
 
 /// All that takes part while hours pass.
 pub struct Course<'a> {
@@ -31,18 +38,26 @@ pub struct Course<'a> {
     pub devices: &'a [Device],
     tamperer: Tamperer,
     http: reqwest::blocking::Client,
+    /// Events of each operator's worker that were seen.
+    followed: RefCell<Vec<u64>>,
+    /// Epochs whose rewards were claimed.
+    claimed: BTreeSet<u64>,
     /// Attestations that an operator refused to sign, and why.
     pub refusals: Vec<String>,
 }
 
-/// Runs all of it on the programs in `directory`.
-pub fn run(directory: &Path) -> Result<Summary> {
+/// Runs all of it on the programs in `directory`; if `rpc`, on an RPC server and with a process for each operator.
+pub fn run(directory: &Path, rpc: bool) -> Result<Summary> {
     let start = Instant::now();
     let weather = Weather::load()?;
     let data = tempfile::tempdir().context("no directory for the databases")?;
 
-    show::stage("Programs and network, on an embedded chain");
-    let network = Network::start(directory)?;
+    show::stage(if rpc {
+        "Programs and network, on an RPC server"
+    } else {
+        "Programs and network, on an embedded chain"
+    });
+    let network = Network::start(directory, rpc)?;
 
     show::stage("Operators, each with its own worker and database");
     let runtime = Runtime::new()?;
@@ -64,6 +79,8 @@ pub fn run(directory: &Path) -> Result<Summary> {
         devices: &devices,
         tamperer,
         http: reqwest::blocking::Client::new(),
+        followed: RefCell::new(vec![0; operators.len()]),
+        claimed: BTreeSet::new(),
         refusals: Vec::new(),
     };
     show::stage("Readings before the first forecast");
@@ -86,7 +103,12 @@ impl Course<'_> {
     }
 
     fn warm_up(&self) -> Result<()> {
-        // The workers learn of the devices.
+        // The workers start, and learn of the devices.
+        for number in 0..self.operators.len() {
+            self.patiently("a worker to answer", || {
+                Ok(self.get::<Status>(number, "/v1/status").ok())
+            })?;
+        }
         self.settle_down()?;
         let mut time = scenario::FIRST_READING;
         let mut accepted = 0;
@@ -108,10 +130,8 @@ impl Course<'_> {
     /// Each device sends what was measured at `time` to its airport's operator. Hours without a measurement stay empty.
     /// Returns how many readings were accepted.
     fn measure(&self, time: i64) -> Result<usize> {
-        self.network.chain.set_time(time + scenario::ARRIVAL);
-        for operator in self.operators {
-            operator.worker.tick()?;
-        }
+        self.network.set_time(time + scenario::ARRIVAL);
+        self.tick(time + scenario::ARRIVAL)?;
         let mut accepted = 0;
         for (number, device) in self.devices.iter().enumerate() {
             if number == scenario::OUTAGE_DEVICE && scenario::OUTAGE.contains(&time) {
@@ -176,13 +196,38 @@ impl Course<'_> {
         for hour in 0..scenario::FORECAST_HOURS {
             let time = scenario::FIRST_FORECAST + hour * HOUR;
             self.measure(time)?;
-            self.network.chain.set_time(time + scenario::ROUND_OVER);
+            self.network.set_time(time + scenario::ROUND_OVER);
+            self.tick(time + scenario::ROUND_OVER)?;
             let events = self.settle_down()?;
             self.tamperer.stop();
             self.show_hour(time, &events);
             policy.attempt(self.network)?;
-            for (_, event) in &events {
-                if let Event::RewardsFinal { epoch, .. } = event {
+            self.claim(&events)?;
+        }
+        // On a chain whose clock runs, what was voted in the last hour is not final within it.
+        let last = scenario::FIRST_FORECAST + (scenario::FORECAST_HOURS - 1) * HOUR;
+        self.network.set_time(last + scenario::ALL_FINAL);
+        self.tick(last + scenario::ALL_FINAL)?;
+        let events = self.settle_down()?;
+        for (number, event) in &events {
+            self.show_event(*number, event);
+        }
+        self.claim(&events)?;
+        ensure!(
+            scenario::EPOCHS
+                .iter()
+                .all(|epoch| self.claimed.contains(epoch)),
+            "only the rewards of epochs {:?} became final",
+            self.claimed
+        );
+        Ok(())
+    }
+
+    /// Has everybody claim what became final.
+    fn claim(&mut self, events: &[(usize, Event)]) -> Result<()> {
+        for (_, event) in events {
+            if let Event::RewardsFinal { epoch, .. } = event {
+                if self.claimed.insert(*epoch) {
                     rewards::claim_all(self, *epoch)?;
                 }
             }
@@ -190,14 +235,51 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// Has every worker step until none has anything left to do. Returns what happened, with the operator's number.
+    /// Sees that every worker knows that it is `time` in the scenario.
+    fn tick(&self, time: i64) -> Result<()> {
+        for (number, operator) in self.operators.iter().enumerate() {
+            if let Running::Here(worker) = &operator.worker {
+                worker.tick()?;
+                continue;
+            }
+            self.patiently("a worker to read the clock", || {
+                let status = self.get::<Status>(number, "/v1/status");
+                let now = status.map_or(0, |status| status.now);
+                Ok((now >= self.network.on_chain(time)).then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks again and again until there is something.
+    fn patiently<T>(&self, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(found) = look()? {
+                return Ok(found);
+            }
+            std::thread::sleep(POLL);
+        }
+        bail!("waited in vain for {what}")
+    }
+
+    /// Has every worker work until none has anything left to do. Returns what happened, with the operator's number.
     fn settle_down(&self) -> Result<Vec<(usize, Event)>> {
+        match self.network.ground {
+            Ground::Embedded(_) => self.step_until_rest(),
+            Ground::Cluster(_) => self.wait_for_rest(),
+        }
+    }
+
+    fn step_until_rest(&self) -> Result<Vec<(usize, Event)>> {
         let mut all = Vec::new();
         for _ in 0..MOST_STEPS {
             let mut quiet = true;
             for (number, operator) in self.operators.iter().enumerate() {
-                let events = operator
-                    .worker
+                let Running::Here(worker) = &operator.worker else {
+                    continue;
+                };
+                let events = worker
                     .step()
                     .with_context(|| format!("{}'s worker", operator.name))?;
                 quiet &= events.is_empty();
@@ -208,6 +290,32 @@ impl Course<'_> {
             }
         }
         bail!("the workers do not come to rest: {:?}", all.last())
+    }
+
+    /// Workers in processes of their own step by themselves. They are at rest once each has begun and ended a step in
+    /// which no worker did anything.
+    fn wait_for_rest(&self) -> Result<Vec<(usize, Event)>> {
+        let mut all = Vec::new();
+        let mut quiet_since: Option<Vec<u64>> = None;
+        self.patiently("the workers to come to rest", || {
+            let mut news = false;
+            let mut steps = Vec::new();
+            for (number, after) in self.followed.borrow_mut().iter_mut().enumerate() {
+                let journal: Journal = self.get(number, &format!("/v1/events?after={after}"))?;
+                *after = journal.count;
+                steps.push(journal.steps);
+                news |= !journal.events.is_empty();
+                all.extend(journal.events.into_iter().map(|event| (number, event)));
+            }
+            let since = match &quiet_since {
+                Some(since) if !news => since,
+                _ => quiet_since.insert(steps.clone()),
+            };
+            // One step may have begun before.
+            let rested = |(now, then): (&u64, &u64)| *now >= then + 2;
+            Ok(steps.iter().zip(since).all(rested).then_some(()))
+        })?;
+        Ok(all)
     }
 
     fn show_hour(&mut self, time: i64, events: &[(usize, Event)]) {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Seconds of an hour.
 pub const HOUR: i64 = 3_600;
+/// Seconds of an epoch.
+pub const EPOCH: i64 = 12 * HOUR;
 /// Base units of a token; all of the demo's mints have six decimals.
 pub const TOKEN: u64 = 1_000_000;
 /// Decimals of the demo's mints.
@@ -27,6 +29,9 @@ pub const EPOCHS: [u64; 2] = [2, 3];
 pub const ARRIVAL: i64 = 5;
 /// Seconds after the hour at which its round is over, and the workers go to work.
 pub const ROUND_OVER: i64 = 600;
+
+/// Seconds after the last hour at which everything that was voted is final.
+pub const ALL_FINAL: i64 = 1_800;
 
 /// When the input that is bad on purpose is sent: 2013-12-12 12:00:00 UTC.
 pub const BAD_INPUT: i64 = SETUP + 4 * HOUR;

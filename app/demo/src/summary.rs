@@ -180,6 +180,8 @@ pub struct Summary {
     pub rewards: Rewards,
     /// Of the published rounds.
     pub accuracy: Accuracy,
+    /// Seconds from the times of the data set to those on the chain.
+    pub capture_shift_s: i64,
     /// Seconds that the demo took.
     pub wall_s: f64,
     /// By airport.
@@ -260,6 +262,7 @@ impl Summary {
                     .count(),
             },
             accuracy,
+            capture_shift_s: network.shift,
             wall_s: (start.elapsed().as_secs_f64() * 10.0).round() / 10.0,
             series,
             kinds: kinds(&executions),
@@ -454,7 +457,7 @@ fn attested(network: &Network, attestations: &[(Pubkey, Attestation)]) -> Result
         let airport = airports.find(|(feed, _)| **feed == attestation.feed);
         found.push(Attested {
             airport: airport.map_or("", |(_, airport)| airport.code),
-            captured: attestation.batch.last_capture / 1_000,
+            captured: network.in_scenario(attestation.batch.last_capture / 1_000),
             windows: attestation.windows,
             feed: attestation.feed.to_string(),
             round: attestation.round,
@@ -491,16 +494,23 @@ fn accuracy(course: &Course<'_>) -> Result<(Accuracy, Vec<Series>)> {
             .iter()
             .find(|device| device.airport == airport)
             .context("an airport without devices")?;
-        let store = &course.operators[airport].worker.operator().store;
+        let store = course.operators[airport].worker.store()?;
         let id = device.signer.device_key().id();
-        let stored = |from: i64, to: i64| store.readings(&id, from * 1_000, to * 1_000);
+        // Times here are the scenario's.
+        let network = course.network;
+        let stored = |from: i64, to: i64| {
+            let [from, to] = [from, to].map(|time| network.on_chain(time) * 1_000);
+            store.readings(&id, from, to)
+        };
+        let captured = |milliseconds: i64| network.in_scenario(milliseconds / 1_000);
         let mut series = Series {
             measured: Vec::new(),
             forecast: Vec::new(),
             error: 0.0,
         };
-        for signed in stored(0, i64::MAX / 1_000)? {
-            let time = signed.reading.captured_at / 1_000;
+        let end = scenario::FIRST_FORECAST + scenario::FORECAST_HOURS * HOUR;
+        for signed in stored(scenario::SETUP, end)? {
+            let time = captured(signed.reading.captured_at);
             series
                 .measured
                 .push((time, i64::from(signed.reading.values[0])));
@@ -515,12 +525,12 @@ fn accuracy(course: &Course<'_>) -> Result<(Accuracy, Vec<Series>)> {
         let mut entries = feed.ring[..feed.entries as usize].to_vec();
         entries.sort_by_key(|entry| entry.round);
         for entry in entries {
-            let newest = entry.newest_capture / 1_000;
+            let newest = captured(entry.newest_capture);
             series.forecast.push((newest + HOUR, entry.value));
             let Some(next) = course.weather.temperature(airport, newest + HOUR) else {
                 continue;
             };
-            let temperatures: Vec<i32> = stored(entry.oldest_capture / 1_000, newest)?
+            let temperatures: Vec<i32> = stored(captured(entry.oldest_capture), newest)?
                 .iter()
                 .map(|signed| signed.reading.values[0])
                 .collect();
@@ -592,8 +602,10 @@ fn databases(
     let chain = course.network.chain.as_ref();
     let mut databases = Vec::new();
     for (operator, status) in course.operators.iter().zip(statuses) {
-        let stream: data_commitment::state::Stream =
-            chain::read(chain, &operator.worker.operator().stream)?;
+        let stream: data_commitment::state::Stream = chain::read(
+            chain,
+            &streams::stream(&course.network.key(), &operator.pool),
+        )?;
         let (mut allocation, mut signed) = (0, 0);
         for (_, attestation) in attestations {
             let committee: security_pool::state::Committee =
