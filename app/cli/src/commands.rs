@@ -7,6 +7,7 @@ pub mod feed;
 pub mod keys;
 pub mod maker;
 pub mod register;
+pub mod report;
 pub mod send;
 pub mod status;
 pub mod voucher;

@@ -1,12 +1,13 @@
 //! `fieldproof`: for device owners, makers and consumers of feeds.
 
 mod commands;
+mod conflict;
 mod context;
 mod files;
 mod output;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use commands::{batch, claim, device, feed, keys, maker, register, send, status, voucher};
+use commands::{batch, claim, device, feed, keys, maker, register, report, send, status, voucher};
 use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
 
@@ -92,6 +93,9 @@ enum Command {
     /// Show a registered device, prove it, pass it on, say where it stands
     #[command(subcommand)]
     Device(device::Command),
+    /// Report a device or a maker, for the bounty
+    #[command(subcommand)]
+    Report(report::Command),
     /// Sign a reading with a device's key and send it to a worker
     Send(send::Arguments),
     /// Show a network, and a worker
@@ -112,6 +116,7 @@ fn main() {
         Command::Maker(command) => maker::run(&context, command),
         Command::Register(arguments) => register::run(&context, arguments),
         Command::Device(command) => device::run(&context, command),
+        Command::Report(command) => report::run(&context, command),
         Command::Send(arguments) => send::run(&context, arguments),
         Command::Status(arguments) => status::run(&context, arguments),
         Command::Feed(arguments) => feed::run(&context, arguments),

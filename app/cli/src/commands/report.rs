@@ -1,0 +1,215 @@
+//! `fieldproof report`: takes evidence against a device or a maker to the registry, for the bounty.
+
+use crate::conflict::Conflict;
+use crate::context::Context;
+use crate::files;
+use crate::output;
+use anyhow::{anyhow, bail, Context as _, Result};
+use device_protocol::{check_equivocation, check_travel, Hash, Status};
+use device_registry::state::{Network, Tree};
+use fieldproof_client::chain::{self, Chain, Execution, RpcChain};
+use fieldproof_client::registry_tree::{precedence, Follower};
+use fieldproof_client::reports::{
+    report_contradiction, report_duplicate, Contradiction, Evidence, ProvenLeaf, Reporter,
+};
+use fieldproof_client::{token, transaction};
+use serde::Serialize;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::path::PathBuf;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Report two readings of one session and sequence
+    Equivocation(Readings),
+    /// Report two readings too far apart
+    Travel(Readings),
+    /// Report a device that has two leaves
+    Duplicate {
+        /// The device's id, in hex
+        #[arg(long, value_name = "ID")]
+        device: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct Readings {
+    /// The evidence, as JSON: `curve`, `key` (hex), and `first` and `second`, each with its signed `reading` and, in a
+    /// session, the signed `grant` (hex)
+    #[arg(long, value_name = "FILE")]
+    evidence: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Reported {
+    device: String,
+    tree: String,
+    leaf: u32,
+    bounty: u64,
+    signature: String,
+    compute_units: u64,
+}
+
+pub fn run(context: &Context, command: Command) -> Result<()> {
+    let chain = context.chain();
+    let keypair = context.keypair()?;
+    let (key, network) = context.network(&chain)?;
+    let reporter = Reporter {
+        network: key,
+        network_id: network.id,
+        stake_mint: network.stake_mint,
+        payer: keypair.pubkey(),
+        bounty: token::associated(&keypair.pubkey(), &network.stake_mint),
+    };
+    let case = Case {
+        context,
+        chain: &chain,
+        keypair: &keypair,
+        network: &network,
+        reporter,
+    };
+    match command {
+        Command::Equivocation(readings) => {
+            case.contradiction(Contradiction::Equivocation, &readings)
+        }
+        Command::Travel(readings) => case.contradiction(Contradiction::Travel, &readings),
+        Command::Duplicate { device } => case.duplicate(&files::hash(&device)?),
+    }
+}
+
+/// What every report needs.
+struct Case<'a> {
+    context: &'a Context,
+    chain: &'a RpcChain,
+    keypair: &'a Keypair,
+    network: &'a Network,
+    reporter: Reporter,
+}
+
+impl Case<'_> {
+    fn contradiction(&self, contradiction: Contradiction, readings: &Readings) -> Result<()> {
+        let file = &readings.evidence;
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let conflict: Conflict = serde_json::from_str(&text)
+            .with_context(|| format!("{}: not evidence", file.display()))?;
+        let (key, [first, second]) = conflict.parse()?;
+        self.check(contradiction, &first, &second)?;
+        let nonce = first.reading.reading.leaf_nonce;
+        let accused = self
+            .leaves(&key.id())?
+            .into_iter()
+            .find(|accused| accused.leaf.nonce == nonce)
+            .ok_or_else(|| {
+                anyhow!("no leaf of the device has nonce {nonce}: the device has changed hands, or is of another network")
+            })?;
+        let report = report_contradiction(
+            &self.reporter,
+            contradiction,
+            &key,
+            &accused,
+            [&first, &second],
+            None,
+            0,
+        )?;
+        self.send(&report, &accused)
+    }
+
+    /// Whether the readings are an offence by the network's rules, which the chain decides by too.
+    fn check(
+        &self,
+        contradiction: Contradiction,
+        first: &Evidence,
+        second: &Evidence,
+    ) -> Result<()> {
+        let (first, second) = (&first.reading.reading, &second.reading.reading);
+        match contradiction {
+            Contradiction::Equivocation => check_equivocation(first, second),
+            Contradiction::Travel => check_travel(first, second, self.network.parameters.max_speed),
+        }
+        .map_err(|reason| anyhow!("no offence: {reason}"))
+    }
+
+    fn duplicate(&self, device: &Hash) -> Result<()> {
+        let mut leaves = self.leaves(device)?;
+        leaves.retain(|found| found.leaf.status != Status::Void);
+        // The one that stays comes first.
+        leaves.sort_by_key(|found| precedence(&found.leaf, found.tree_index, found.place.index));
+        let [kept, .., duplicate] = leaves.as_slice() else {
+            bail!("the device has no two leaves");
+        };
+        let report = report_duplicate(&self.reporter, kept, duplicate);
+        self.send(&[report], duplicate)
+    }
+
+    /// Every leaf of a device in the network's trees, with its proof.
+    fn leaves(&self, device: &Hash) -> Result<Vec<ProvenLeaf>> {
+        let _progress = self.context.progress("reading the network's trees");
+        let mut found = Vec::new();
+        for (tree, header) in chain::read_all::<Tree>(self.chain)? {
+            if header.network != self.reporter.network {
+                continue;
+            }
+            let mut follower = Follower::new(self.chain, tree)?;
+            let registry = follower.catch_up(self.chain)?;
+            let leaves = registry.leaves().iter().zip(0..);
+            let own: Vec<_> = leaves
+                .filter(|(leaf, _)| leaf.device == *device)
+                .map(|(leaf, index)| (*leaf, index))
+                .collect();
+            for (leaf, index) in own {
+                found.push(ProvenLeaf {
+                    tree,
+                    tree_index: header.index,
+                    leaf,
+                    place: registry.place(index)?,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    fn send(
+        &self,
+        report: &[anchor_lang::solana_program::instruction::Instruction],
+        accused: &ProvenLeaf,
+    ) -> Result<()> {
+        let progress = self.context.progress("reporting");
+        let before = self.bounty()?;
+        let done: Execution = transaction::send(self.chain, report, self.keypair, &[])?;
+        drop(progress);
+        let reported = Reported {
+            device: hex::encode(accused.leaf.device),
+            tree: accused.tree.to_string(),
+            leaf: accused.place.index,
+            bounty: self.balance()?.saturating_sub(before),
+            signature: done.signature.to_string(),
+            compute_units: done.compute_units,
+        };
+        self.context.print(&reported, || {
+            output::fields([
+                ("Device", reported.device.clone()),
+                ("Tree", reported.tree.clone()),
+                ("Leaf", reported.leaf.to_string()),
+                ("Bounty (base units)", reported.bounty.to_string()),
+                ("Compute units", reported.compute_units.to_string()),
+                ("Signature", reported.signature.clone()),
+            ])
+        })
+    }
+
+    /// What is in the account for the bounty, which is made if it isn't there.
+    fn bounty(&self) -> Result<u64> {
+        if self.chain.account(&self.reporter.bounty)?.is_none() {
+            let owner = self.keypair.pubkey();
+            let create = token::create_associated(&owner, &owner, &self.network.stake_mint);
+            transaction::send(self.chain, &[create], self.keypair, &[])?;
+        }
+        self.balance()
+    }
+
+    fn balance(&self) -> Result<u64> {
+        let account: anchor_spl::token::TokenAccount =
+            chain::read_borsh(self.chain, &self.reporter.bounty)?;
+        Ok(account.amount)
+    }
+}
