@@ -238,6 +238,27 @@ impl Bench {
         Ok(())
     }
 
+    /// Runs a transaction that nobody else signs, and records what it cost without what `callee` consumed within.
+    pub fn measure_without(
+        &self,
+        instruction: &'static str,
+        case: &'static str,
+        instructions: &[Instruction],
+        callee: &Pubkey,
+    ) -> Result<()> {
+        let (mut cost, logs) = self
+            .execute(instructions, &[])
+            .with_context(|| format!("{instruction} of {}", self.program))?;
+        let prefix = format!("Program {callee} consumed ");
+        let within: u64 = logs
+            .iter()
+            .find_map(|line| line.strip_prefix(&prefix)?.split(' ').next()?.parse().ok())
+            .with_context(|| format!("{instruction} did not call {callee}"))?;
+        cost.cu -= within;
+        self.record(instruction, case, cost);
+        Ok(())
+    }
+
     /// Runs a case of the probe, and records what the call within it cost.
     pub fn measure_call(
         &self,

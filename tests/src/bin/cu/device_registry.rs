@@ -1,6 +1,7 @@
 //! device-registry: governing a network, and registering devices.
 
 use crate::bench::{seed, Bench, Cost};
+use crate::reports;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token_2022::spl_token_2022::instruction::transfer_checked;
@@ -293,11 +294,17 @@ fn measure_leaves(bench: &Bench, id: &Hash, network: &Pubkey, governs: &[&Keypai
         "depth 24, canopy 10, proof 256 changes old",
         &[locate],
         &[&heir],
-    )
+    )?;
+    let devices = registered.get(1..4).context("no devices")?;
+    reports::measure(bench, network, authority, &tree, &mut follower, devices)
 }
 
 /// A leaf of a followed tree and its place, as they stand now.
-fn leaf(bench: &Bench, follower: &mut Follower, index: u32) -> Result<(RegistryLeaf, LeafPlace)> {
+pub fn leaf(
+    bench: &Bench,
+    follower: &mut Follower,
+    index: u32,
+) -> Result<(RegistryLeaf, LeafPlace)> {
     let tree = follower.catch_up(&bench.harness.chain)?;
     let place = tree.place(index)?;
     let leaf = tree.leaves().get(index as usize).context("no leaf")?;

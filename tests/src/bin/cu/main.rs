@@ -6,6 +6,7 @@ mod data_commitment;
 mod device_registry;
 mod parametric_insurance;
 mod report;
+mod reports;
 mod reward_emission;
 mod security_pool;
 mod stream;
