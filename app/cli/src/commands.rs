@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub mod batch;
+pub mod bond;
 pub mod claim;
 pub mod device;
 pub mod feed;

@@ -7,7 +7,9 @@ mod files;
 mod output;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use commands::{batch, claim, device, feed, keys, maker, register, report, send, status, voucher};
+use commands::{
+    batch, bond, claim, device, feed, keys, maker, register, report, send, status, voucher,
+};
 use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
 
@@ -104,6 +106,9 @@ enum Command {
     Feed(feed::Arguments),
     /// Claim rewards
     Claim(claim::Arguments),
+    /// Put up a bond for devices, and take it back
+    #[command(subcommand)]
+    Bond(bond::Command),
 }
 
 fn main() {
@@ -121,6 +126,7 @@ fn main() {
         Command::Status(arguments) => status::run(&context, arguments),
         Command::Feed(arguments) => feed::run(&context, arguments),
         Command::Claim(arguments) => claim::run(&context, arguments),
+        Command::Bond(command) => bond::run(&context, command),
     };
     if let Err(error) = done {
         context.fail(&error);
