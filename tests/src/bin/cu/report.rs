@@ -59,7 +59,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 18] = [
+const BUDGETS: [Budget; 22] = [
     budget(
         "device-registry",
         "register_device",
@@ -70,6 +70,12 @@ const BUDGETS: [Budget; 18] = [
         "device-registry",
         "register_device",
         "depth 24, canopy 10, Ed25519 possession and voucher; worst of 16",
+        18_000,
+    ),
+    budget(
+        "device-registry",
+        "register_device",
+        "depth 24, canopy 10, P-256 possession and certificate; worst of 16",
         18_000,
     ),
     budget(
@@ -110,6 +116,22 @@ const BUDGETS: [Budget; 18] = [
             "without its slash; one tree, depth 24, canopy 10",
             20_000,
         )
+    },
+    budget(
+        "security-pool",
+        "slash",
+        "by CPI; the last of 64 slots",
+        20_000,
+    ),
+    budget(
+        "security-pool",
+        "slash",
+        "by CPI; the last of 64 slots, a part beyond the cap",
+        20_000,
+    ),
+    Budget {
+        open: Some("1,500 for each bump that the report's address passes over"),
+        ..budget("security-pool", "slash_bond", "by CPI", 20_000)
     },
     budget("data-commitment", "commit_root", "median of 64", 5_000),
     budget(
@@ -426,7 +448,10 @@ mod tests {
     use std::path::Path;
 
     fn report(cu: u64, bytes: u64, binary: u64) -> Report {
-        let budgeted = &BUDGETS[2];
+        let budgeted = BUDGETS
+            .iter()
+            .find(|budget| (budget.instruction, budget.cu) == ("commit_root", 5_000))
+            .unwrap();
         Report {
             instructions: vec![
                 Figure {
