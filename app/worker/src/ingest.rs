@@ -1,7 +1,7 @@
 //! Taking readings: parsed, verified, deduplicated and on the disk before anybody is told that they were taken.
 
 use crate::cache::Cache;
-use crate::log::{Batch, Record};
+use crate::log::{Batch, Record, Session};
 use crate::registry::{Device, Registry};
 use crate::store::{Store, StoreError, Taken};
 use crate::{verify, Reject};
@@ -75,7 +75,7 @@ impl Ingest {
                     items.push(self.check_reading(&signed)?.map(|()| Record {
                         bytes: start..body.len() - after.len(),
                         device: reading.device,
-                        session: reading.session,
+                        session: Session::of(reading),
                         sequence: reading.sequence,
                         captured_at: reading.captured_at,
                     }));

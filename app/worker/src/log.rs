@@ -12,6 +12,7 @@ use crate::Reject;
 use axum::body::Bytes;
 use device_protocol::{Hash, SignedReading};
 use seen::{Known, Seen, WINDOW};
+pub use segment::Session;
 use segment::{Active, Entries, Entry, Sealed, BLOCK_HEADER};
 use std::fs;
 use std::io;
@@ -65,7 +66,7 @@ pub struct Record {
     /// The device's id.
     pub device: Hash,
     /// The session.
-    pub session: u32,
+    pub session: Session,
     /// The sequence in the session.
     pub sequence: u64,
     /// When it was captured, ms.
@@ -212,7 +213,7 @@ impl Log {
 /// What writes the log.
 pub struct Appender {
     log: Arc<Log>,
-    seen: Cache<(Hash, u32), Seen>,
+    seen: Cache<(Hash, Session), Seen>,
     buffer: Vec<u8>,
     file_len: u64,
     /// Whether the file must be left for a new one before anything is written.
@@ -297,8 +298,8 @@ impl Appender {
         seen.take(record.sequence);
         let entry = Entry {
             session: record.session,
-            offset: (state.active.durable + self.buffer.len() as u64) as u32,
             sequence: record.sequence,
+            offset: (state.active.durable + self.buffer.len() as u64) as u32,
             captured_at: record.captured_at,
         };
         state.active.insert(&record.device, entry);
@@ -350,7 +351,7 @@ impl Appender {
 
 impl Log {
     /// What the log knows of a session's sequences.
-    fn seen(&self, state: &State, device: &Hash, session: u32) -> Result<Seen, LogError> {
+    fn seen(&self, state: &State, device: &Hash, session: Session) -> Result<Seen, LogError> {
         let most = WINDOW as usize;
         let mut sequences = state.active.entries(device).highest(session, most)?;
         for file in &state.sealed {

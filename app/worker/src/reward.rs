@@ -1,6 +1,7 @@
 //! An epoch's rewards: score what was committed, archive the trees, propose their roots, vote, finalise.
 
 use crate::committee::{self, Refusal};
+use crate::log::Session;
 use crate::payload::{self, Payload, Rewards};
 use crate::round::{Commitment, LOOKBACK};
 use crate::score::{self, Committed, Granted, Payee};
@@ -275,7 +276,7 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
             history.readings.push(Committed {
                 pool: pool.to_bytes(),
                 owner: device.leaf.owner,
-                key: (reading.device, reading.session, reading.sequence),
+                key: (reading.device, Session::of(reading), reading.sequence),
                 posted_at: leaf.posted_at,
             });
         }

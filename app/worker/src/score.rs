@@ -1,6 +1,7 @@
 //! What an epoch's payees earned, computed from what was committed and nothing else, so that every operator gets the
 //! same trees.
 
+use crate::log::Session;
 use crate::payload::{Reward, Rewards};
 use commitment::{sum, SumNode, SumTree};
 use device_protocol::Hash;
@@ -19,7 +20,7 @@ pub struct Committed {
     /// The device's owner.
     pub owner: Hash,
     /// What makes the reading the same one: device, session, sequence.
-    pub key: (Hash, u32, u64),
+    pub key: (Hash, Session, u64),
     /// When its commitment was posted, unix seconds.
     pub posted_at: i64,
 }

@@ -6,6 +6,7 @@ mod log;
 use commitment::{sum, CommitmentLeaf, READINGS_PER_WINDOW};
 use device_protocol::{Curve, Hash, Reading, SessionGrant, SignedGrant, SignedReading, Values};
 use fieldproof_client::key::DeviceSigner;
+use fieldproof_worker::log::Session;
 use fieldproof_worker::payload::{self, Payload, PayloadError, Reward, Rewards};
 use fieldproof_worker::score::{self, Committed, Payee, OPERATOR, OWNER};
 use fieldproof_worker::store::Store;
@@ -564,7 +565,14 @@ mod scores {
         Committed {
             pool: [pool; 32],
             owner: [owner; 32],
-            key: ([owner; 32], 0, sequence),
+            key: (
+                [owner; 32],
+                Session {
+                    leaf_nonce: 0,
+                    counter: 0,
+                },
+                sequence,
+            ),
             posted_at,
         }
     }

@@ -1705,8 +1705,19 @@ mod rewards {
     fn go_to_the_seller_up_to_the_sale_and_to_the_buyer_from_then_on() {
         let world = World::new();
         let [buyer, seller] = &world.owners;
-        let before = world.readings(2, HOUR, 800);
-        world.deliver(2, &before);
+        // The device counts from 0 for each of its owners.
+        let counted = |leaf_nonce| {
+            let mut sequences = 0..;
+            world.readings(2, HOUR, 800).map(|signed| {
+                let reading = Reading {
+                    leaf_nonce,
+                    sequence: sequences.next().expect("a number"),
+                    ..signed.reading
+                };
+                sign(&world.devices[2].signer, reading)
+            })
+        };
+        world.deliver(2, &counted(0));
         world.settle();
         world.set_time(world.now() + 1);
 
@@ -1727,12 +1738,7 @@ mod rewards {
         reward_epoch(&world, 2);
         world.set_time(START + 3 * EPOCH + 20 * HOUR);
         world.settle();
-        let after = world.readings(2, HOUR, 800).map(|signed| {
-            let mut reading = signed.reading;
-            reading.leaf_nonce = 1;
-            sign(&world.devices[2].signer, reading)
-        });
-        world.deliver(2, &after);
+        world.deliver(2, &counted(1));
         world.settle();
         reward_epoch(&world, 3);
 

@@ -6,8 +6,8 @@
 //!
 //! A full file gets an index beside it, which is not changed any more:
 //! `"FPX1" | devices u32 | entries u32 | log length u32 | first capture i64 | last capture i64 | crc u32 of all that |
-//! devices | entries`. A device is `id 32 | first entry u32 | entries u32`, by id; an entry is `session u32 | offset u32
-//! | sequence u64 | captured at i64`, by device, session and sequence.
+//! devices | entries`. A device is `id 32 | first entry u32 | entries u32`, by id; an entry is `leaf nonce u32 | session
+//! u32 | sequence u64 | offset u32 | captured at i64`, by device, leaf nonce, session and sequence.
 
 use super::LogError;
 use device_protocol::{Hash, Reading, SignedReading, SIGNATURE_LEN};
@@ -25,41 +25,64 @@ const BLOCK: &[u8; 4] = b"FPB1";
 const INDEX: &[u8; 4] = b"FPX1";
 const INDEX_HEADER: usize = 36;
 const DEVICE_LEN: usize = 40;
-const ENTRY_LEN: usize = 24;
+const ENTRY_LEN: usize = 28;
+
+/// A session of a device under one owner, within which no sequence comes twice: who buys a device may count anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Session {
+    /// Nonce of the device's leaf.
+    pub leaf_nonce: u32,
+    /// The session's counter; 0 for the hardware key.
+    pub counter: u32,
+}
+
+impl Session {
+    /// The session of a reading.
+    pub fn of(reading: &Reading) -> Self {
+        Self {
+            leaf_nonce: reading.leaf_nonce,
+            counter: reading.session,
+        }
+    }
+}
 
 /// Where one reading is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// The reading's session.
-    pub session: u32,
-    /// Its first byte in the file.
-    pub offset: u32,
+    pub session: Session,
     /// Its sequence.
     pub sequence: u64,
+    /// Its first byte in the file.
+    pub offset: u32,
     /// When it was captured, ms.
     pub captured_at: i64,
 }
 
 impl Entry {
-    fn key(&self) -> (u32, u64) {
+    fn key(&self) -> (Session, u64) {
         (self.session, self.sequence)
     }
 
     fn to_bytes(self) -> [u8; ENTRY_LEN] {
         let mut bytes = [0; ENTRY_LEN];
-        bytes[..4].copy_from_slice(&self.session.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[..4].copy_from_slice(&self.session.leaf_nonce.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.session.counter.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.sequence.to_le_bytes());
-        bytes[16..].copy_from_slice(&self.captured_at.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[20..].copy_from_slice(&self.captured_at.to_le_bytes());
         bytes
     }
 
     fn from_bytes(bytes: [u8; ENTRY_LEN]) -> Self {
         Self {
-            session: u32_at(&bytes, 0),
-            offset: u32_at(&bytes, 4),
+            session: Session {
+                leaf_nonce: u32_at(&bytes, 0),
+                counter: u32_at(&bytes, 4),
+            },
             sequence: u64_at(&bytes, 8),
-            captured_at: u64_at(&bytes, 16) as i64,
+            offset: u32_at(&bytes, 16),
+            captured_at: u64_at(&bytes, 20) as i64,
         }
     }
 }
@@ -78,7 +101,7 @@ pub trait Entries {
     ///
     /// # Errors
     /// The disk's.
-    fn place(&self, key: (u32, u64)) -> io::Result<usize> {
+    fn place(&self, key: (Session, u64)) -> io::Result<usize> {
         let (mut low, mut high) = (0, self.count());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -95,7 +118,7 @@ pub trait Entries {
     ///
     /// # Errors
     /// The disk's.
-    fn find(&self, session: u32, sequence: u64) -> io::Result<Option<Entry>> {
+    fn find(&self, session: Session, sequence: u64) -> io::Result<Option<Entry>> {
         let place = self.place((session, sequence))?;
         if place == self.count() {
             return Ok(None);
@@ -108,11 +131,11 @@ pub trait Entries {
     ///
     /// # Errors
     /// The disk's.
-    fn highest(&self, session: u32, most: usize) -> io::Result<Vec<u64>> {
-        let end = match session.checked_add(1) {
-            Some(next) => self.place((next, 0))?,
-            None => self.count(),
-        };
+    fn highest(&self, session: Session, most: usize) -> io::Result<Vec<u64>> {
+        let last = (session, u64::MAX);
+        let place = self.place(last)?;
+        let taken = place < self.count() && self.entry(place)?.key() == last;
+        let end = place + usize::from(taken);
         let mut found = Vec::new();
         for number in (end.saturating_sub(most)..end).rev() {
             let entry = self.entry(number)?;
@@ -215,10 +238,10 @@ impl Active {
             let (signed, after) = SignedReading::parse(rest)
                 .map_err(|_| LogError::Damaged(path.to_owned(), offset as u64))?;
             let entry = Entry {
-                session: signed.reading.session,
+                session: Session::of(&signed.reading),
+                sequence: signed.reading.sequence,
                 offset: u32::try_from(offset)
                     .map_err(|_| LogError::Damaged(path.to_owned(), offset as u64))?,
-                sequence: signed.reading.sequence,
                 captured_at: signed.reading.captured_at,
             };
             self.insert(&signed.reading.device, entry);

@@ -5,7 +5,7 @@ use device_protocol::{Curve, Reading, SignedReading, Values};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_worker::cache::Cache;
 use fieldproof_worker::log::seen::{Known, Seen, WINDOW};
-use fieldproof_worker::log::{Appender, Batch, Log, LogError, Record};
+use fieldproof_worker::log::{Appender, Batch, Log, LogError, Record, Session};
 use fieldproof_worker::Reject;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +48,7 @@ pub fn batch(items: &[Result<SignedReading, Reject>]) -> Batch {
             Record {
                 bytes: start..body.len(),
                 device: signed.reading.device,
-                session: signed.reading.session,
+                session: Session::of(&signed.reading),
                 sequence: signed.reading.sequence,
                 captured_at: signed.reading.captured_at,
             }
@@ -99,8 +99,13 @@ fn plain(device: u8, session: u32, sequence: u64, value: i32) -> SignedReading {
 
 fn any_reading() -> impl Strategy<Value = SignedReading> {
     let sequence = prop_oneof![4 => 0..300u64, 1 => u64::MAX - 2..=u64::MAX];
-    (0..3u8, 0..2u32, sequence, 0..2i32)
-        .prop_map(|(device, session, sequence, value)| plain(device, session, sequence, value))
+    (0..3u8, 0..2u32, 0..2u32, sequence, 0..2i32).prop_map(
+        |(device, leaf_nonce, session, sequence, value)| {
+            let mut signed = plain(device, session, sequence, value);
+            signed.reading.leaf_nonce = leaf_nonce;
+            signed
+        },
+    )
 }
 
 proptest! {
@@ -115,7 +120,7 @@ proptest! {
     ) {
         let dir = TempDir::new().expect("directory");
         let (mut log, mut appender) = open(dir.path());
-        let mut model: BTreeMap<([u8; 32], u32, u64), SignedReading> = BTreeMap::new();
+        let mut model: BTreeMap<([u8; 32], Session, u64), SignedReading> = BTreeMap::new();
         for (again, group) in groups {
             if again {
                 drop((log, appender));
@@ -130,7 +135,7 @@ proptest! {
             for (readings, batch) in group.iter().zip(batches) {
                 for (signed, item) in readings.iter().zip(batch.items) {
                     let reading = &signed.reading;
-                    let key = (reading.device, reading.session, reading.sequence);
+                    let key = (reading.device, Session::of(reading), reading.sequence);
                     let expected = match model.get(&key) {
                         None => {
                             model.insert(key, *signed);
@@ -157,7 +162,7 @@ proptest! {
                         .collect();
                     expected.sort_by_key(|signed| {
                         let reading = &signed.reading;
-                        (reading.captured_at, reading.session, reading.sequence)
+                        (reading.captured_at, Session::of(reading), reading.sequence)
                     });
                     prop_assert_eq!(log.readings(&[device; 32], from, to).expect("log"), expected);
                 }
