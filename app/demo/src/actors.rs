@@ -31,6 +31,8 @@ use tests::cluster::Cluster;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+/// Tokens that an owner's three devices of tier 1 ask for.
+const OWNER_BOND: u64 = 15;
 /// Seconds that stake cools down: longer than an epoch and the time in which evidence is taken.
 const COOLDOWN: i64 = 7 * 86_400;
 /// Tier of every device.
@@ -271,7 +273,7 @@ fn bond(
     Ok(pool)
 }
 
-/// The owners, registered as payees.
+/// The owners, registered as payees, with a bond for their devices.
 pub fn owners(network: &Network) -> Result<Vec<Owner>> {
     let payer = network.authority.pubkey();
     OWNERS
@@ -283,6 +285,18 @@ pub fn owners(network: &Network) -> Result<Vec<Owner>> {
                 emissions::register_owner(&payer, &network.key(), &key.pubkey(), &destination);
             let done = network.send(&[register], &[&key])?;
             show::transaction(&format!("{name:<6} is a payee"), &done);
+            let stake_mint = &network.deployment.stake_mint;
+            network.fund(&key.pubkey(), stake_mint, OWNER_BOND * TOKEN)?;
+            let post = pools::post_bond(
+                &payer,
+                &key.pubkey(),
+                &network.key(),
+                stake_mint,
+                OWNER_BOND * TOKEN,
+            );
+            let done = network.send(&[post], &[&key])?;
+            let what = format!("{name:<6} stands behind devices with {OWNER_BOND} tokens");
+            show::transaction(&what, &done);
             Ok(Owner { name, key })
         })
         .collect()

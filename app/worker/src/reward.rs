@@ -18,7 +18,7 @@ use fieldproof_client::{ai_feed as feeds, chain, security_pool as pools};
 use inference::ModelRef;
 use reward_emission::instructions::ProposeRootArgs;
 use reward_emission::state::{self, Emission, Proposal, Roots, FINAL, PASSED};
-use security_pool::state::Committee;
+use security_pool::state::{Bond, Committee};
 use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
 use std::collections::btree_map::Entry;
@@ -123,7 +123,12 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
     let network = operator.network()?;
     let (start, end) = (network.epoch_start(epoch), network.epoch_start(epoch + 1));
     let history = history(operator, end)?;
-    let scores = score::scores(history.readings, start, end);
+    let bonds = chain::read_all::<Bond>(operator.chain.as_ref())?
+        .into_iter()
+        .filter(|(_, bond)| bond.network == operator.network)
+        .map(|(_, bond)| (bond.owner.to_bytes(), bond.amount_at(epoch)))
+        .collect();
+    let scores = score::scores(history.readings, &bonds, start, end);
 
     let payees: Vec<Payee> = chain::read_all::<state::Payee>(operator.chain.as_ref())?
         .into_iter()
@@ -278,6 +283,8 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
                 owner: device.leaf.owner,
                 key: (reading.device, Session::of(reading), reading.sequence),
                 posted_at: leaf.posted_at,
+                place: (device.tree_index, device.index),
+                bond: network.parameters.bond_of(device.leaf.tier)?,
             });
         }
     }

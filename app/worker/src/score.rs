@@ -23,6 +23,10 @@ pub struct Committed {
     pub key: (Hash, Session, u64),
     /// When its commitment was posted, unix seconds.
     pub posted_at: i64,
+    /// Where the device's leaf is: tree, index.
+    pub place: (u16, u32),
+    /// The bond that the device asks of its owner, base units.
+    pub bond: u64,
 }
 
 /// Scores by (kind, payee).
@@ -33,19 +37,49 @@ pub type Granted = BTreeMap<(u8, Hash), u64>;
 
 /// The scores of the epoch `[start, end)` (unix seconds). `readings` are all that were ever committed, in the order of
 /// their commitments: a reading counts once a network, where it was committed first, for its device's owner and for the
-/// operator alike.
-pub fn scores(readings: impl IntoIterator<Item = Committed>, start: i64, end: i64) -> Scores {
+/// operator alike. It counts for nobody if the owner's bond (`bonds`, base units) does not reach as far as its device.
+pub fn scores(
+    readings: impl IntoIterator<Item = Committed>,
+    bonds: &BTreeMap<Hash, u64>,
+    start: i64,
+    end: i64,
+) -> Scores {
     let mut seen = HashSet::new();
-    let mut scores = Scores::new();
+    let mut counted = Vec::new();
     for reading in readings {
-        if reading.posted_at >= end || !seen.insert(reading.key) || reading.posted_at < start {
-            continue;
+        if reading.posted_at < end && seen.insert(reading.key) && reading.posted_at >= start {
+            counted.push(reading);
         }
-        for payee in [(OWNER, reading.owner), (OPERATOR, reading.pool)] {
-            *scores.entry(payee).or_default() += 1;
+    }
+    let backed = backed(&counted, bonds);
+    let mut scores = Scores::new();
+    for reading in counted {
+        if backed.contains(&(reading.owner, reading.place)) {
+            for payee in [(OWNER, reading.owner), (OPERATOR, reading.pool)] {
+                *scores.entry(payee).or_default() += 1;
+            }
         }
     }
     scores
+}
+
+/// The devices, by owner and place, that a bond stands behind: of each owner's devices in these readings, in the order of
+/// their places, those whose bond is left of the owner's.
+fn backed(readings: &[Committed], bonds: &BTreeMap<Hash, u64>) -> HashSet<(Hash, (u16, u32))> {
+    let devices: BTreeMap<_, _> = readings
+        .iter()
+        .map(|reading| ((reading.owner, reading.place), reading.bond))
+        .collect();
+    let mut left = bonds.clone();
+    let mut backed = HashSet::new();
+    for ((owner, place), bond) in devices {
+        let left = left.entry(owner).or_default();
+        if let Some(rest) = left.checked_sub(bond) {
+            *left = rest;
+            backed.insert((owner, place));
+        }
+    }
+    backed
 }
 
 /// A payee's place in the trees.

@@ -574,6 +574,8 @@ mod scores {
                 sequence,
             ),
             posted_at,
+            place: (0, 0),
+            bond: 5,
         }
     }
 
@@ -587,12 +589,39 @@ mod scores {
             committed(2, 8, 1, 199),
             committed(2, 8, 2, 200), // after the epoch
         ];
-        let scores = score::scores(readings, 100, 200);
+        let bonds = [([8; 32], 5), ([9; 32], 5)].into();
+        let scores = score::scores(readings, &bonds, 100, 200);
         let expected = [
             ((OWNER, [8; 32]), 1),
             ((OWNER, [9; 32]), 1),
             ((OPERATOR, [1; 32]), 1),
             ((OPERATOR, [2; 32]), 1),
+        ];
+        assert_eq!(scores, expected.into());
+    }
+
+    #[test]
+    fn give_nothing_for_devices_beyond_the_bond() {
+        let device = |owner, tree, index, bond, sequence| Committed {
+            place: (tree, index),
+            bond,
+            ..committed(1, owner, sequence, 150)
+        };
+        let readings = [
+            device(9, 1, 0, 5, 1), // the last of its owner's, for which nothing is left
+            device(9, 0, 7, 5, 2),
+            device(9, 0, 3, 5, 3),
+            device(9, 0, 3, 5, 4), // the same device again
+            device(9, 0, 8, 1, 5), // for which what the others leave is enough
+            device(8, 0, 1, 5, 1), // no bond at all
+            device(7, 0, 2, 0, 1), // none asked for
+        ];
+        let bonds = [([9; 32], 11)].into();
+        let scores = score::scores(readings, &bonds, 100, 200);
+        let expected = [
+            ((OWNER, [7; 32]), 1),
+            ((OWNER, [9; 32]), 4),
+            ((OPERATOR, [1; 32]), 5),
         ];
         assert_eq!(scores, expected.into());
     }

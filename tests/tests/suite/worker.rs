@@ -42,7 +42,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tempfile::TempDir;
-use tests::fixture::{Device, Network, Operator, EPOCH};
+use tests::fixture::{Device, Network, Operator, EPOCH, TOKEN};
 use tests::{assert_refused, Harness, START};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -63,6 +63,8 @@ const CHALLENGE: i64 = HOUR;
 const INITIAL: u64 = 1_000_000_007;
 /// Operators' share, basis points.
 const OPERATORS_BPS: u16 = 3_000;
+/// Bond of a device with its tier's discount, base units of the stake mint.
+const DEVICE_BOND: u64 = 5 * TOKEN;
 /// More steps than anything here takes.
 const STEPS: usize = 40;
 
@@ -113,6 +115,16 @@ impl World {
             let destination = harness.fund(&key, &network.reward_mint, 0);
             let register = emissions::register_owner(&payer, &network.key, &key, &destination);
             harness.send(&[register], &[owner]).expect("owner");
+            // For all four devices, whoever has them.
+            harness.fund(&key, &network.stake_mint, 4 * DEVICE_BOND);
+            let post = pools::post_bond(
+                &payer,
+                &key,
+                &network.key,
+                &network.stake_mint,
+                4 * DEVICE_BOND,
+            );
+            harness.send(&[post], &[owner]).expect("bond");
         }
         for operator in &operators {
             let key = operator.key.pubkey();
@@ -1699,6 +1711,37 @@ mod rewards {
             assert_eq!(proof.cumulative, owners_part / 2);
         }
         assert!(world.proof(0, &world.operators[0].pool).is_none());
+    }
+
+    #[test]
+    fn go_to_nobody_for_devices_beyond_the_bond() {
+        let world = World::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        // What is left is for one of the two devices.
+        let owner = &world.owners[0];
+        let request = pools::request_bond(&world.network.key, &owner.pubkey(), 3 * DEVICE_BOND);
+        let chain = world.chain.as_ref();
+        transaction::send(chain, &[request], &world.payer, &[owner]).expect("requested");
+        reward_epoch(&world, 2);
+
+        let emission = world.emission();
+        let operators_part = emission.operators_share(2).expect("share");
+        let owners_part = emission.schedule.budget(2).expect("budget") - operators_part;
+        for owner in &world.owners {
+            let proof = world.proof(0, &owner.pubkey()).expect("proof");
+            assert_eq!(proof.cumulative, owners_part / 2);
+        }
+        for (device, due) in [
+            (0, Some(operators_part / 2)),
+            (1, None),
+            (2, Some(operators_part / 2)),
+        ] {
+            let proof = world.proof(1, &world.operators[device].pool);
+            assert_eq!(proof.map(|proof| proof.cumulative), due, "{device}");
+        }
     }
 
     #[test]
