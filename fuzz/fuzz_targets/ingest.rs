@@ -4,6 +4,7 @@
 
 use device_protocol::{Reading, SIGNATURE_LEN};
 use fieldproof_worker::ingest::{Ingest, MAX_READINGS};
+use fieldproof_worker::plausibility::Rules;
 use fieldproof_worker::registry::Registry;
 use fieldproof_worker::store::Store;
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +15,7 @@ static INGEST: LazyLock<Ingest> = LazyLock::new(|| {
     let directory = tempfile::tempdir().expect("directory");
     let store = Arc::new(Store::open(directory.path()).expect("database"));
     let now = Arc::new(AtomicI64::new(1_386_892_800));
-    Ingest::new(store, Registry::default(), [7; 32], now)
+    Ingest::new(store, Registry::default(), [7; 32], now, Rules::default())
 });
 
 fuzz_target!(|body: &[u8]| {

@@ -58,6 +58,11 @@ impl<K: Eq + Hash, V> Cache<K, V> {
         self.young.insert(key, value);
     }
 
+    /// Forgets the value of `key`, and returns it.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.young.remove(key).or_else(|| self.old.remove(key))
+    }
+
     /// Once `size` are young they are old, and what was old is forgotten.
     fn age(&mut self) {
         if self.young.len() >= self.size {

@@ -1,5 +1,6 @@
 //! How a worker is set up.
 
+use crate::plausibility::Rules;
 use anchor_lang::prelude::Pubkey;
 use fieldproof_client::chain::{PriorityFee, RpcChain};
 use serde::Deserialize;
@@ -37,6 +38,9 @@ pub struct Config {
     /// What the HTTP interface takes at most.
     #[serde(default)]
     pub limits: Limits,
+    /// What devices may say.
+    #[serde(default)]
+    pub plausibility: Rules,
 }
 
 /// What the HTTP interface takes at most. Beyond it, clients are told to come again.
@@ -90,6 +94,9 @@ pub enum ConfigError {
     /// A limit that lets nothing through.
     #[error("limits: {0}")]
     Limits(&'static str),
+    /// A rule that no reading can meet, or that means nothing.
+    #[error("plausibility: {0}")]
+    Plausibility(&'static str),
     /// A peer's key is no address.
     #[error("peer {0} is no pool address")]
     Peer(String),
@@ -106,6 +113,9 @@ impl Config {
         let config: Self =
             toml::from_str(&text).map_err(|error| ConfigError::Parse(file.to_owned(), error))?;
         config.limits.check()?;
+        if let Some(fault) = config.plausibility.fault() {
+            return Err(ConfigError::Plausibility(fault));
+        }
         Ok(config)
     }
 

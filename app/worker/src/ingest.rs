@@ -2,6 +2,7 @@
 
 use crate::cache::Cache;
 use crate::log::{Batch, Record, Session};
+use crate::plausibility::{Plausibility, Rules};
 use crate::registry::{Device, Registry};
 use crate::store::{Store, StoreError, Taken};
 use crate::{verify, Reject};
@@ -29,6 +30,7 @@ pub struct Ingest {
     /// The chain's time, in seconds.
     now: Arc<AtomicI64>,
     signers: [Mutex<Cache<SignerId, Arc<Signer>>>; SHARDS],
+    plausibility: Plausibility,
 }
 
 /// A device's key of a session; 0 is the hardware key's.
@@ -47,14 +49,21 @@ struct Signer {
 }
 
 impl Ingest {
-    /// Takes readings for the network with id `network` at the time that `now` holds.
-    pub fn new(store: Arc<Store>, registry: Registry, network: Hash, now: Arc<AtomicI64>) -> Self {
+    /// Takes readings for the network with id `network` at the time that `now` holds, if they are plausible by `rules`.
+    pub fn new(
+        store: Arc<Store>,
+        registry: Registry,
+        network: Hash,
+        now: Arc<AtomicI64>,
+        rules: Rules,
+    ) -> Self {
         Self {
             store,
             registry,
             network,
             now,
             signers: std::array::from_fn(|_| Mutex::new(Cache::new(SHARD_LEN))),
+            plausibility: Plausibility::new(rules),
         }
     }
 
@@ -134,14 +143,17 @@ impl Ingest {
         let Some(device) = self.registry.device(&reading.device) else {
             return Ok(Err(Reject::UnknownDevice));
         };
-        let standing = verify::verify_time(reading.captured_at, self.now.load(Ordering::Relaxed))
+        let (now, clock) = (self.now.load(Ordering::Relaxed), self.plausibility.clock());
+        let standing = verify::verify_time(reading.captured_at, now, clock)
             .and_then(|()| verify::verify_sender(reading, &device, &self.network));
         if standing.is_err() {
             return Ok(standing);
         }
         Ok(match self.signer(signed, &device)? {
             Err(reject) => Err(reject),
-            Ok(signer) => signer.verify(signed),
+            Ok(signer) => signer
+                .verify(signed)
+                .and_then(|()| self.plausibility.judge(reading, device.leaf.cell)),
         })
     }
 
@@ -186,7 +198,8 @@ impl Ingest {
             .registry
             .device(&signed.grant.device)
             .ok_or(Reject::UnknownDevice)?;
-        verify::verify_grant_time(&signed.grant, self.now.load(Ordering::Relaxed))?;
+        let now = self.now.load(Ordering::Relaxed);
+        verify::verify_grant_time(&signed.grant, now, self.plausibility.clock())?;
         verify::verify_grant(&signed, &device, &self.network)?;
         Ok(signed)
     }

@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod load;
 pub mod log;
 pub mod payload;
+pub mod plausibility;
 pub mod registry;
 pub mod reject;
 pub mod reward;

@@ -38,7 +38,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.peers()?,
         &config.data,
     )?;
-    let worker = Arc::new(worker.with_limits(config.limits));
+    let worker = Arc::new(
+        worker
+            .with_limits(config.limits)
+            .with_rules(config.plausibility),
+    );
     let driver = worker.clone();
     std::thread::spawn(move || {
         let _end = EndProcess;

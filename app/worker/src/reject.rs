@@ -42,11 +42,23 @@ pub enum Reject {
     /// Captured too long ago.
     #[error("the reading is too old")]
     TooOld,
+    /// A value is missing, or not in the range that the operator finds plausible.
+    #[error("a value is missing or out of range")]
+    OutOfRange,
+    /// A value changed faster than the operator finds plausible.
+    #[error("a value changed faster than it can")]
+    RateOfChange,
+    /// The device has said the same for longer than the operator finds plausible.
+    #[error("the device says the same again and again: its sensor may be stuck")]
+    Stuck,
+    /// A value is farther from what devices nearby say than the operator finds plausible.
+    #[error("a value is far from what devices nearby say")]
+    ApartFromNeighbours,
 }
 
 impl Reject {
     /// Every reason, in the order of the variants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::WrongNetwork,
         Self::UnknownDevice,
@@ -60,6 +72,10 @@ impl Reject {
         Self::Equivocation,
         Self::ClockInFuture,
         Self::TooOld,
+        Self::OutOfRange,
+        Self::RateOfChange,
+        Self::Stuck,
+        Self::ApartFromNeighbours,
     ];
 
     /// The reason's name in counters and answers.
@@ -78,6 +94,10 @@ impl Reject {
             Self::Equivocation => "equivocation",
             Self::ClockInFuture => "clock_in_future",
             Self::TooOld => "too_old",
+            Self::OutOfRange => "out_of_range",
+            Self::RateOfChange => "rate_of_change",
+            Self::Stuck => "stuck",
+            Self::ApartFromNeighbours => "apart_from_neighbours",
         }
     }
 }

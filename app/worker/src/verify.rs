@@ -1,14 +1,10 @@
 //! What makes a reading good, apart from being the first of its sequence, and what makes a grant good.
 
+use crate::plausibility::Clock;
 use crate::registry::Device;
 use crate::Reject;
 use device_protocol::{DeviceKey, Hash, Reading, SessionGrant, SignedGrant, SignedReading, Status};
 use fieldproof_client::key;
-
-/// A device's clock may be this far ahead, in milliseconds.
-pub const MAX_AHEAD_MS: i64 = 30_000;
-/// A reading may be this old when it arrives, in milliseconds.
-pub const MAX_AGE_MS: i64 = 24 * 3_600_000;
 
 /// Checks a reading that `device` signed with its hardware key (session 0) for `network`: standing, nonce, session and
 /// signature.
@@ -98,13 +94,13 @@ pub fn verify_grant(signed: &SignedGrant, device: &Device, network: &Hash) -> Re
 ///
 /// # Errors
 /// [`Reject::ClockInFuture`] or [`Reject::TooOld`].
-pub fn verify_time(captured_at: i64, now: i64) -> Result<(), Reject> {
+pub fn verify_time(captured_at: i64, now: i64, clock: Clock) -> Result<(), Reject> {
     let now = i128::from(now) * 1_000;
     let captured_at = i128::from(captured_at);
-    if captured_at > now + i128::from(MAX_AHEAD_MS) {
+    if captured_at > now + i128::from(clock.ahead) * 1_000 {
         return Err(Reject::ClockInFuture);
     }
-    if captured_at < now - i128::from(MAX_AGE_MS) {
+    if captured_at < now - i128::from(clock.age) * 1_000 {
         return Err(Reject::TooOld);
     }
     Ok(())
@@ -114,12 +110,12 @@ pub fn verify_time(captured_at: i64, now: i64) -> Result<(), Reject> {
 ///
 /// # Errors
 /// [`Reject::ClockInFuture`] or [`Reject::TooOld`].
-pub fn verify_grant_time(grant: &SessionGrant, now: i64) -> Result<(), Reject> {
+pub fn verify_grant_time(grant: &SessionGrant, now: i64, clock: Clock) -> Result<(), Reject> {
     let now = i128::from(now);
     if i128::from(grant.not_before) > now + i128::from(SessionGrant::MAX_SECONDS) {
         return Err(Reject::ClockInFuture);
     }
-    if i128::from(grant.expires) <= now - i128::from(MAX_AGE_MS / 1_000) {
+    if i128::from(grant.expires) <= now - i128::from(clock.age) {
         return Err(Reject::TooOld);
     }
     Ok(())

@@ -3,6 +3,7 @@
 use crate::config::Limits;
 use crate::ingest::Ingest;
 use crate::payload::PayloadError;
+use crate::plausibility::Rules;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 use crate::window::BatchError;
@@ -359,7 +360,13 @@ impl Worker {
         let store = Arc::new(Store::open(data)?);
         let registry = Registry::load(&store)?;
         let now = Arc::new(AtomicI64::new(chain.clock()?.unix_timestamp));
-        let ingest = Ingest::new(store.clone(), registry.clone(), network_id, now.clone());
+        let ingest = Ingest::new(
+            store.clone(),
+            registry.clone(),
+            network_id,
+            now.clone(),
+            Rules::default(),
+        );
         let http = reqwest::blocking::Client::builder()
             .timeout(PEER_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -393,6 +400,27 @@ impl Worker {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The same worker with rules of what devices may say.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        let Operator {
+            store,
+            registry,
+            network_id,
+            now,
+            ..
+        } = self.operator.as_ref();
+        let ingest = Ingest::new(
+            store.clone(),
+            registry.clone(),
+            *network_id,
+            now.clone(),
+            rules,
+        );
+        self.ingest = Arc::new(ingest);
         self
     }
 

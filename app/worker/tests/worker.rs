@@ -2,6 +2,8 @@
 
 #[path = "suite/log.rs"]
 mod log;
+#[path = "suite/plausibility.rs"]
+mod plausibility;
 
 use commitment::{sum, CommitmentLeaf, READINGS_PER_WINDOW};
 use device_protocol::{Curve, Hash, Reading, SessionGrant, SignedGrant, SignedReading, Values};
@@ -318,6 +320,7 @@ mod payloads {
 mod bodies {
     use super::*;
     use fieldproof_worker::ingest::{Ingest, MAX_READINGS};
+    use fieldproof_worker::plausibility::Rules;
     use fieldproof_worker::registry::Registry;
     use std::sync::atomic::AtomicI64;
     use std::sync::Arc;
@@ -326,7 +329,7 @@ mod bodies {
     fn ingest(dir: &TempDir) -> Ingest {
         let store = Arc::new(Store::open(dir.path()).expect("database"));
         let now = Arc::new(AtomicI64::new(1_386_892_800));
-        Ingest::new(store, Registry::default(), [7; 32], now)
+        Ingest::new(store, Registry::default(), [7; 32], now, Rules::default())
     }
 
     proptest! {

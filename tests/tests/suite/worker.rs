@@ -841,6 +841,7 @@ mod readings {
 mod limits {
     use super::*;
     use fieldproof_worker::config::Limits;
+    use fieldproof_worker::plausibility::Rules;
     use flate2::{write::GzEncoder, Compression};
     use std::io::{Read, Write};
     use std::net::TcpStream;
@@ -848,6 +849,11 @@ mod limits {
 
     /// Another worker of the first operator, with limits of its own.
     fn limited(world: &World, limits: Limits) -> Served {
+        another(world, |worker| worker.with_limits(limits))
+    }
+
+    /// Another worker of the first operator, set up by `change`.
+    fn another(world: &World, change: impl FnOnce(Worker) -> Worker) -> Served {
         let data = TempDir::new().expect("directory");
         let operator = &world.operators[0];
         let worker = Worker::open(
@@ -858,7 +864,7 @@ mod limits {
             BTreeMap::new(),
             data.path(),
         );
-        let worker = Arc::new(worker.expect("worker").with_limits(limits));
+        let worker = Arc::new(change(worker.expect("worker")));
         // It learns of the devices.
         worker.step().expect("step");
         let listener = world.runtime.block_on(TcpListener::bind("127.0.0.1:0"));
@@ -872,6 +878,35 @@ mod limits {
             worker,
             url,
             _data: data,
+        }
+    }
+
+    #[test]
+    fn on_what_is_plausible_refuse_the_rest_and_count_it() {
+        let world = World::new();
+        let rules = toml::from_str(
+            "[[values]]\nschema = 1\nvalue = 0\nrange = [-900, 600]\nchange_per_hour = 100",
+        );
+        let rules: Rules = rules.expect("rules");
+        let served = another(&world, |worker| worker.with_rules(rules));
+        let at = |hours: i64, value| {
+            world
+                .reading(0, (world.now() - hours * HOUR) * 1_000, value)
+                .to_bytes()
+        };
+        let body = [at(3, 500), at(2, 601), at(1, 400), at(0, 100)].concat();
+        let answer: Accepted = post(&world, &served.url, None, body)
+            .json()
+            .expect("answer");
+        assert_eq!(
+            answer.results,
+            ["accepted", "out_of_range", "accepted", "rate_of_change"]
+        );
+        let page = world.http.get(format!("{}/metrics", served.url)).send();
+        let page = page.and_then(Response::text).expect("metrics");
+        for reason in ["out_of_range", "rate_of_change"] {
+            let line = format!("fieldproof_readings_rejected_total{{reason=\"{reason}\"}} 1\n");
+            assert!(page.contains(&line), "{page}");
         }
     }
 
