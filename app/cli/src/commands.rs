@@ -6,6 +6,7 @@ pub mod claim;
 pub mod device;
 pub mod feed;
 pub mod keys;
+pub mod load;
 pub mod maker;
 pub mod register;
 pub mod report;

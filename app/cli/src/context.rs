@@ -87,6 +87,13 @@ impl Context {
 /// A running progress display.
 pub struct Progress(ProgressBar);
 
+impl Progress {
+    /// Says what is done now.
+    pub fn say(&self, message: impl Into<String>) {
+        self.0.set_message(message.into());
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();

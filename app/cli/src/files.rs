@@ -1,6 +1,7 @@
 //! Device keys and vouchers as files.
 
 use anyhow::{anyhow, Context as _, Result};
+use clap::ValueEnum;
 use device_protocol::{Curve, Hash};
 use fieldproof_client::certificate::CertificateFile;
 use fieldproof_client::key::DeviceSigner;
@@ -37,7 +38,23 @@ pub struct VoucherFile {
     pub signature: String,
 }
 
-/// The name of a curve in files and options.
+/// A curve as an option.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum CurveName {
+    Ed25519,
+    P256,
+}
+
+impl From<CurveName> for Curve {
+    fn from(name: CurveName) -> Self {
+        match name {
+            CurveName::Ed25519 => Self::Ed25519,
+            CurveName::P256 => Self::P256,
+        }
+    }
+}
+
+/// The name of a curve in files.
 pub fn curve_name(curve: Curve) -> &'static str {
     match curve {
         Curve::Ed25519 => "ed25519",
@@ -56,6 +73,11 @@ pub fn write_device_key(
         curve: curve_name(curve).to_owned(),
         secret: hex::encode(signer.to_seed()),
     };
+    write_secret(file, &serde_json::to_string(&content)?, force)
+}
+
+/// Writes a file that only its owner may read, and over another only if `force` says so.
+pub fn write_secret(file: &Path, content: &str, force: bool) -> Result<()> {
     let mut options = OpenOptions::new();
     options
         .write(true)
@@ -73,7 +95,7 @@ pub fn write_device_key(
             file.display()
         )
     })?;
-    writeln!(output, "{}", serde_json::to_string(&content)?)?;
+    writeln!(output, "{content}")?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ mod output;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use commands::{
-    batch, bond, claim, device, feed, keys, maker, register, report, send, status, voucher,
+    batch, bond, claim, device, feed, keys, load, maker, register, report, send, status, voucher,
 };
 use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
@@ -100,6 +100,9 @@ enum Command {
     Report(report::Command),
     /// Sign a reading with a device's key and send it to a worker
     Send(send::Arguments),
+    /// Drive a worker with thousands of devices
+    #[command(subcommand)]
+    Load(load::Command),
     /// Show a network, and a worker
     Status(status::Arguments),
     /// Read a feed
@@ -123,6 +126,7 @@ fn main() {
         Command::Device(command) => device::run(&context, command),
         Command::Report(command) => report::run(&context, command),
         Command::Send(arguments) => send::run(&context, arguments),
+        Command::Load(command) => load::run(&context, command),
         Command::Status(arguments) => status::run(&context, arguments),
         Command::Feed(arguments) => feed::run(&context, arguments),
         Command::Claim(arguments) => claim::run(&context, arguments),

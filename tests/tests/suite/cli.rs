@@ -9,7 +9,7 @@ use device_protocol::{Curve, DeviceKey};
 use fieldproof_client::certificate::CertificateFile;
 use fieldproof_client::{chain, reward_emission as emissions, token};
 use reward_emission::state::{Emission, Proposal, PASSED};
-use serde_json::Value;
+use serde_json::{json, Value};
 use solana_signer::Signer;
 use std::process::Output;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -296,6 +296,70 @@ fn makers_register_batches_and_owners_prove_and_pass_on() {
         &live.cli("owner.json", &["device", "show", &none]),
         "the network has no device",
     );
+}
+
+/// Devices that follow from one secret, registered by their maker, drive a worker by their own keys and by sessions.
+#[test]
+fn a_fleet_drives_a_worker() {
+    const DEVICES: usize = 40;
+    let mut live = Live::start(1);
+    live.key("owner.json");
+    let load = |arguments: &[&str]| {
+        let devices = DEVICES.to_string();
+        let fleet = ["--secret", "fleet.secret", "--devices", &devices];
+        live.cli("owner.json", &[&["load"], arguments, &fleet].concat())
+    };
+    let done = |output: Output| -> Value {
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let keys = done(load(&["keys", "--outfile", "fleet.txt"]));
+    assert_eq!(keys["devices"], DEVICES);
+    // The same secret, the same keys.
+    done(load(&["keys", "--outfile", "again.txt"]));
+    live.sh("cmp fleet.txt again.txt");
+    let batch = [
+        "batch",
+        "--curve",
+        "ed25519",
+        "--keys",
+        "fleet.txt",
+        "--manifest",
+        "fleet.txt",
+    ];
+    live.cli_done("maker.json", &batch);
+    let _worker = live.worker(0);
+    super::live::wait("the worker to know the devices", || {
+        let status = live.status(0)?;
+        (status.devices == DEVICES).then_some(())
+    });
+    let url = live.operators[0].url.clone();
+    let run = [
+        "run",
+        "--worker",
+        &url,
+        "--seconds",
+        "1",
+        "--connections",
+        "2",
+    ];
+    let mut before = 0;
+    for arguments in [&run[..], &[&run[..], &["--sessions"]].concat()] {
+        let totals = done(load(arguments));
+        assert_eq!(
+            (&totals["rejected"], &totals["failed"]),
+            (&json!({}), &json!({}))
+        );
+        let accepted = totals["accepted"].as_u64().expect("number");
+        assert!(accepted > 0, "{totals}");
+        before += accepted;
+        // All of them are there, each once.
+        assert_eq!(live.status(0).expect("status").readings, before);
+    }
+    let none = [&run[..], &["--readings", "0"]].concat();
+    assert_failed(&load(&none), "1 to 4096");
+    live.sh("echo 00 > fleet.secret");
+    assert_failed(&load(&run), "not 32 bytes in hex");
 }
 
 fn send<'a>(url: &'a str, device: &'a str, captured_at: &'a str, value: &'a str) -> [&'a str; 14] {

@@ -2,9 +2,9 @@
 
 use crate::commands::register::newest_tree;
 use crate::context::Context;
+use crate::files::CurveName;
 use crate::output;
 use anyhow::{bail, Context as _, Result};
-use clap::ValueEnum;
 use device_protocol::{Curve, DeviceKey};
 use device_registry::error::RegistryError;
 use device_registry::state::Maker;
@@ -23,7 +23,7 @@ pub struct Arguments {
     keys: PathBuf,
     /// The curve of all of them
     #[arg(long, value_enum)]
-    curve: KeyCurve,
+    curve: CurveName,
     /// What you vouch for: 1, devices of your make
     #[arg(long, default_value_t = 1)]
     tier: u8,
@@ -33,14 +33,6 @@ pub struct Arguments {
     /// Number of your first batch, to go on with a run that was interrupted: what has landed of it is left out
     #[arg(long, value_name = "NUMBER")]
     first: Option<u64>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum KeyCurve {
-    /// As the Ed25519 precompile takes it
-    Ed25519,
-    /// NIST P-256, secp256r1
-    P256,
 }
 
 #[derive(Serialize)]
@@ -55,10 +47,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let chain = context.chain();
     let maker = context.keypair()?;
     let (network, _) = context.network(&chain)?;
-    let curve = match arguments.curve {
-        KeyCurve::Ed25519 => Curve::Ed25519,
-        KeyCurve::P256 => Curve::P256,
-    };
+    let curve = Curve::from(arguments.curve);
     let file = arguments.keys.display();
     let text = std::fs::read_to_string(&arguments.keys).with_context(|| file.to_string())?;
     let mut keys = Vec::new();

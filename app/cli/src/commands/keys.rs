@@ -1,9 +1,9 @@
 //! `fieldproof keys`: device keys in files, for devices without a secure element and for tests.
 
 use crate::context::Context;
-use crate::{files, output};
+use crate::files::{self, CurveName};
+use crate::output;
 use anyhow::{bail, Context as _, Result};
-use clap::ValueEnum;
 use device_protocol::Curve;
 use fieldproof_client::certificate::public_key_pem;
 use fieldproof_client::key::DeviceSigner;
@@ -35,12 +35,6 @@ pub enum Command {
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub enum CurveName {
-    Ed25519,
-    P256,
-}
-
 #[derive(Serialize)]
 struct Shown {
     device: String,
@@ -55,10 +49,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             curve,
             force,
         } => {
-            let curve = match curve {
-                CurveName::Ed25519 => Curve::Ed25519,
-                CurveName::P256 => Curve::P256,
-            };
+            let curve = Curve::from(curve);
             files::write_device_key(&outfile, curve, &DeviceSigner::generate(curve), force)?;
             show(context, &outfile)
         }
