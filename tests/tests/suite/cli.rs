@@ -2,7 +2,7 @@
 
 use super::live::{wait, Live, CHALLENGE, EPOCH, ROUND};
 use ai_feed::state::Feed;
-use anchor_spl::token::TokenAccount;
+use anchor_spl::token::{spl_token, TokenAccount};
 use axum::routing::get;
 use axum::{Json, Router};
 use device_protocol::{Curve, DeviceKey};
@@ -296,6 +296,54 @@ fn makers_register_batches_and_owners_prove_and_pass_on() {
         &live.cli("owner.json", &["device", "show", &none]),
         "the network has no device",
     );
+}
+
+/// An owner's bond, from the tokens in its account and back.
+#[test]
+fn a_bond_is_posted_requested_and_withdrawn() {
+    let mut live = Live::start(0);
+    let owner = live.key("owner.json").pubkey();
+    let stake_mint = live.deployment.stake_mint;
+    let tokens = token::associated(&owner, &stake_mint);
+    let payer = live.authority.pubkey();
+    let mint = spl_token::instruction::mint_to(
+        &token::TOKEN_PROGRAM,
+        &stake_mint,
+        &tokens,
+        &payer,
+        &[],
+        20_000_000,
+    );
+    live.send(
+        &[
+            token::create_associated(&payer, &owner, &stake_mint),
+            mint.expect("mint"),
+        ],
+        &[],
+    );
+    assert_failed(&live.cli("owner.json", &["bond", "show"]), "no bond");
+    for wrong in ["1.0000001", "-1", "many"] {
+        let post = ["bond", "post", "--", wrong];
+        assert_failed(&live.cli("owner.json", &post), "no number of tokens");
+    }
+    let posted = live.cli_done("owner.json", &["bond", "post", "12.5"]);
+    assert_eq!(posted["amount"], "12.5");
+    let requested = live.cli_done("owner.json", &["bond", "request", "2.25"]);
+    assert_eq!(
+        (&requested["amount"], &requested["cooling"]),
+        (&"10.25".into(), &"2.25".into())
+    );
+    let withdraw = ["bond", "withdraw"];
+    assert_failed(&live.cli("owner.json", &withdraw), "still cooling");
+    let releases_at = requested["releases_at"].as_i64().expect("time");
+    live.cluster.set_time(releases_at);
+    let withdrawn = live.cli_done("owner.json", &withdraw);
+    assert_eq!(withdrawn["cooling"], "0");
+    let account: TokenAccount = chain::read_borsh(&live.chain, &tokens).expect("tokens");
+    assert_eq!(account.amount, 20_000_000 - 12_500_000 + 2_250_000);
+    // Anyone looks.
+    let shown = live.cli_done("maker.json", &["bond", "show", &owner.to_string()]);
+    assert_eq!(shown["amount"], "10.25");
 }
 
 /// Devices that follow from one secret, registered by their maker, drive a worker by their own keys and by sessions.
