@@ -10,6 +10,7 @@ mod suite {
     mod kill;
     mod live;
     mod migrations;
+    mod mqtt;
     mod nfts;
     mod proxy;
     mod registry_leaves;

@@ -1,5 +1,6 @@
 //! How a worker is set up.
 
+use crate::mqtt::Broker;
 use crate::plausibility::Rules;
 use anchor_lang::prelude::Pubkey;
 use fieldproof_client::chain::{PriorityFee, RpcChain};
@@ -41,6 +42,8 @@ pub struct Config {
     /// What devices may say.
     #[serde(default)]
     pub plausibility: Rules,
+    /// An MQTT broker that devices publish to, if there is one.
+    pub mqtt: Option<Broker>,
 }
 
 /// What the HTTP interface takes at most. Beyond it, clients are told to come again.

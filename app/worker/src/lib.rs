@@ -13,6 +13,7 @@ pub mod follow;
 pub mod ingest;
 pub mod load;
 pub mod log;
+pub mod mqtt;
 pub mod payload;
 pub mod plausibility;
 pub mod registry;

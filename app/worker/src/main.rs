@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use fieldproof_client::chain::Topic;
-use fieldproof_worker::{server, Config, Event, Worker};
+use fieldproof_worker::{mqtt, server, Config, Event, Worker};
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,7 +63,16 @@ fn main() -> Result<(), Box<dyn Error>> {
                 std::future::pending::<()>().await;
             }
         };
-        server::serve(&worker, listener, stop).await
+        let follow = async {
+            match config.mqtt {
+                Some(broker) => mqtt::follow(worker.ingest(), broker, &worker.mqtt()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            served = server::serve(&worker, listener, stop) => served,
+            never = follow => match never {},
+        }
     })?;
     Ok(())
 }

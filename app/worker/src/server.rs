@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -81,6 +82,7 @@ struct Served {
     ingest: Arc<Ingest>,
     gate: Arc<Gate>,
     ticked: Arc<Mutex<Instant>>,
+    mqtt: Arc<AtomicBool>,
 }
 
 impl FromRef<Served> for Arc<Operator> {
@@ -113,6 +115,7 @@ async fn serve_until(
         ingest: worker.ingest().clone(),
         gate: Arc::new(Gate::new(worker.limits())),
         ticked: worker.ticked(),
+        mqtt: worker.mqtt(),
     };
     let gate = served.gate.clone();
     let router = router(served);

@@ -27,7 +27,7 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -341,6 +341,7 @@ pub struct Worker {
     limits: Limits,
     now: Arc<AtomicI64>,
     ticked: Arc<Mutex<Instant>>,
+    mqtt: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -393,6 +394,7 @@ impl Worker {
             limits: Limits::default(),
             now,
             ticked: Arc::new(Mutex::new(Instant::now())),
+            mqtt: Arc::default(),
         })
     }
 
@@ -427,6 +429,11 @@ impl Worker {
     /// The limits of its HTTP interface.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// Whether it is connected to an MQTT broker.
+    pub fn mqtt(&self) -> Arc<AtomicBool> {
+        self.mqtt.clone()
     }
 
     /// When the chain's time was read last.

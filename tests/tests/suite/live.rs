@@ -203,6 +203,13 @@ impl Live {
         std::fs::write(&operator.config, text).expect("configuration");
     }
 
+    /// Adds a section to the configuration of operator `number`'s worker.
+    pub fn configure_also(&self, number: usize, section: &str) {
+        let config = &self.operators[number].config;
+        let text = std::fs::read_to_string(config).expect("configuration");
+        std::fs::write(config, text + section).expect("configuration");
+    }
+
     /// Starts the worker of operator `number` on its data, and waits until it answers.
     pub fn worker(&self, number: usize) -> Process {
         self.start_worker(number, Command::new(binary("fieldproof-worker")))
@@ -244,6 +251,11 @@ impl Live {
     pub fn status(&self, number: usize) -> Option<Status> {
         let url = format!("{}/v1/status", self.operators[number].url);
         reqwest::blocking::get(url).ok()?.json().ok()
+    }
+
+    /// Writes a file of the directory.
+    pub fn file(&self, name: &str, content: &str) {
+        std::fs::write(self.dir.path().join(name), content).expect("written");
     }
 
     /// Runs `fieldproof` as the owner of `keypair`, a file of the directory.

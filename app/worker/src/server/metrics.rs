@@ -2,6 +2,7 @@
 
 use super::Served;
 use std::fmt::{Display, Write};
+use std::sync::atomic::Ordering;
 
 /// The format's media type.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
@@ -40,6 +41,11 @@ pub fn render(served: &Served) -> String {
         "in_flight_bytes",
         "Bytes of bodies held at present.",
         gate.in_flight(),
+    );
+    page.gauge(
+        "mqtt_connected",
+        "1 while subscribed at an MQTT broker.",
+        u8::from(served.mqtt.load(Ordering::Relaxed)),
     );
     page.gauge(
         "devices",
