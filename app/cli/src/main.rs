@@ -1,7 +1,6 @@
 //! `fieldproof`: for device owners, makers and consumers of feeds.
 
 mod commands;
-mod conflict;
 mod context;
 mod files;
 mod output;

@@ -6,6 +6,10 @@
 //!
 //! [`transaction::prepare`]: crate::transaction::prepare
 
+mod conflict;
+
+pub use conflict::{Conflict, ConflictError, SignedText};
+
 use crate::precompile::{self, Entry, PrecompileError};
 use crate::token;
 use anchor_lang::prelude::{Instructions, Pubkey};

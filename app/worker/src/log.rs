@@ -10,7 +10,7 @@ mod segment;
 use crate::cache::Cache;
 use crate::Reject;
 use axum::body::Bytes;
-use device_protocol::{Hash, SignedReading};
+use device_protocol::{Hash, Reading, SignedReading};
 use seen::{Known, Seen, WINDOW};
 pub use segment::Session;
 use segment::{Active, Entries, Entry, Sealed, BLOCK_HEADER};
@@ -201,6 +201,26 @@ impl Log {
         Ok(readings)
     }
 
+    /// The reading that was taken under the session and sequence of `reading`.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn taken(&self, reading: &Reading) -> Result<Option<SignedReading>, LogError> {
+        let session = Session::of(reading);
+        let state = self.read();
+        // What is not on the disk yet is not taken.
+        let durable = |entry: &Entry| u64::from(entry.offset) < state.active.durable;
+        let entry = state
+            .active
+            .entries(&reading.device)
+            .find(session, reading.sequence)?;
+        if let Some(entry) = entry.filter(durable) {
+            let path = segment::log_path(&self.dir, state.active.number);
+            return segment::read(&state.active.file, entry.offset, &path).map(Some);
+        }
+        self.sealed(&state, &reading.device, session, reading.sequence)
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -388,11 +408,22 @@ impl Log {
                     .ok_or(LogError::Damaged(path, u64::from(entry.offset))),
             };
         }
+        self.sealed(state, &record.device, record.session, record.sequence)
+    }
+
+    /// The reading with this session and sequence in the files that are full.
+    fn sealed(
+        &self,
+        state: &State,
+        device: &Hash,
+        session: Session,
+        sequence: u64,
+    ) -> Result<Option<SignedReading>, LogError> {
         for file in state.sealed.iter().rev() {
-            let Some(group) = file.entries(&self.dir, &record.device)? else {
+            let Some(group) = file.entries(&self.dir, device)? else {
                 continue;
             };
-            if let Some(entry) = group.find(record.session, record.sequence)? {
+            if let Some(entry) = group.find(session, sequence)? {
                 let path = segment::log_path(&self.dir, file.number);
                 return segment::read(&fs::File::open(&path)?, entry.offset, &path).map(Some);
             }

@@ -17,7 +17,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use device_protocol::{Reading, SignedGrant, SIGNATURE_LEN};
+use device_protocol::{
+    check_equivocation, Hash, Reading, SignedGrant, SignedReading, SIGNATURE_LEN,
+};
+use fieldproof_client::reports::{Conflict, Evidence};
 use gate::Gate;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -42,6 +45,8 @@ const MAX_BODY: usize = MAX_READINGS * (Reading::MAX_LEN + SIGNATURE_LEN);
 const MAX_GRANTS_BODY: usize = MAX_GRANTS * SignedGrant::LEN;
 /// Largest body of other operators, in bytes.
 const MAX_OTHER_BODY: usize = 4_096;
+/// Conflicts in one answer, at most.
+const MAX_CONFLICTS: usize = 256;
 /// A worker that has not read the chain's time for so long can't judge readings.
 const MAX_CLOCK_AGE: Duration = Duration::from_secs(60);
 /// How long it waits before it accepts again after that failed, as it does when there are too many open files.
@@ -184,6 +189,7 @@ fn router(served: Served) -> Router {
         .route("/v1/rewards/{payee}", get(rewards))
         .route("/v1/status", get(status))
         .route("/v1/events", get(events))
+        .route("/v1/conflicts", get(conflicts))
         .route("/health", get(|| async { "ok" }))
         .route("/ready", get(ready))
         .route("/metrics", get(figures))
@@ -281,11 +287,12 @@ async fn figures(State(served): State<Served>) -> Response {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], page).into_response()
 }
 
+fn parse_hash(text: &str) -> Option<Hash> {
+    hex::decode(text).ok()?.try_into().ok()
+}
+
 async fn payload(State(operator): State<Arc<Operator>>, Path(hash): Path<String>) -> Response {
-    let Some(hash) = hex::decode(hash)
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-    else {
+    let Some(hash) = parse_hash(&hash) else {
         return failure(
             StatusCode::BAD_REQUEST,
             "hash",
@@ -337,6 +344,61 @@ async fn rewards(State(operator): State<Arc<Operator>>, Path(payee): Path<String
         Ok(Err(error)) => failure(StatusCode::SERVICE_UNAVAILABLE, "worker", error.to_string()),
         Err(response) => response,
     }
+}
+
+/// Whose conflicts are asked for.
+#[derive(Deserialize)]
+struct Accused {
+    /// A device's id, in hex; everybody's if not said.
+    device: Option<String>,
+}
+
+async fn conflicts(
+    State(operator): State<Arc<Operator>>,
+    Query(Accused { device }): Query<Accused>,
+) -> Response {
+    let device = match device.as_deref().map(parse_hash) {
+        Some(None) => {
+            let detail = "give the device's id, 64 hex digits".to_owned();
+            return failure(StatusCode::BAD_REQUEST, "device", detail);
+        }
+        Some(device) => device,
+        None => None,
+    };
+    match blocking(move || equivocations(&operator, device.as_ref())).await {
+        Ok(Ok(conflicts)) => Json(conflicts).into_response(),
+        Ok(Err(error)) => unstored(&error),
+        Err(response) => response,
+    }
+}
+
+/// Evidence by which anyone can report a device: what it signed twice, that is an offence.
+fn equivocations(operator: &Operator, device: Option<&Hash>) -> Result<Vec<Conflict>, StoreError> {
+    let store = &operator.store;
+    let evidence = |reading: SignedReading| {
+        let Reading {
+            device,
+            leaf_nonce,
+            session,
+            ..
+        } = reading.reading;
+        let grant = match session {
+            0 => None,
+            counter => store.grant(&device, leaf_nonce, counter)?,
+        };
+        Ok::<_, StoreError>(Evidence { reading, grant })
+    };
+    let mut conflicts = Vec::new();
+    for [first, second] in store.equivocations(device, MAX_CONFLICTS)? {
+        let offence = check_equivocation(&first.reading, &second.reading).is_ok();
+        let device = operator.registry.device(&first.reading.device);
+        let (true, Some(device)) = (offence, device) else {
+            continue;
+        };
+        let (first, second) = (evidence(first)?, evidence(second)?);
+        conflicts.push(Conflict::new(&device.key, [&first, &second]));
+    }
+    Ok(conflicts)
 }
 
 /// Which events are asked for.

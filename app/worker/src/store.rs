@@ -256,6 +256,36 @@ impl Store {
         &self.figures
     }
 
+    /// Pairs of different readings of one session and sequence: what was taken, and what came after it. At most `most` of
+    /// those of `device`, or of any.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn equivocations(
+        &self,
+        device: Option<&Hash>,
+        most: usize,
+    ) -> Result<Vec<[SignedReading; 2]>, StoreError> {
+        let transaction = db!(self.database.begin_read());
+        let table = db!(transaction.open_table(EQUIVOCATIONS));
+        let mut pairs = Vec::new();
+        for entry in db!(table.iter()) {
+            let (_, bytes) = db!(entry);
+            let (second, _) = SignedReading::parse(bytes.value())
+                .map_err(|_| StoreError::Damaged("equivocation"))?;
+            if device.is_some_and(|device| *device != second.reading.device) {
+                continue;
+            }
+            if let Some(first) = self.log.taken(&second.reading)? {
+                pairs.push([first, second]);
+            }
+            if pairs.len() == most {
+                break;
+            }
+        }
+        Ok(pairs)
+    }
+
     /// Remembers verified grants. For each, [`Reject::Replay`] when it is known, [`Reject::StaleGrant`] when the device
     /// made one with as high a counter before, since its leaf has that nonce.
     ///

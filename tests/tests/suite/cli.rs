@@ -346,6 +346,55 @@ fn a_bond_is_posted_requested_and_withdrawn() {
     assert_eq!(shown["amount"], "10.25");
 }
 
+/// What a worker refuses as an equivocation is evidence that anyone takes from it to the registry.
+#[test]
+fn equivocations_are_reported_from_the_worker_that_met_them() {
+    let mut live = Live::start(1);
+    let url = live.operators[0].url.clone();
+    let (_owner, _reporter) = (live.key("owner.json"), live.key("reporter.json"));
+    live.device("owner.json", "one.json", 0, Curve::Ed25519);
+    live.device("owner.json", "two.json", 1, Curve::P256);
+    let _worker = live.worker(0);
+    wait("the worker to know the devices", || {
+        (live.status(0)?.devices == 2).then_some(())
+    });
+    let report = ["report", "equivocation", "--worker", &url];
+    assert_failed(&live.cli("reporter.json", &report), "no equivocation");
+    let at = (live.now() * 1_000).to_string();
+    for device in ["one.json", "two.json"] {
+        live.cli_done("owner.json", &send(&url, device, &at, "200"));
+        let other = live.cli("owner.json", &send(&url, device, &at, "201"));
+        assert_failed(&other, "equivocation");
+        // Sent again it is no other evidence.
+        assert_failed(
+            &live.cli("owner.json", &send(&url, device, &at, "201")),
+            "equivocation",
+        );
+    }
+    let mut ids: Vec<String> = (0..2)
+        .map(|_| {
+            let done = live.cli_done("reporter.json", &report);
+            // Nobody has posted a bond, and none is asked for here.
+            assert_eq!(done["bounty"], "0");
+            done["device"].as_str().expect("id").to_owned()
+        })
+        .collect();
+    for id in &ids {
+        let shown = live.cli_done("owner.json", &["device", "show", id]);
+        assert_eq!(shown["status"], "banned");
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 2);
+    assert_failed(&live.cli("reporter.json", &report), "no equivocation");
+    // Of one device
+    let get = |device: &str| {
+        reqwest::blocking::get(format!("{url}/v1/conflicts?device={device}")).expect("answer")
+    };
+    let conflicts: Value = get(&ids[0]).json().expect("conflicts");
+    assert_eq!(conflicts.as_array().map(Vec::len), Some(1));
+    assert_eq!(get("00").status().as_u16(), 400);
+}
+
 /// Devices that follow from one secret, registered by their maker, drive a worker by their own keys and by sessions.
 #[test]
 fn a_fleet_drives_a_worker() {

@@ -1,6 +1,5 @@
 //! `fieldproof report`: takes evidence against a device or a maker to the registry, for the bounty.
 
-use crate::conflict::Conflict;
 use crate::context::Context;
 use crate::files;
 use crate::output;
@@ -10,18 +9,21 @@ use device_registry::state::{Network, Tree};
 use fieldproof_client::chain::{self, Chain, Execution, RpcChain};
 use fieldproof_client::registry_tree::{precedence, Follower};
 use fieldproof_client::reports::{
-    report_contradiction, report_duplicate, Contradiction, Evidence, ProvenLeaf, Reporter,
+    report_contradiction, report_duplicate, Conflict, Contradiction, Evidence, ProvenLeaf, Reporter,
 };
 use fieldproof_client::{token, transaction};
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Report two readings of one session and sequence
-    Equivocation(Readings),
+    Equivocation {
+        #[command(flatten)]
+        found: Found,
+    },
     /// Report two readings too far apart
     Travel(Readings),
     /// Report a device that has two leaves
@@ -30,6 +32,18 @@ pub enum Command {
         #[arg(long, value_name = "ID")]
         device: String,
     },
+}
+
+/// Where the evidence is.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Found {
+    /// The evidence, as JSON: as for `travel`
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+    /// A worker that met it: the first of its conflicts whose device is still in standing
+    #[arg(long, value_name = "URL")]
+    worker: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -45,7 +59,8 @@ struct Reported {
     device: String,
     tree: String,
     leaf: u32,
-    bounty: u64,
+    /// Tokens.
+    bounty: String,
     signature: String,
     compute_units: u64,
 }
@@ -69,12 +84,23 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         reporter,
     };
     match command {
-        Command::Equivocation(readings) => {
-            case.contradiction(Contradiction::Equivocation, &readings)
+        Command::Equivocation { found } => match (found.evidence, found.worker) {
+            (Some(file), _) => {
+                case.contradiction(Contradiction::Equivocation, &read_conflict(&file)?)
+            }
+            (None, Some(worker)) => case.any(&worker),
+            (None, None) => bail!("say where the evidence is: --evidence or --worker"),
+        },
+        Command::Travel(readings) => {
+            case.contradiction(Contradiction::Travel, &read_conflict(&readings.evidence)?)
         }
-        Command::Travel(readings) => case.contradiction(Contradiction::Travel, &readings),
         Command::Duplicate { device } => case.duplicate(&files::hash(&device)?),
     }
+}
+
+fn read_conflict(file: &Path) -> Result<Conflict> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| format!("{}: not evidence", file.display()))
 }
 
 /// What every report needs.
@@ -87,11 +113,25 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn contradiction(&self, contradiction: Contradiction, readings: &Readings) -> Result<()> {
-        let file = &readings.evidence;
-        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        let conflict: Conflict = serde_json::from_str(&text)
-            .with_context(|| format!("{}: not evidence", file.display()))?;
+    /// Reports the first of a worker's conflicts whose device is still in standing.
+    fn any(&self, worker: &str) -> Result<()> {
+        let url = format!("{}/v1/conflicts", worker.trim_end_matches('/'));
+        let conflicts: Vec<Conflict> = reqwest::blocking::get(url)?.error_for_status()?.json()?;
+        for conflict in &conflicts {
+            let (key, [first, _]) = conflict.parse()?;
+            let nonce = first.reading.reading.leaf_nonce;
+            let standing = self.leaves(&key.id())?.into_iter().any(|found| {
+                let status = found.leaf.status;
+                found.leaf.nonce == nonce && !matches!(status, Status::Banned | Status::Void)
+            });
+            if standing {
+                return self.contradiction(Contradiction::Equivocation, conflict);
+            }
+        }
+        bail!("{worker} has met no equivocation of a device in standing")
+    }
+
+    fn contradiction(&self, contradiction: Contradiction, conflict: &Conflict) -> Result<()> {
         let (key, [first, second]) = conflict.parse()?;
         self.check(contradiction, &first, &second)?;
         let nonce = first.reading.reading.leaf_nonce;
@@ -181,7 +221,7 @@ impl Case<'_> {
             device: hex::encode(accused.leaf.device),
             tree: accused.tree.to_string(),
             leaf: accused.place.index,
-            bounty: self.balance()?.saturating_sub(before),
+            bounty: self.format(self.balance()?.saturating_sub(before))?,
             signature: done.signature.to_string(),
             compute_units: done.compute_units,
         };
@@ -190,11 +230,17 @@ impl Case<'_> {
                 ("Device", reported.device.clone()),
                 ("Tree", reported.tree.clone()),
                 ("Leaf", reported.leaf.to_string()),
-                ("Bounty (base units)", reported.bounty.to_string()),
+                ("Bounty, tokens", reported.bounty.clone()),
                 ("Compute units", reported.compute_units.to_string()),
                 ("Signature", reported.signature.clone()),
             ])
         })
+    }
+
+    fn format(&self, amount: u64) -> Result<String> {
+        let mint: anchor_spl::token::Mint =
+            chain::read_borsh(self.chain, &self.network.stake_mint)?;
+        Ok(token::format_amount(amount, mint.decimals))
     }
 
     /// What is in the account for the bounty, which is made if it isn't there.
