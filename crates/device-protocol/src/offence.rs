@@ -31,6 +31,17 @@ pub enum Offence<'a> {
         /// The readings' leaf nonce, which tells owners apart.
         leaf_nonce: u32,
     },
+    /// An operator committed to a reading and did not show it in time: number 2.
+    Withheld {
+        /// The stream's address.
+        stream: &'a Hash,
+        /// The commitment's number in the stream.
+        sequence: u64,
+        /// The batch's index in the commitment.
+        batch: u32,
+        /// The reading's index in the batch.
+        reading: u16,
+    },
 }
 
 impl Offence<'_> {
@@ -66,6 +77,22 @@ impl Offence<'_> {
                     &tree.to_le_bytes(),
                     &index.to_le_bytes(),
                     &leaf_nonce.to_le_bytes(),
+                ],
+            ),
+            Self::Withheld {
+                stream,
+                sequence,
+                batch,
+                reading,
+            } => digest(
+                "offence",
+                &[
+                    &[2],
+                    network,
+                    *stream,
+                    &sequence.to_le_bytes(),
+                    &batch.to_le_bytes(),
+                    &reading.to_le_bytes(),
                 ],
             ),
         }

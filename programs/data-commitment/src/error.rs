@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 use commitment::ProofError;
 
-/// Errors of the streams, by group: roles and accounts 0, commitments 100, proofs 200.
+/// Errors of the streams, by group: roles and accounts 0, commitments 100, proofs 200, challenges 300.
 #[error_code]
 pub enum StreamError {
     #[msg("Only the pool's signer may do this: sign with pool.signer")]
@@ -40,6 +40,37 @@ pub enum StreamError {
     MalformedReading = 203,
     #[msg("The reading is of another network: prove it in a stream of its own network")]
     ForeignReading = 204,
+
+    #[msg("Too little time is left to answer: challenge while the answer window ends within the evidence window")]
+    ChallengeTooLate = 300,
+    #[msg("The operator would lose nothing for it in this network: challenge while it has stake here and the network slashes")]
+    NothingAtStake = 301,
+    #[msg("The challenge is of another stream: pass the challenge's stream")]
+    WrongStream = 302,
+    #[msg("Bond and rent go back to who challenged: pass the challenge's challenger")]
+    WrongChallenger = 303,
+    #[msg("The time to answer has passed: the challenge can only be settled")]
+    AnswerTooLate = 304,
+    #[msg("The operator may still answer: settle after the challenge's answer_by")]
+    StillOpen = 305,
+    #[msg("The reading is not the challenged one: show the one at the challenge's place, with its path")]
+    WrongAnswer = 306,
+    #[msg("The reading's signature or grant does not hold, as the log says: verify both before this instruction")]
+    UnsignedAnswer = 307,
+    #[msg("The reading's device has no such leaf, as the log says: pass its leaf with a fresh proof from the registry")]
+    UnregisteredAnswer = 308,
+    #[msg("The reading's leaf nonce is newer than the leaf: pass the leaf as it is now")]
+    NonceAhead = 309,
+    #[msg("The bounty goes to who challenged: pass a token account that the challenger owns")]
+    WrongBounty = 310,
+    #[msg("The roster is of another network: pass the network's roster")]
+    WrongRoster = 311,
+    #[msg("The tree is of another network: pass one of the network's trees")]
+    WrongTree = 312,
+    #[msg("A sum is out of range: the network's windows or bond are too large")]
+    Overflow = 313,
+    #[msg("The report is not the offence's: pass the report of the challenged reading")]
+    WrongReport = 314,
 }
 
 impl From<ProofError> for StreamError {

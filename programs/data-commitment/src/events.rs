@@ -37,6 +37,43 @@ pub struct RootCommitted {
     pub payload_len: u64,
 }
 
+/// A reading was challenged; the challenge's account says the rest.
+#[event]
+pub struct AvailabilityChallenged {
+    /// The stream's address.
+    pub stream: Pubkey,
+    /// The challenge's address.
+    pub challenge: Pubkey,
+    /// Until when it can be answered, unix seconds.
+    pub answer_by: i64,
+}
+
+/// A challenged reading was shown.
+#[event]
+pub struct AvailabilityAnswered {
+    /// The stream's address.
+    pub stream: Pubkey,
+    /// The challenge's address, closed.
+    pub challenge: Pubkey,
+    /// Who showed it.
+    pub answerer: Pubkey,
+    /// What it got, in lamports.
+    pub bond: u64,
+}
+
+/// A challenged reading was not shown in time.
+#[event]
+pub struct ChallengeSettled {
+    /// The stream's address.
+    pub stream: Pubkey,
+    /// The challenge's address, closed.
+    pub challenge: Pubkey,
+    /// The operator's pool.
+    pub pool: Pubkey,
+    /// Whether the pool was slashed by this; not if it had nothing at stake any more, or was slashed for the reading before.
+    pub slashed: bool,
+}
+
 impl RootCommitted {
     /// Bytes of the event, with the tag and the discriminator before it.
     const DATA: usize = 8 + 8 + 32 + 32 + 8 + 8 + 32 + 4 + 32 + 8;

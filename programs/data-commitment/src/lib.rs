@@ -5,6 +5,7 @@ use anchor_lang::prelude::*;
 pub mod error;
 pub mod events;
 pub mod instructions;
+pub mod penalty;
 pub mod seeds;
 pub mod state;
 
@@ -38,5 +39,27 @@ pub mod data_commitment {
         args: VerifyReadingArgs,
     ) -> Result<VerifiedReading> {
         handle_verify_reading(ctx, args)
+    }
+
+    /// For anyone: puts a bond on it that the operator can't show a reading that its stream committed to.
+    pub fn challenge_availability(
+        ctx: Context<ChallengeAvailability>,
+        proof: VerifyBatchArgs,
+        reading_index: u16,
+    ) -> Result<()> {
+        handle_challenge_availability(ctx, proof, reading_index)
+    }
+
+    /// For anyone: shows the challenged reading, signed, of a registered device, and takes the bond and the rent.
+    pub fn answer_availability(
+        ctx: Context<AnswerAvailability>,
+        args: AnswerAvailabilityArgs,
+    ) -> Result<()> {
+        handle_answer_availability(ctx, args)
+    }
+
+    /// For anyone, once the time to answer has passed: slashes the operator and gives the challenger its bond back.
+    pub fn settle_challenge(ctx: Context<SettleChallenge>) -> Result<()> {
+        handle_settle_challenge(ctx)
     }
 }

@@ -1,5 +1,7 @@
-//! The account and the methods that change it.
+//! The accounts and the methods that change them.
 
+mod challenge;
 mod stream;
 
+pub use challenge::{Challenge, Challenged};
 pub use stream::Stream;

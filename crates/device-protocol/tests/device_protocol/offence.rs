@@ -344,6 +344,16 @@ fn offence_ids_are_golden() {
         contradiction.id(&h(1)),
         "507bfd7457f5908f7bd9ee98845ffba64e3bbf7ffa00fd22f0bc2256790edc5f",
     );
+    let withheld = Offence::Withheld {
+        stream: &h(2),
+        sequence: 3,
+        batch: 4,
+        reading: 5,
+    };
+    golden(
+        withheld.id(&h(1)),
+        "382d24382490d373d764e727b5127238f9c1596522f557043f8d0f2d934d8c7a",
+    );
 }
 
 prop_compose! {
@@ -413,5 +423,10 @@ proptest! {
         prop_assert_ne!(id(index, leaf_nonce), id(other, leaf_nonce));
         prop_assert_ne!(duplicate(index), duplicate(other));
         prop_assert_ne!(duplicate(index), id(index, leaf_nonce));
+        let withheld = |batch, sequence| {
+            Offence::Withheld { stream: &device, sequence, batch, reading: tree }.id(&network)
+        };
+        prop_assert_ne!(withheld(index, 0), withheld(other, 0));
+        prop_assert_ne!(withheld(index, index.into()), withheld(index, other.into()));
     }
 }

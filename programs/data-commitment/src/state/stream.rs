@@ -57,4 +57,22 @@ impl Stream {
         self.last_posted_at = leaf.posted_at;
         Ok(())
     }
+
+    /// Counts a challenge that waits for an answer.
+    pub fn challenge(&mut self) -> Result<()> {
+        self.open_challenges = self
+            .open_challenges
+            .checked_add(1)
+            .ok_or_else(|| error!(StreamError::Overflow))?;
+        Ok(())
+    }
+
+    /// Counts a challenge that waits no longer.
+    pub fn close_challenge(&mut self) -> Result<()> {
+        self.open_challenges = self
+            .open_challenges
+            .checked_sub(1)
+            .ok_or_else(|| error!(StreamError::Overflow))?;
+        Ok(())
+    }
 }
