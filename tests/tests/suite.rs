@@ -2,6 +2,7 @@
 
 mod suite {
     mod ai_feed;
+    mod availability;
     mod certificates;
     mod cli;
     mod data_commitment;

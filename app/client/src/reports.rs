@@ -261,8 +261,8 @@ struct Signed {
     signature: [u8; SIGNATURE_LEN],
 }
 
-/// All signatures of a report, each once: those of P-256 keys in one instruction, those of Ed25519 keys in the next.
-struct Signatures<'a> {
+/// All signatures of a transaction, each once: those of P-256 keys in one instruction, those of Ed25519 keys in the next.
+pub(crate) struct Signatures<'a> {
     device: &'a DeviceKey,
     at: u16,
     p256: Vec<Signed>,
@@ -270,7 +270,8 @@ struct Signatures<'a> {
 }
 
 impl<'a> Signatures<'a> {
-    fn new(device: &'a DeviceKey, at: u16) -> Self {
+    /// None yet; `at` is the index in the transaction that the first instruction will have.
+    pub(crate) fn new(device: &'a DeviceKey, at: u16) -> Self {
         Self {
             device,
             at,
@@ -279,7 +280,8 @@ impl<'a> Signatures<'a> {
         }
     }
 
-    fn evidence(&mut self, evidence: &Evidence) -> EvidenceArgs {
+    /// Adds the signatures of a reading and its grant; the evidence that names them.
+    pub(crate) fn evidence(&mut self, evidence: &Evidence) -> EvidenceArgs {
         let SignedReading { reading, signature } = &evidence.reading;
         let key = match &evidence.grant {
             Some(signed) => DeviceKey::ed25519(signed.grant.session_key),
@@ -326,7 +328,8 @@ impl<'a> Signatures<'a> {
         }
     }
 
-    fn instructions(&self) -> Result<Vec<Instruction>, PrecompileError> {
+    /// The precompiles' instructions.
+    pub(crate) fn instructions(&self) -> Result<Vec<Instruction>, PrecompileError> {
         let mut instructions = Vec::new();
         if !self.p256.is_empty() {
             instructions.push(precompile::secp256r1(&entries(&self.p256))?);
