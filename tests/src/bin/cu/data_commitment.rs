@@ -1,5 +1,6 @@
 //! data-commitment: committing, and verifying what was committed.
 
+use crate::availability;
 use crate::bench::Bench;
 use crate::stream::Proof;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -148,7 +149,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
             &[stream],
         )?;
     }
-    Ok(())
+    availability::measure(bench)
 }
 
 /// The readings of a full batch, of which the first is proven.

@@ -453,7 +453,8 @@ fn measure_certificates(
     bench.measure("revoke_issuer", "", &[revoke], &[&maker])
 }
 
-fn network_args(creator: &Keypair) -> CreateNetworkArgs {
+/// A network's arguments, of epochs of a day.
+pub fn network_args(creator: &Keypair) -> CreateNetworkArgs {
     let genesis_hash = [7; 32];
     let program = device_registry::ID.to_bytes();
     CreateNetworkArgs {

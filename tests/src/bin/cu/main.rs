@@ -1,6 +1,7 @@
 //! Measures what every instruction of the programs costs, on their compiled binaries: the work of `cargo xtask cu`.
 
 mod ai_feed;
+mod availability;
 mod bench;
 mod data_commitment;
 mod device_registry;
