@@ -9,7 +9,7 @@
 use commitment::mmr::{self, PEAKS};
 use commitment::{
     depth, reward_leaf, root, verify_reading, verify_sum, BatchLeaf, CommitmentLeaf, Hash,
-    MmrBuilder, SumNode, SumTree, Tree,
+    MmrBuilder, ReadingLeaf, SumNode, SumTree, Tree,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -112,7 +112,11 @@ fn reading(input: &mut Input) -> Option<()> {
         &batch,
         second,
         reading_index,
-        &leaf(4),
+        &ReadingLeaf {
+            digest: leaf(4),
+            signature: &[5; 64],
+            grant: Some(&[6; 64]),
+        },
         third,
     );
     assert!(proven.is_err());

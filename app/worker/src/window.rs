@@ -5,7 +5,7 @@
 use crate::registry::{Device, RegistryAt};
 use crate::{verify, Reject};
 use ai_feed::state::Feed;
-use commitment::{reading_leaf, BatchLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
+use commitment::{BatchLeaf, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
 use device_protocol::{Hash, SignedGrant, SignedReading};
 use fieldproof_client::poseidon::poseidon;
 use inference::ModelRef;
@@ -192,7 +192,7 @@ pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchErr
         for (signed, value) in window.readings.iter().zip(&mut values) {
             let reading = &signed.reading;
             *value = *reading.values.get(value_index).ok_or(BatchError::Schema)?;
-            reading_leaves.push(reading_leaf(&reading.digest()));
+            reading_leaves.push(ReadingLeaf::of(signed, window.grant(reading.session)).hash());
             first_capture = first_capture.min(reading.captured_at);
             last_capture = last_capture.max(reading.captured_at);
         }

@@ -1,16 +1,42 @@
 use crate::Hash;
-use device_protocol::digest;
+use device_protocol::{digest, SignedGrant, SignedReading, SIGNATURE_LEN};
 
-/// The leaf of a reading in its batch's readings tree, of the reading's digest.
-pub fn reading_leaf(reading_digest: &Hash) -> Hash {
-    digest("reading-leaf", &[reading_digest])
+/// A reading and every signature behind it, in its batch's readings tree.
+///
+/// Both signatures are in it, so that nobody can commit to a reading first and have it signed later: neither by a device
+/// that he gets hold of, nor by a session key of his own that the device then grants. Whether they hold is not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadingLeaf<'a> {
+    /// The reading's digest.
+    pub digest: Hash,
+    /// The reading's signature.
+    pub signature: &'a [u8; SIGNATURE_LEN],
+    /// The hardware key's signature of the session's grant; none in session 0.
+    pub grant: Option<&'a [u8; SIGNATURE_LEN]>,
+}
+
+impl<'a> ReadingLeaf<'a> {
+    /// The leaf of a reading and its session's grant.
+    pub fn of(signed: &'a SignedReading, grant: Option<&'a SignedGrant>) -> Self {
+        Self {
+            digest: signed.reading.digest(),
+            signature: &signed.signature,
+            grant: grant.map(|signed| &signed.signature),
+        }
+    }
+
+    /// The leaf in the readings tree.
+    pub fn hash(&self) -> Hash {
+        let grant = self.grant.map_or(&[][..], |signature| signature);
+        digest("reading-leaf", &[&self.digest, self.signature, grant])
+    }
 }
 
 /// What a commitment says of one batch: up to 32 windows and their readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BatchLeaf {
-    /// Root of the SHA-256 tree, `READINGS_DEPTH` deep, over [`reading_leaf`]s; places without a reading are [`crate::EMPTY`].
+    /// Root of the SHA-256 tree, `READINGS_DEPTH` deep, over [`ReadingLeaf::hash`]es; places without a reading are [`crate::EMPTY`].
     pub readings_root: Hash,
     /// Root of the Poseidon tree over the window leaves.
     pub windows_root: Hash,

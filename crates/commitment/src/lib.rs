@@ -1,7 +1,8 @@
 //! Commitments to readings: a batch's trees, a stream's Merkle mountain range, the Merkle-sum trees of scores and rewards.
 //!
 //! Three levels tie a reading to a stream, each a SHA-256 tree over leaves of its own domain:
-//! - the reading's digest is a leaf of its batch's readings tree (`READINGS_DEPTH`), whose root is in the [`BatchLeaf`];
+//! - the reading, its signature and its grant's are a [`ReadingLeaf`] of its batch's readings tree (`READINGS_DEPTH`), whose
+//!   root is in the [`BatchLeaf`];
 //! - the batch leaf is a leaf of the commitment's tree, whose root is in the [`CommitmentLeaf`];
 //! - the commitment leaf is a leaf of the stream's [`mmr`], whose peaks are the stream's account.
 //!
@@ -20,7 +21,7 @@ pub mod sum;
 mod tree;
 
 pub use error::ProofError;
-pub use leaf::{reading_leaf, BatchLeaf, CommitmentLeaf};
+pub use leaf::{BatchLeaf, CommitmentLeaf, ReadingLeaf};
 #[cfg(feature = "std")]
 pub use mmr::MmrBuilder;
 pub use proof::{verify_batch, verify_reading};

@@ -1,6 +1,6 @@
 use crate::mmr::{self, Peaks};
 use crate::{
-    depth, reading_leaf, root, BatchLeaf, CommitmentLeaf, Hash, ProofError, READINGS_DEPTH,
+    depth, root, BatchLeaf, CommitmentLeaf, ProofError, ReadingLeaf, READINGS_DEPTH,
     READINGS_PER_WINDOW, WINDOWS,
 };
 
@@ -34,7 +34,7 @@ pub fn verify_batch(
     )
 }
 
-/// Verifies that the stream of these peaks committed to the reading of this digest: as [`verify_batch`], and
+/// Verifies that the stream of these peaks committed to the reading with these signatures: as [`verify_batch`], and
 /// `reading_path` proves it at `reading_index` (window * 16 + place in the window) in the batch's readings tree.
 ///
 /// The batch must be whole, 1 to 32 windows of 16 readings each, and the index be of one of them.
@@ -49,7 +49,7 @@ pub fn verify_reading(
     batch: &BatchLeaf,
     batch_path: &[u8],
     reading_index: u16,
-    reading_digest: &Hash,
+    reading: &ReadingLeaf,
     reading_path: &[u8],
 ) -> Result<(), ProofError> {
     let windows = usize::try_from(batch.windows).map_err(|_| ProofError::Index)?;
@@ -60,8 +60,13 @@ pub fn verify_reading(
     if batch.readings as usize != readings || usize::from(reading_index) >= readings {
         return Err(ProofError::Index);
     }
-    let leaf = reading_leaf(reading_digest);
-    if root(&leaf, reading_index.into(), reading_path, READINGS_DEPTH)? != batch.readings_root {
+    if root(
+        &reading.hash(),
+        reading_index.into(),
+        reading_path,
+        READINGS_DEPTH,
+    )? != batch.readings_root
+    {
         return Err(ProofError::Mismatch);
     }
     verify_batch(

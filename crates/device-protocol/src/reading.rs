@@ -189,7 +189,12 @@ impl Reading {
     pub fn digest(&self) -> Hash {
         let mut buffer = [0; Self::MAX_LEN];
         let len = self.write(&mut buffer);
-        digest("reading", &[&buffer[..len]])
+        Self::digest_of(&buffer[..len])
+    }
+
+    /// The digest of the reading in these bytes, which its caller has parsed.
+    pub fn digest_of(bytes: &[u8]) -> Hash {
+        digest("reading", &[bytes])
     }
 }
 

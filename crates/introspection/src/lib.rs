@@ -15,5 +15,5 @@ mod signatures;
 mod sysvar;
 
 pub use error::IntrospectionError;
-pub use signatures::{signature, signatures, Precompile, Signature, Signatures};
+pub use signatures::{signature, signatures, Precompile, Signature, Signatures, SIGNATURE_LEN};
 pub use sysvar::current_instruction;

@@ -36,7 +36,7 @@ impl Precompile {
 }
 
 /// The length of a signature, in bytes.
-const SIGNATURE_LEN: usize = 64;
+pub const SIGNATURE_LEN: usize = 64;
 /// The precompile's data start with the count of signatures and an unused byte.
 const TABLE_START: usize = 2;
 /// One signature's offsets: seven u16.
@@ -51,6 +51,8 @@ pub struct Signature<'a> {
     pub public_key: &'a [u8],
     /// As long as whoever built the transaction liked: compare it whole.
     pub message: &'a [u8],
+    /// The signature itself, R | S. One message may have several by one key, so it tells nothing that the message does not.
+    pub bytes: &'a [u8; SIGNATURE_LEN],
 }
 
 /// All that one instruction of a precompile verifies, checked.
@@ -68,7 +70,7 @@ impl<'a> Signatures<'a> {
         self.table.len()
     }
 
-    /// The key and message of one of them.
+    /// The key, the message and the bytes of one of them.
     ///
     /// # Errors
     /// [`IntrospectionError::NoSignature`] if there are not that many.
@@ -81,6 +83,11 @@ impl<'a> Signatures<'a> {
         Ok(Signature {
             public_key: slice(self.data, offsets.public_key, self.precompile.key_len())?,
             message: slice(self.data, offsets.message, usize::from(offsets.message_len))?,
+            bytes: self
+                .data
+                .get(usize::from(offsets.signature)..)
+                .and_then(|rest| rest.first_chunk())
+                .ok_or(IntrospectionError::OutOfBounds)?,
         })
     }
 }
@@ -135,7 +142,7 @@ pub fn signatures(
     })
 }
 
-/// The key and message of one signature of an instruction, all of whose signatures are checked as by [`signatures`].
+/// The key, the message and the bytes of one signature of an instruction, all of whose signatures are checked as by [`signatures`].
 ///
 /// # Errors
 /// As [`signatures`], or [`IntrospectionError::NoSignature`] if the instruction has not that many.

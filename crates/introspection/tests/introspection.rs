@@ -139,6 +139,7 @@ fn every_signature_is_read() {
             let expected = Signature {
                 public_key: &public_key,
                 message: &message,
+                bytes: &[index; 64],
             };
             assert_eq!(all.get(index), Ok(expected));
             assert_eq!(signature(&sysvar, precompile, 1, index), Ok(expected));

@@ -36,7 +36,7 @@ pub enum StreamError {
     ProofIndex = 201,
     #[msg("The proof does not lead to the stream: check the leaves, and build the proof at the stream's current count")]
     ProofMismatch = 202,
-    #[msg("The bytes are not a reading: pass exactly one encoded reading")]
+    #[msg("The bytes are not a reading: pass one encoded reading and its signature, and nothing after")]
     MalformedReading = 203,
     #[msg("The reading is of another network: prove it in a stream of its own network")]
     ForeignReading = 204,
@@ -53,7 +53,7 @@ pub enum StreamError {
     AnswerTooLate = 304,
     #[msg("The operator may still answer: settle after the challenge's answer_by")]
     StillOpen = 305,
-    #[msg("The reading is not the challenged one: show the one at the challenge's place, with its path")]
+    #[msg("The reading is not the challenged one: show the one at the challenge's place with its path, and the signatures committed to")]
     WrongAnswer = 306,
     #[msg("The reading's signature or grant does not hold, as the log says: verify both before this instruction")]
     UnsignedAnswer = 307,

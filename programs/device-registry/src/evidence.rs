@@ -4,9 +4,10 @@ use crate::error::RegistryError;
 use crate::instructions::register_device::{bad_reference, key_refusal, precompile_of};
 use crate::state::stream;
 use anchor_lang::prelude::*;
-use commitment::{BatchLeaf, CommitmentLeaf};
+use commitment::{BatchLeaf, CommitmentLeaf, ReadingLeaf};
 use device_protocol::{
     Curve, DeviceKey, GrantError, NoOffence, Reading, RegistryLeaf, SessionGrant, Values,
+    SIGNATURE_LEN,
 };
 use introspection::{Precompile, Signature};
 
@@ -118,11 +119,37 @@ pub struct CommittedArgs {
 }
 
 /// A reading that the device has signed, by itself or by a session key that it granted.
-pub struct Evidence {
+pub struct Evidence<'a> {
     /// The reading.
     pub reading: Reading,
+    /// The reading's digest.
+    pub digest: [u8; 32],
+    /// The signature that was found.
+    pub signature: &'a [u8; SIGNATURE_LEN],
     /// The grant of its session; none in session 0.
-    pub grant: Option<SessionGrant>,
+    pub grant: Option<Granted<'a>>,
+}
+
+impl Evidence<'_> {
+    /// The leaf of the reading with the very signatures that were found.
+    pub fn leaf(&self) -> ReadingLeaf<'_> {
+        ReadingLeaf {
+            digest: self.digest,
+            signature: self.signature,
+            grant: self.grant.as_ref().map(|granted| granted.signature),
+        }
+    }
+}
+
+/// A grant that the device has signed.
+#[derive(Clone, Copy)]
+pub struct Granted<'a> {
+    /// The grant.
+    pub grant: SessionGrant,
+    /// Where its signature was found.
+    pub place: SignatureRef,
+    /// The signature.
+    pub signature: &'a [u8; SIGNATURE_LEN],
 }
 
 /// Whose device it is, and where its signatures stand.
@@ -139,9 +166,9 @@ pub struct Accusation<'a> {
     pub instructions: &'a [u8],
 }
 
-impl Accusation<'_> {
+impl<'a> Accusation<'a> {
     /// The reading, once its signature is found, and in a session the grant's. A grant that is `known` from the other
-    /// reading is not looked at again.
+    /// reading, by the same signature, is not looked at again.
     ///
     /// # Errors
     /// No reading or grant, a grant that does not permit it, or a signature that is another's or of something else.
@@ -149,18 +176,19 @@ impl Accusation<'_> {
     pub fn evidence(
         &self,
         args: &EvidenceArgs,
-        known: Option<&SessionGrant>,
-    ) -> Result<Box<Evidence>> {
+        known: Option<&Granted<'a>>,
+    ) -> Result<Box<Evidence<'a>>> {
         let reading = self.reading(&args.reading)?;
         let digest = reading.digest();
         let Some(granted) = args.grant else {
             require!(reading.session == 0, RegistryError::GrantMissing);
-            require!(
-                self.device_signed(args.signature, &digest)?,
-                RegistryError::WrongReading
-            );
+            let signature = self
+                .device_signed(args.signature, &digest)?
+                .ok_or_else(|| error!(RegistryError::WrongReading))?;
             return Ok(Box::new(Evidence {
                 reading,
+                digest,
+                signature,
                 grant: None,
             }));
         };
@@ -178,17 +206,26 @@ impl Accusation<'_> {
             not_before: granted.not_before,
             expires: granted.expires,
         };
-        if known != Some(&grant) {
-            grant.check().map_err(grant_refusal)?;
-            require!(
-                self.device_signed(granted.signature, &grant.digest())?,
-                RegistryError::WrongGrant
-            );
-        }
+        let granted = match known {
+            Some(known) if known.grant == grant && known.place == granted.signature => *known,
+            _ => {
+                grant.check().map_err(grant_refusal)?;
+                let signature = self
+                    .device_signed(granted.signature, &grant.digest())?
+                    .ok_or_else(|| error!(RegistryError::WrongGrant))?;
+                Granted {
+                    grant,
+                    place: granted.signature,
+                    signature,
+                }
+            }
+        };
         require!(grant.permits(&reading), RegistryError::OutsideSession);
         Ok(Box::new(Evidence {
             reading,
-            grant: Some(grant),
+            digest,
+            signature: signed.bytes,
+            grant: Some(granted),
         }))
     }
 
@@ -213,14 +250,19 @@ impl Accusation<'_> {
         Ok(reading)
     }
 
-    /// Whether the device's own key signed this digest there.
-    fn device_signed(&self, place: SignatureRef, digest: &[u8; 32]) -> Result<bool> {
+    /// The device's own signature of this digest, if it is there.
+    fn device_signed(
+        &self,
+        place: SignatureRef,
+        digest: &[u8; 32],
+    ) -> Result<Option<&'a [u8; SIGNATURE_LEN]>> {
         let signed = self.signature(precompile_of(self.curve), place)?;
         let key = DeviceKey::from_bytes(self.curve, signed.public_key).map_err(key_refusal)?;
-        Ok(signed.message == digest && key.id() == self.device)
+        let own = signed.message == digest && key.id() == self.device;
+        Ok(own.then_some(signed.bytes))
     }
 
-    fn signature(&self, precompile: Precompile, place: SignatureRef) -> Result<Signature<'_>> {
+    fn signature(&self, precompile: Precompile, place: SignatureRef) -> Result<Signature<'a>> {
         introspection::signature(
             self.instructions,
             precompile,
@@ -253,11 +295,11 @@ pub fn require_owned(reading: &Reading, leaf: &RegistryLeaf) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless a stream of the network committed to the reading before the leaf's owner had the device: who has the
-/// device now could sign for its previous owner, but not in the past.
+/// Fails unless a stream of the network committed to the reading, with the very signatures that were found, before the
+/// leaf's owner had the device: who has the device now could sign for its previous owner, but not in the past.
 #[inline(never)]
 pub fn require_committed_before(
-    reading: &Reading,
+    evidence: &Evidence,
     args: &CommittedArgs,
     stream: &AccountInfo,
     network: &Pubkey,
@@ -294,7 +336,7 @@ pub fn require_committed_before(
         &batch,
         &args.batch_path,
         args.reading_index,
-        &reading.digest(),
+        &evidence.leaf(),
         &args.reading_path,
     )
     .map_err(|error| {

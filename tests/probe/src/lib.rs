@@ -8,6 +8,7 @@ use anchor_lang::solana_program::program::invoke;
 use anchor_lang::solana_program::program_error::ProgramError;
 use anchor_lang::solana_program::pubkey::Pubkey;
 use anchor_lang::{AnchorDeserialize, Discriminator};
+use commitment::ReadingLeaf;
 use data_commitment::instructions::VerifyReadingArgs;
 use data_commitment::state::Stream;
 use device_protocol::Reading;
@@ -98,8 +99,11 @@ fn verify_reading(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
             .strip_prefix(Stream::DISCRIMINATOR)
             .and_then(|data| bytemuck::try_from_bytes(data).ok())
             .ok_or(ProgramError::InvalidAccountData)?;
-        let reading =
-            Reading::parse(&args.reading).map_err(|_| ProgramError::InvalidInstructionData)?;
+        let (bytes, signature) = args
+            .reading
+            .split_last_chunk()
+            .ok_or(ProgramError::InvalidInstructionData)?;
+        Reading::parse(bytes).map_err(|_| ProgramError::InvalidInstructionData)?;
         commitment::verify_reading(
             &stream.peaks,
             stream.count,
@@ -109,7 +113,11 @@ fn verify_reading(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
             &batch,
             &args.batch_path,
             args.reading_index,
-            &reading.digest(),
+            &ReadingLeaf {
+                digest: Reading::digest_of(bytes),
+                signature,
+                grant: args.grant_signature.as_ref(),
+            },
             &args.reading_path,
         )
         .map_err(|_| ProgramError::InvalidArgument)

@@ -1,5 +1,6 @@
 //! Challenges of availability: every instruction and every attack on it.
 
+use super::reports::signed_anew;
 use super::security_pool::{swap, unsign};
 use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::{Instructions, Pubkey};
@@ -8,7 +9,7 @@ use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::solana_program::{system_instruction, system_program};
 use anchor_lang::{AnchorSerialize, Discriminator, Owner, ZeroCopy};
 use commitment::{
-    reading_leaf, BatchLeaf, CommitmentLeaf, MmrBuilder, Tree, READINGS_DEPTH, READINGS_PER_WINDOW,
+    BatchLeaf, CommitmentLeaf, MmrBuilder, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW,
 };
 use data_commitment::error::StreamError as E;
 use data_commitment::instructions::{CommitRootArgs, VerifyBatchArgs};
@@ -116,7 +117,7 @@ impl World {
             })
             .collect();
         let batch = |number: u8| BatchLeaf {
-            readings_root: tree(&readings).root(),
+            readings_root: tree(&readings, &grants).root(),
             windows_root: [number; 32],
             windows: WINDOWS as u32,
             readings: readings.len() as u32,
@@ -226,7 +227,7 @@ impl World {
         Answer {
             evidence: Evidence {
                 reading: self.readings[index],
-                grant: (window >= 2).then(|| self.grants[window % 2]),
+                grant: grant(index, &self.grants).copied(),
             },
             key: device.signer.device_key(),
             leaf: ProvenLeaf {
@@ -235,7 +236,9 @@ impl World {
                 leaf: registry.leaves()[leaf as usize],
                 place: registry.place(leaf).expect("proof"),
             },
-            path: tree(&self.readings).path(index as u64).expect("path"),
+            path: tree(&self.readings, &self.grants)
+                .path(index as u64)
+                .expect("path"),
         }
     }
 
@@ -301,12 +304,20 @@ impl World {
     }
 }
 
-fn tree(readings: &[SignedReading]) -> Tree {
+/// The tree of readings, those of the later two windows under the grants.
+fn tree(readings: &[SignedReading], grants: &[SignedGrant; 2]) -> Tree {
     let leaves: Vec<_> = readings
         .iter()
-        .map(|signed| reading_leaf(&signed.reading.digest()))
+        .enumerate()
+        .map(|(index, signed)| ReadingLeaf::of(signed, grant(index, grants)).hash())
         .collect();
     Tree::new(&leaves, READINGS_DEPTH).expect("tree")
+}
+
+/// The grant of the reading at an index.
+fn grant(index: usize, grants: &[SignedGrant; 2]) -> Option<&SignedGrant> {
+    let window = index / READINGS_PER_WINDOW;
+    (window >= 2).then(|| &grants[window % 2])
 }
 
 fn sign(signer: &DeviceSigner, reading: Reading) -> SignedReading {
@@ -582,6 +593,33 @@ fn an_answer_is_signed_by_the_device_or_its_session() {
         E::UnsignedAnswer,
     );
     assert_eq!(world.open_challenges(), 2);
+}
+
+#[test]
+fn an_answer_has_the_signatures_that_were_committed_to() {
+    let world = World::new();
+    let answerer = world.harness.key();
+    let device = &world.devices[1].signer;
+    // The device signs the reading once more, and then the grant: both hold, and neither is what the operator showed.
+    let mut reading = world.answer(16);
+    let digest = reading.evidence.reading.reading.digest();
+    reading.evidence.reading.signature = signed_anew(device, &digest);
+    let mut granted = world.answer(48);
+    granted.evidence.grant = Some(SignedGrant {
+        signature: signed_anew(device, &world.grants[1].grant.digest()),
+        ..world.grants[1]
+    });
+    for (index, answer) in [(16, reading), (48, granted)] {
+        let place = world.place(0, index);
+        world.challenge(index).expect("challenge");
+        assert_refused(
+            world.send_answer(&answerer, &answer, &place),
+            E::WrongAnswer,
+        );
+        world
+            .send_answer(&answerer, &world.answer(index), &place)
+            .expect("answer");
+    }
 }
 
 #[test]

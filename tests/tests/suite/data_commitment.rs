@@ -4,13 +4,13 @@ use super::security_pool::{swap, unsign, Operator, World};
 use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::AnchorDeserialize;
-use commitment::{reading_leaf, BatchLeaf, CommitmentLeaf, MmrBuilder, Tree, READINGS_DEPTH};
+use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, ReadingLeaf, Tree, READINGS_DEPTH};
 use data_commitment::error::StreamError as E;
 use data_commitment::instructions::{
     CommitRootArgs, VerifiedBatch, VerifiedReading, VerifyBatchArgs, VerifyReadingArgs,
 };
 use data_commitment::state::Stream;
-use device_protocol::{Reading, Values};
+use device_protocol::{Reading, Values, SIGNATURE_LEN};
 use device_registry::state::Operation;
 use fieldproof_client::chain::{Chain, Execution};
 use fieldproof_client::data_commitment::{self as client, stream};
@@ -26,6 +26,9 @@ const COMMIT_MEDIAN: u64 = 5_000;
 const COMMIT_WORST: u64 = 8_000;
 /// Compute units of verifying a reading by CPI in a stream of 2^20 commitments; the call itself costs a thousand.
 const VERIFY_READING: u64 = 9_000 - 1_000;
+/// The signatures of every reading and its grant, which nothing here verifies.
+const SIGNATURE: [u8; SIGNATURE_LEN] = [5; SIGNATURE_LEN];
+const GRANT_SIGNATURE: [u8; SIGNATURE_LEN] = [6; SIGNATURE_LEN];
 /// Compute units of the two instructions that set a transaction's limits.
 const LIMITS: u64 = 2 * 150;
 
@@ -166,7 +169,7 @@ fn reading(network: [u8; 32], sequence: u64) -> Reading {
 fn bytes(reading: &Reading) -> Vec<u8> {
     let mut buffer = [0; Reading::MAX_LEN];
     let len = reading.write(&mut buffer);
-    buffer[..len].to_vec()
+    [&buffer[..len], &SIGNATURE].concat()
 }
 
 /// What an instruction cost by itself.
@@ -198,7 +201,15 @@ fn returned(execution: &Execution) -> Vec<u8> {
 /// The tree of 16 readings of a network, from sequence 0 on.
 fn readings_tree(network: [u8; 32]) -> Tree {
     let leaves: Vec<_> = (0..16)
-        .map(|sequence| reading_leaf(&reading(network, sequence).digest()))
+        .map(|sequence| {
+            let digest = reading(network, sequence).digest();
+            let leaf = ReadingLeaf {
+                digest,
+                signature: &SIGNATURE,
+                grant: Some(&GRANT_SIGNATURE),
+            };
+            leaf.hash()
+        })
         .collect();
     Tree::new(&leaves, READINGS_DEPTH).unwrap()
 }
@@ -545,6 +556,7 @@ impl Streamer {
             batch_path,
             reading_index: index,
             reading: bytes(&reading(network, u64::from(index))),
+            grant_signature: Some(GRANT_SIGNATURE),
             reading_path: tree.path(u64::from(index)).unwrap(),
         }
     }
@@ -583,10 +595,26 @@ fn every_reading_of_a_batch_can_be_verified() {
 fn verify_reading_refuses_whatever_was_not_committed() {
     let streamer = Streamer::with_readings();
     type Tamper = fn(&mut VerifyReadingArgs);
-    let tampers: [(Tamper, E); 13] = [
+    let tampers: [(Tamper, E); 18] = [
+        // Each byte of either signature counts, and that there is a grant's.
+        (|proof| proof.reading[113] ^= 1, E::ProofMismatch),
+        (|proof| proof.reading[176] ^= 128, E::ProofMismatch),
+        (|proof| proof.grant_signature = None, E::ProofMismatch),
+        (
+            |proof| proof.grant_signature = Some(SIGNATURE),
+            E::ProofMismatch,
+        ),
+        (
+            |proof| {
+                // The same bytes, cut elsewhere.
+                proof.reading.extend(GRANT_SIGNATURE);
+                proof.grant_signature = None;
+            },
+            E::MalformedReading,
+        ),
         (|proof| proof.reading.clear(), E::MalformedReading),
         (|proof| proof.reading.push(0), E::MalformedReading),
-        (|proof| proof.reading.truncate(112), E::MalformedReading),
+        (|proof| proof.reading.truncate(176), E::MalformedReading),
         (|proof| proof.reading[0] ^= 1, E::ForeignReading),
         (|proof| proof.reading[112] ^= 1, E::ProofMismatch),
         (|proof| proof.reading_index = 4, E::ProofMismatch),

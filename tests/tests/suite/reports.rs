@@ -5,12 +5,12 @@ use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::sysvar::SysvarId;
-use commitment::{reading_leaf, BatchLeaf, CommitmentLeaf, MmrBuilder, Tree, READINGS_DEPTH};
+use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, ReadingLeaf, Tree, READINGS_DEPTH};
 use data_commitment::instructions::CommitRootArgs;
 use data_commitment::state::Stream;
 use device_protocol::{
     Curve, DeviceKey, Offence, Reading, RegistryLeaf, SessionGrant, SignedGrant, SignedReading,
-    Status, Values,
+    Status, Values, SIGNATURE_LEN,
 };
 use device_registry::error::RegistryError as E;
 use device_registry::penalty::SLASHER;
@@ -18,7 +18,7 @@ use device_registry::state::stream;
 use device_registry::RegisterBatchArgs;
 use fieldproof_client::chain::Execution;
 use fieldproof_client::device_registry as registry;
-use fieldproof_client::key::DeviceSigner;
+use fieldproof_client::key::{normalise_low_s, DeviceSigner};
 use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::reports::{
     report_contradiction, report_duplicate, report_table, Committed, Contradiction, Evidence,
@@ -26,6 +26,8 @@ use fieldproof_client::reports::{
 };
 use fieldproof_client::{data_commitment as streams, security_pool as pools, transaction};
 use fieldproof_client::{precompile, ClientError};
+use p256::ecdsa::signature::RandomizedSigner;
+use rand::rngs::OsRng;
 use security_pool::error::PoolError;
 use security_pool::state::{Bond, Report};
 use solana_keypair::Keypair;
@@ -317,6 +319,17 @@ fn signed_by(signer: &DeviceSigner, reading: Reading) -> Evidence {
         },
         grant: None,
     }
+}
+
+/// Another signature of a P-256 key over the same message.
+pub fn signed_anew(signer: &DeviceSigner, message: &[u8; 32]) -> [u8; SIGNATURE_LEN] {
+    let DeviceSigner::P256(key) = signer else {
+        panic!("Ed25519 keys always sign alike");
+    };
+    let signature: p256::ecdsa::Signature = key.sign_with_rng(&mut OsRng, message);
+    let signature = normalise_low_s(&signature.to_bytes().into()).expect("signature");
+    assert_ne!(signature, signer.sign(message));
+    signature
 }
 
 fn values(value: i32) -> Values {
@@ -1177,7 +1190,7 @@ impl Committing {
     fn new(world: &World, operator: Operator, evidence: &[Evidence; 2]) -> Self {
         let mut leaves = vec![[0; 32]; 16];
         for (place, evidence) in leaves.iter_mut().zip(evidence) {
-            *place = reading_leaf(&evidence.reading.reading.digest());
+            *place = ReadingLeaf::of(&evidence.reading, evidence.grant.as_ref()).hash();
         }
         let readings = Tree::new(&leaves, READINGS_DEPTH).expect("tree");
         let batch = BatchLeaf {
@@ -1312,6 +1325,105 @@ fn a_buyer_can_not_sign_for_the_seller() {
         E::NotCommitted,
     );
     assert_eq!(world.bonded(&world.owner.pubkey()), POSTED);
+}
+
+#[test]
+fn a_buyer_can_not_sign_what_was_committed_before_the_sale() {
+    let world = World::new(Curve::P256);
+    let device = &world.device.signer;
+    let honest = world.session(1);
+    let before = world.reading();
+    // A session key of the buyer's own, which the device grants once it is the buyer's.
+    let own = world.session(2);
+    let by_device = world.equivocation();
+    let by_own_key = own.equivocation(before);
+    let by_session = honest.equivocation(before);
+    let made_up = [7; SIGNATURE_LEN];
+    let unsigned = |evidence: &[Evidence; 2]| {
+        evidence.map(|mut evidence| {
+            evidence.reading.signature = made_up;
+            evidence
+        })
+    };
+    let ungranted = |signature: Option<[u8; SIGNATURE_LEN]>| {
+        by_own_key.map(|mut evidence| {
+            evidence.grant = signature.and_then(|signature| {
+                let grant = evidence.grant?.grant;
+                Some(SignedGrant { grant, signature })
+            });
+            evidence
+        })
+    };
+    // What an accomplice among the operators commits to, and what the buyer then has signed.
+    let cases = [
+        // Readings that nobody had signed, of the hardware key and of the seller's last session.
+        (unsigned(&by_device), by_device),
+        (unsigned(&by_session), by_session),
+        // Readings that the buyer's session key had signed, before the device granted it.
+        (ungranted(Some(made_up)), by_own_key),
+        (ungranted(None), by_own_key),
+        // Signatures of the device, but others.
+        (
+            by_device.map(|mut evidence| {
+                let digest = evidence.reading.reading.digest();
+                evidence.reading.signature = signed_anew(device, &digest);
+                evidence
+            }),
+            by_device,
+        ),
+        (
+            ungranted(Some(signed_anew(device, &own.granted.grant.digest()))),
+            by_own_key,
+        ),
+    ];
+    let streams: Vec<_> = cases
+        .iter()
+        .map(|(committed, _)| {
+            let operator = world.network.operator(&world.harness, 1_000);
+            Committing::new(&world, operator, committed)
+        })
+        .collect();
+    let buyer = world.harness.key();
+    world.post_bond(&buyer);
+    world.harness.advance(60);
+    world.sell(&buyer).expect("sale");
+    for ((_, evidence), stream) in cases.iter().zip(&streams) {
+        assert_refused(
+            world.report_previous(evidence, Some(stream.both())),
+            E::NotCommitted,
+        );
+    }
+    assert_eq!(world.bonded(&world.owner.pubkey()), POSTED);
+    assert_eq!(world.harness.balance(&world.bounty), 0);
+}
+
+#[test]
+fn a_grant_that_was_signed_twice_convicts_by_the_signatures_committed_to() {
+    let world = World::new(Curve::P256);
+    let operator = world.network.operator(&world.harness, 1_000);
+    let session = world.session(1);
+    let mut evidence = session.equivocation(world.reading());
+    evidence[1].grant = Some(SignedGrant {
+        signature: signed_anew(&world.device.signer, &session.granted.grant.digest()),
+        ..session.granted
+    });
+    let stream = Committing::new(&world, operator, &evidence);
+    let buyer = world.harness.key();
+    world.post_bond(&buyer);
+    world.harness.advance(60);
+    world.sell(&buyer).expect("sale");
+    // Both under the first one's signature: the other reading was not committed so.
+    let mut alike = evidence;
+    alike[1].grant = alike[0].grant;
+    assert_refused(
+        world.report_previous(&alike, Some(stream.both())),
+        E::NotCommitted,
+    );
+    world
+        .report_previous(&evidence, Some(stream.both()))
+        .expect("report");
+    assert_eq!(world.bonded(&world.owner.pubkey()), POSTED - BOND);
+    assert_eq!(world.bonded(&buyer.pubkey()), POSTED);
 }
 
 #[test]

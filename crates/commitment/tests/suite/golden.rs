@@ -1,6 +1,6 @@
 use commitment::{
-    reading_leaf, reward_leaf, score_leaf, verify_batch, verify_reading, verify_sum, BatchLeaf,
-    CommitmentLeaf, Hash, MmrBuilder, SumTree, Tree, READINGS_DEPTH,
+    reward_leaf, score_leaf, verify_batch, verify_reading, verify_sum, BatchLeaf, CommitmentLeaf,
+    Hash, MmrBuilder, ReadingLeaf, SumTree, Tree, READINGS_DEPTH,
 };
 use serde::Deserialize;
 
@@ -8,6 +8,10 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Golden {
     reading_digest: String,
+    signature: String,
+    grant_signature: String,
+    /// Of a reading that the hardware key signed.
+    plain_reading_leaf: String,
     reading_leaf: String,
     readings_root: String,
     reading_index: u16,
@@ -94,9 +98,24 @@ fn commitment(of: &Commitment) -> CommitmentLeaf {
 fn readings_batches_and_commitments() {
     let golden = golden();
     let digest = hash(&golden.reading_digest);
-    assert_eq!(reading_leaf(&digest), hash(&golden.reading_leaf));
+    let signature = hex::decode(&golden.signature).unwrap().try_into().unwrap();
+    let grant = hex::decode(&golden.grant_signature)
+        .unwrap()
+        .try_into()
+        .unwrap();
+    let plain = ReadingLeaf {
+        digest,
+        signature: &signature,
+        grant: None,
+    };
+    assert_eq!(plain.hash(), hash(&golden.plain_reading_leaf));
+    let reading = ReadingLeaf {
+        grant: Some(&grant),
+        ..plain
+    };
+    assert_eq!(reading.hash(), hash(&golden.reading_leaf));
     let mut leaves = [[0; 32]; 512];
-    leaves[usize::from(golden.reading_index)] = reading_leaf(&digest);
+    leaves[usize::from(golden.reading_index)] = reading.hash();
     let readings = Tree::new(&leaves, READINGS_DEPTH).unwrap();
     assert_eq!(readings.root(), hash(&golden.readings_root));
 
@@ -146,7 +165,7 @@ fn readings_batches_and_commitments() {
         &leaf,
         &batch_path,
         golden.reading_index,
-        &digest,
+        &reading,
         &reading_path,
     );
     assert_eq!(verified, Ok(()));

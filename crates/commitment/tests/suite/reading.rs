@@ -1,12 +1,24 @@
 use crate::naive;
 use commitment::{
-    reading_leaf, root, verify_reading, BatchLeaf, CommitmentLeaf, Hash, MmrBuilder, ProofError,
+    root, verify_reading, BatchLeaf, CommitmentLeaf, Hash, MmrBuilder, ProofError, ReadingLeaf,
     Tree, EMPTY, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS,
 };
 use proptest::{collection::vec, prelude::*};
 
 /// Windows of the sample.
 const FILLED: usize = 20;
+
+const SIGNATURE: [u8; 64] = [1; 64];
+const GRANT: [u8; 64] = [2; 64];
+
+/// The leaf of the reading with this digest.
+fn leaf_of(digest: Hash) -> ReadingLeaf<'static> {
+    ReadingLeaf {
+        digest,
+        signature: &SIGNATURE,
+        grant: Some(&GRANT),
+    }
+}
 
 /// One commitment of one batch of 20 windows; the places of the other 12 are empty.
 struct Batch {
@@ -24,7 +36,7 @@ fn sample() -> Batch {
         .collect();
     let leaves: Vec<_> = digests
         .iter()
-        .map(|digest| digest.as_ref().map_or(EMPTY, reading_leaf))
+        .map(|digest| digest.map_or(EMPTY, |digest| leaf_of(digest).hash()))
         .collect();
     let readings = Tree::new(&leaves, READINGS_DEPTH).unwrap();
     assert_eq!(readings.root(), naive::perfect_root(&leaves));
@@ -57,6 +69,15 @@ fn sample() -> Batch {
 
 impl Batch {
     fn verify(&self, index: u16, digest: &Hash, path: &[u8]) -> Result<(), ProofError> {
+        self.verify_leaf(index, &leaf_of(*digest), path)
+    }
+
+    fn verify_leaf(
+        &self,
+        index: u16,
+        reading: &ReadingLeaf,
+        path: &[u8],
+    ) -> Result<(), ProofError> {
         let peaks = self.range.peaks();
         verify_reading(
             &peaks,
@@ -67,7 +88,7 @@ impl Batch {
             &self.batch,
             &[],
             index,
-            digest,
+            reading,
             path,
         )
     }
@@ -97,6 +118,50 @@ fn every_reading_verifies_at_its_place_only() {
 }
 
 #[test]
+fn a_reading_verifies_with_its_own_signatures_only() {
+    let sample = sample();
+    let path = sample.readings.path(0).unwrap();
+    let leaf = leaf_of(naive::leaf(0));
+    assert_eq!(sample.verify_leaf(0, &leaf, &path), Ok(()));
+    let altered = |byte: usize, of: [u8; 64]| {
+        let mut altered = of;
+        altered[byte] ^= 1;
+        altered
+    };
+    for byte in 0..64 {
+        let (signature, grant) = (altered(byte, SIGNATURE), altered(byte, GRANT));
+        for leaf in [
+            ReadingLeaf {
+                signature: &signature,
+                ..leaf
+            },
+            ReadingLeaf {
+                grant: Some(&grant),
+                ..leaf
+            },
+        ] {
+            let refused = sample.verify_leaf(0, &leaf, &path);
+            assert_eq!(refused, Err(ProofError::Mismatch));
+        }
+    }
+    let swapped = ReadingLeaf {
+        signature: &GRANT,
+        grant: Some(&SIGNATURE),
+        ..leaf
+    };
+    for leaf in [
+        swapped,
+        ReadingLeaf {
+            grant: None,
+            ..leaf
+        },
+    ] {
+        let refused = sample.verify_leaf(0, &leaf, &path);
+        assert_eq!(refused, Err(ProofError::Mismatch));
+    }
+}
+
+#[test]
 fn an_empty_place_proves_no_reading() {
     let sample = sample();
     for place in [320, 511] {
@@ -114,9 +179,9 @@ fn an_empty_place_proves_no_reading() {
 fn a_node_or_a_leaf_is_no_reading() {
     let sample = sample();
     let path = sample.readings.path(0).unwrap();
-    let leaf = reading_leaf(&naive::leaf(0));
+    let leaf = leaf_of(naive::leaf(0)).hash();
     assert_eq!(sample.verify(0, &leaf, &path), Err(ProofError::Mismatch));
-    let node = naive::node(&leaf, &reading_leaf(&naive::leaf(1)));
+    let node = naive::node(&leaf, &leaf_of(naive::leaf(1)).hash());
     assert_eq!(sample.verify(0, &node, &path), Err(ProofError::Mismatch));
     assert_eq!(
         sample.verify(0, &node, &path[32..]),
@@ -206,7 +271,7 @@ proptest! {
             &sample.batch,
             &paths[1],
             index,
-            &naive::leaf(0),
+            &leaf_of(naive::leaf(0)),
             &paths[2],
         );
         prop_assert!(proven.is_err());

@@ -3,8 +3,8 @@ use crate::events::AvailabilityAnswered;
 use crate::state::{Challenge, Stream};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::sysvar::SysvarId;
-use commitment::{reading_leaf, READINGS_DEPTH};
-use device_protocol::{Curve, Reading};
+use commitment::READINGS_DEPTH;
+use device_protocol::Curve;
 use device_registry::evidence::{Accusation, EvidenceArgs};
 use device_registry::state::{tree, LeafArgs, LeafPlace, Network, Tree};
 
@@ -51,7 +51,8 @@ pub struct AnswerAvailability<'info> {
     pub instructions: UncheckedAccount<'info>,
 }
 
-/// Answers the challenge: the reading stands where the challenge says, and a registered device signed it for this network.
+/// Answers the challenge: the reading stands where the challenge says, with the signatures that were committed to, and
+/// these are a registered device's for this network.
 pub fn handle_answer_availability(
     ctx: Context<AnswerAvailability>,
     args: AnswerAvailabilityArgs,
@@ -60,9 +61,9 @@ pub fn handle_answer_availability(
     let now = Clock::get()?.unix_timestamp;
     let challenge = *accounts.challenge.load()?;
     require!(now <= challenge.answer_by, StreamError::AnswerTooLate);
-    let reading = accounts.signed_reading(&args)?;
+    let leaf = accounts.signed_leaf(&args)?;
     let root = commitment::root(
-        &reading_leaf(&reading.digest()),
+        &leaf,
         challenge.reading.into(),
         &args.reading_path,
         READINGS_DEPTH,
@@ -80,10 +81,10 @@ pub fn handle_answer_availability(
 }
 
 impl AnswerAvailability<'_> {
-    /// The reading, once its signature and its device's leaf are found. The leaf may have any status: what a device
+    /// The reading's leaf, once its signatures and its device's leaf are found. The device's leaf may have any status: what a device
     /// measured before it was banned was committed to all the same.
     #[inline(never)]
-    fn signed_reading(&self, args: &AnswerAvailabilityArgs) -> Result<Reading> {
+    fn signed_leaf(&self, args: &AnswerAvailabilityArgs) -> Result<[u8; 32]> {
         let leaf = args.leaf.parse().map_err(unregistered)?;
         require!(args.leaf_nonce <= leaf.nonce, StreamError::NonceAhead);
         {
@@ -98,10 +99,10 @@ impl AnswerAvailability<'_> {
             curve: Curve::try_from(args.curve).map_err(|_| error!(StreamError::UnsignedAnswer))?,
             instructions: &instructions,
         };
-        Ok(accusation
+        let evidence = accusation
             .evidence(&args.evidence, None)
-            .map_err(unsigned)?
-            .reading)
+            .map_err(unsigned)?;
+        Ok(evidence.leaf().hash())
     }
 }
 

@@ -2,7 +2,8 @@ use super::{BatchArgs, CommitmentArgs};
 use crate::error::StreamError;
 use crate::state::Stream;
 use anchor_lang::prelude::*;
-use device_protocol::Reading;
+use commitment::ReadingLeaf;
+use device_protocol::{Reading, SIGNATURE_LEN};
 use device_registry::state::Network;
 
 /// The proof of a reading in a stream. Paths are siblings of 32 bytes each, from the leaf upward.
@@ -20,8 +21,10 @@ pub struct VerifyReadingArgs {
     pub batch_path: Vec<u8>,
     /// The reading's place in the batch: window × 16 + its place in the window.
     pub reading_index: u16,
-    /// The reading, encoded, without its signature.
+    /// The reading, encoded, and its signature: as the device sent it.
     pub reading: Vec<u8>,
+    /// The signature of its session's grant; none in session 0.
+    pub grant_signature: Option<[u8; SIGNATURE_LEN]>,
     /// From the reading to the batch's readings root.
     pub reading_path: Vec<u8>,
 }
@@ -53,13 +56,17 @@ pub struct VerifyReading<'info> {
     pub stream: AccountLoader<'info, Stream>,
 }
 
-/// Verifies the reading. Its signature is not looked at: a caller that needs it introspects it over the same digest.
+/// Verifies that the stream committed to the reading with these signatures. Whether they hold is not looked at: a caller
+/// that needs it introspects the same bytes.
 pub fn handle_verify_reading(
     ctx: Context<VerifyReading>,
     args: VerifyReadingArgs,
 ) -> Result<VerifiedReading> {
-    let reading =
-        Reading::parse(&args.reading).map_err(|_| error!(StreamError::MalformedReading))?;
+    let (bytes, signature) = args
+        .reading
+        .split_last_chunk()
+        .ok_or_else(|| error!(StreamError::MalformedReading))?;
+    let reading = Reading::parse(bytes).map_err(|_| error!(StreamError::MalformedReading))?;
     require!(
         reading.network == ctx.accounts.network.load()?.id,
         StreamError::ForeignReading
@@ -74,7 +81,11 @@ pub fn handle_verify_reading(
         &args.batch.into(),
         &args.batch_path,
         args.reading_index,
-        &reading.digest(),
+        &ReadingLeaf {
+            digest: Reading::digest_of(bytes),
+            signature,
+            grant: args.grant_signature.as_ref(),
+        },
         &args.reading_path,
     )
     .map_err(|error| error!(StreamError::from(error)))?;

@@ -118,11 +118,7 @@ pub fn handle_register_device(
     )
     .map_err(bad_reference)?;
     require!(
-        signed
-            == Signature {
-                public_key: key.as_bytes(),
-                message: &possession.digest()
-            },
+        is_by(&signed, key.as_bytes(), &possession.digest()),
         RegistryError::WrongPossession
     );
     if certified {
@@ -150,11 +146,7 @@ pub fn handle_register_device(
         )
         .map_err(bad_reference)?;
         require!(
-            signed
-                == Signature {
-                    public_key: &voucher.maker,
-                    message: &voucher.digest()
-                },
+            is_by(&signed, &voucher.maker, &voucher.digest()),
             RegistryError::WrongVoucher
         );
     }
@@ -261,6 +253,11 @@ fn check_certificate(
     );
     require!(tbs.is_valid_at(now), RegistryError::CertificateNotValid);
     Ok(())
+}
+
+/// Whether it is this key's signature of this digest.
+fn is_by(signed: &Signature, public_key: &[u8], digest: &[u8; 32]) -> bool {
+    signed.public_key == public_key && signed.message == digest
 }
 
 /// Why a reference to a precompile's signature is refused.

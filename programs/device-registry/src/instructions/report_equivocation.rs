@@ -15,7 +15,9 @@ pub fn handle_report_equivocation(
 ) -> Result<()> {
     convict(ctx, args, |first, second, _| {
         check_equivocation(&first.reading, &second.reading).map_err(innocence)?;
-        require!(first.grant == second.grant, RegistryError::TwoGrants);
+        let [first, second] =
+            [first, second].map(|evidence| evidence.grant.map(|granted| granted.grant));
+        require!(first == second, RegistryError::TwoGrants);
         Ok(())
     })
 }

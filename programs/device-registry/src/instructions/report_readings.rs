@@ -59,7 +59,7 @@ pub struct ReportReadings<'info> {
 ///   it granted.
 /// - Both were captured within the evidence window, and not in the future.
 /// - The leaf's own nonce: the device is in standing, and both were captured since its owner has it. It is banned.
-/// - One less: both were committed before the device changed hands. Its previous owner pays; the device stays.
+/// - One less: both were committed, with these signatures, before the device changed hands. Its previous owner pays; the device stays.
 /// - The offence was not reported before.
 #[inline(never)]
 pub fn convict(
@@ -74,19 +74,16 @@ pub fn convict(
         let network = accounts.network.load()?;
         (network.id, network.parameters)
     };
-    let (first, second) = {
-        let instructions = accounts.instructions.try_borrow_data()?;
-        let accusation = Accusation {
-            network,
-            device: leaf.device,
-            leaf_nonce: args.leaf_nonce,
-            curve: Curve::try_from(args.curve).map_err(key_refusal)?,
-            instructions: &instructions,
-        };
-        let first = accusation.evidence(&args.first, None)?;
-        let second = accusation.evidence(&args.second, first.grant.as_ref())?;
-        (first, second)
+    let instructions = accounts.instructions.try_borrow_data()?;
+    let accusation = Accusation {
+        network,
+        device: leaf.device,
+        leaf_nonce: args.leaf_nonce,
+        curve: Curve::try_from(args.curve).map_err(key_refusal)?,
+        instructions: &instructions,
     };
+    let first = accusation.evidence(&args.first, None)?;
+    let second = accusation.evidence(&args.second, first.grant.as_ref())?;
     decide(&first, &second, &parameters)?;
     require_timely(&first.reading, now, parameters.evidence_window)?;
     require_timely(&second.reading, now, parameters.evidence_window)?;
@@ -121,8 +118,8 @@ pub fn convict(
             return err!(RegistryError::CommitmentMissing);
         };
         let of = accounts.network.key();
-        require_committed_before(&first.reading, first_proof, first_stream, &of, &leaf)?;
-        require_committed_before(&second.reading, second_proof, second_stream, &of, &leaf)?;
+        require_committed_before(&first, first_proof, first_stream, &of, &leaf)?;
+        require_committed_before(&second, second_proof, second_stream, &of, &leaf)?;
         let data = accounts.tree.as_ref().try_borrow_data()?;
         tree::verify(&data, &args.place, &leaf.hash())?;
         leaf.previous_owner

@@ -5,7 +5,7 @@ use crate::device_registry::{leaf, network_args};
 use crate::stream::Proof;
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use commitment::{reading_leaf, BatchLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
+use commitment::{BatchLeaf, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
 use data_commitment::instructions::VerifyBatchArgs;
 use data_commitment::state::Stream;
 use device_protocol::{Curve, Hash, Reading, SessionGrant, SignedGrant, SignedReading, Values};
@@ -43,8 +43,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let world = World::new(bench)?;
     let payer = bench.payer();
     let evidence = world.evidence()?;
-    let leaves =
-        vec![reading_leaf(&evidence.reading.reading.digest()); WINDOWS * READINGS_PER_WINDOW];
+    let committed = ReadingLeaf::of(&evidence.reading, evidence.grant.as_ref()).hash();
+    let leaves = vec![committed; WINDOWS * READINGS_PER_WINDOW];
     let readings = Tree::new(&leaves, READINGS_DEPTH)?;
     let batch = BatchLeaf {
         readings_root: readings.root(),

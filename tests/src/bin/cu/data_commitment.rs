@@ -6,10 +6,10 @@ use crate::stream::Proof;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
 use bytemuck::Zeroable;
-use commitment::{reading_leaf, BatchLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
+use commitment::{BatchLeaf, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
 use data_commitment::instructions::{CommitRootArgs, VerifyBatchArgs, VerifyReadingArgs};
 use data_commitment::state::Stream;
-use device_protocol::{Reading, Values};
+use device_protocol::{Reading, Values, SIGNATURE_LEN};
 use device_registry::state::Network;
 use fieldproof_client::data_commitment as client;
 use security_pool::state::Pool;
@@ -22,6 +22,9 @@ const COMMITMENTS: u64 = 64;
 const WORST: u64 = (1 << 20) - 1;
 /// Bytes of an instruction's discriminator, before its arguments.
 const DISCRIMINATOR: usize = 8;
+/// The signatures of every reading and its grant, which nothing here verifies.
+const SIGNATURE: [u8; SIGNATURE_LEN] = [5; SIGNATURE_LEN];
+const GRANT_SIGNATURE: [u8; SIGNATURE_LEN] = [6; SIGNATURE_LEN];
 /// The network's id.
 const NETWORK: [u8; 32] = [7; 32];
 
@@ -88,6 +91,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
             batch_path: batch.batch_path.clone(),
             reading_index: 0,
             reading: readings.first,
+            grant_signature: Some(GRANT_SIGNATURE),
             reading_path: readings.path,
         };
         Ok([
@@ -175,13 +179,18 @@ impl Readings {
             schema: 1,
             values: Values::new(&vec![1; values])?,
         };
-        let leaves = vec![reading_leaf(&reading.digest()); WINDOWS * READINGS_PER_WINDOW];
+        let leaf = ReadingLeaf {
+            digest: reading.digest(),
+            signature: &SIGNATURE,
+            grant: Some(&GRANT_SIGNATURE),
+        };
+        let leaves = vec![leaf.hash(); WINDOWS * READINGS_PER_WINDOW];
         let tree = Tree::new(&leaves, READINGS_DEPTH)?;
         let mut bytes = [0; Reading::MAX_LEN];
         let len = reading.write(&mut bytes);
         Ok(Self {
             root: tree.root(),
-            first: bytes[..len].to_vec(),
+            first: [&bytes[..len], &SIGNATURE].concat(),
             path: tree.path(0)?,
         })
     }
