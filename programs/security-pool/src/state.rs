@@ -17,7 +17,7 @@ pub use pot::Pot;
 pub use report::{Report, Reported, SourceKind};
 pub use roster::{
     Moment, Roster, RosterEntry, RosterTerms, Slash, Split, MAX_BOUNTY_BPS, MAX_OPERATORS,
-    MAX_PAID_BPS, MAX_SLASHERS,
+    MAX_PAID_BPS, MAX_SLASHERS, NOTICE,
 };
 pub use withdrawal::{Request, Withdrawal};
 

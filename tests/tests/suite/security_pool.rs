@@ -1012,7 +1012,7 @@ fn opt_in_allocates_up_to_the_stake() {
         ),
         (0, stake, 2, stake)
     );
-    assert_eq!((entry.release_at, entry.opted_at), (0, START));
+    assert_eq!((entry.release_at, entry.begins_at), (0, START));
     assert_eq!(roster.count, 1);
 }
 

@@ -14,7 +14,7 @@ use fieldproof_client::security_pool as client;
 use fieldproof_client::token::{self, TOKEN_PROGRAM};
 use fieldproof_client::ClientError;
 use security_pool::error::PoolError as E;
-use security_pool::state::{Bond, Report, Roster, SourceKind, MIN_SEED};
+use security_pool::state::{Bond, Report, Roster, SourceKind, MIN_SEED, NOTICE};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::cell::Cell;
@@ -519,6 +519,84 @@ fn slashing_oneself_costs() {
     court.send(pay, &[&court.authority]).unwrap();
     let after = worth(court.read_pool(&operator.pool).staked) + u128::from(court.tokens(key));
     assert!(after + 2_000_000 < before, "{after} of {before}");
+}
+
+#[test]
+fn an_operator_gains_nothing_by_reporting_itself_at_its_delegators_cost() {
+    let court = Court::new();
+    let operator = court.seated();
+    let key = &operator.operator;
+    let delegator = court.staker(0);
+    court
+        .delegate(&delegator, &operator.pool, 9 * STAKE)
+        .unwrap();
+    let mine = token::associated(&key.pubkey(), &court.stake_mint);
+    let report_itself = |severity| {
+        let offence = court.offence();
+        let call = court.bare_slash(&PROBE, &operator.pool, offence, severity);
+        court
+            .send(swap(by_probe(&PROBE, call), &court.bounty, &mine), &[])
+            .unwrap();
+        client::report(&slashing::slasher(&PROBE).0, &offence)
+    };
+    let worth = || {
+        let pool = court.read_pool(&operator.pool);
+        u128::from(STAKE) * u128::from(pool.staked) / u128::from(pool.shares)
+            + u128::from(court.tokens(key))
+    };
+    // A roster's bounty of 30 % would be three times what a tenth of the pool loses.
+    let before = worth();
+    let report = court.report(&report_itself(5_000));
+    assert_eq!(report.bounty_bps, 990); // 10 of 101 million
+    assert!(worth() <= before);
+
+    // Beyond the cap likewise: more stake before the excess is collected does not raise its bounty.
+    let staked = court.read_pool(&operator.pool).staked;
+    court.opt_in(&operator, staked).unwrap();
+    let key_of_excess = report_itself(9_000);
+    assert!(court.report(&key_of_excess).excess > 0);
+    court.delegate(key, &operator.pool, 90 * STAKE).unwrap();
+    court.harness.advance(EPOCH);
+    let before = court.tokens(key);
+    let excess = court.report(&key_of_excess).excess;
+    let collect = client::collect_excess(
+        &court.network,
+        &operator.pool,
+        &court.stake_mint,
+        &key_of_excess,
+        &mine,
+    );
+    court.send(collect, &[]).unwrap();
+    let collected = excess - court.report(&key_of_excess).excess;
+    assert!(collected > 0);
+    assert!(court.tokens(key) - before <= collected / 10);
+}
+
+#[test]
+fn an_operator_can_not_rob_its_delegators_by_a_network_of_its_own() {
+    let court = Court::new();
+    let operator = court.operator();
+    let delegator = court.staker(0);
+    court.delegate(&delegator, &operator.pool, STAKE).unwrap();
+    let own = court.other_network();
+    court.opt_in_to(&own, &operator, STAKE).unwrap();
+    let slash = || {
+        let call = court.bare_slash(&PROBE, &operator.pool, court.offence(), 10_000);
+        let call = swap(call, &court.network, &own);
+        let (roster, theirs) = (client::roster(&court.network), client::roster(&own));
+        court.send(by_probe(&PROBE, swap(call, &roster, &theirs)), &[])
+    };
+    assert_refused(slash(), E::NothingAtStake);
+
+    // Who sees it within the notice leaves with everything.
+    court.harness.advance(NOTICE);
+    court.request(&delegator, &operator.pool, 0, STAKE).unwrap();
+    court.harness.advance(COOLDOWN - 1);
+    assert_refused(slash(), E::NothingAtStake);
+    court.harness.advance(1);
+    court.withdraw(&delegator, &operator.pool, 0).unwrap();
+    assert_eq!(court.tokens(&delegator), STAKE);
+    slash().unwrap();
 }
 
 #[test]

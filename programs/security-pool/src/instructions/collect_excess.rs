@@ -50,7 +50,7 @@ pub fn handle_collect_excess(ctx: Context<CollectExcess>) -> Result<()> {
         let mut pool = accounts.pool.load_mut()?;
         let mut report = accounts.report.load_mut()?;
         let taken = roster.collect(&accounts.pool.key(), &mut pool, report.excess, moment)?;
-        let split = roster.split(taken)?;
+        let split = roster.split(taken, report.bounty_bps)?;
         pool.insure(split.insurance)?;
         report.collected(taken, split.insurance)?;
         (split, pool.creator, pool.bump)

@@ -49,7 +49,7 @@ pub fn handle_delegate(ctx: Context<Delegate>, amount: u64, min_shares: u64) -> 
     let accounts = ctx.accounts;
     let owner = accounts.owner.key();
     let mut pool = accounts.pool.load_mut()?;
-    let shares = pool.delegate(amount)?;
+    let shares = pool.delegate(&owner, amount)?;
     require!(shares >= min_shares, PoolError::TooFewShares);
     {
         // A new account has no discriminator yet, and only then it loads as new.

@@ -50,7 +50,7 @@ pub fn handle_request_withdrawal(ctx: Context<RequestWithdrawal>, shares: u64) -
     let key = accounts.pool.key();
     let number = accounts.delegation.load_mut()?.give_up(shares)?;
     let mut pool = accounts.pool.load_mut()?;
-    let request = pool.request(shares, Clock::get()?.unix_timestamp)?;
+    let request = pool.request(&owner, shares, Clock::get()?.unix_timestamp)?;
     accounts
         .withdrawal
         .load_init()?

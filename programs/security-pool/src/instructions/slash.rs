@@ -67,14 +67,14 @@ pub fn handle_slash(ctx: Context<Slash>, offence: [u8; 32], severity_bps: u16) -
     let accounts = ctx.accounts;
     let moment = Moment::of(&*accounts.network.load()?)?;
     let (network, key) = (accounts.network.key(), accounts.pool.key());
-    let (split, amount, excess, creator, bump) = {
+    let (split, slash, creator, bump) = {
         let mut roster = accounts.roster.load_mut()?;
         let mut pool = accounts.pool.load_mut()?;
         let slash = roster.slash(&key, &mut pool, severity_bps, moment)?;
         // No underflow: the excess is a part of the amount.
-        let split = roster.split(slash.amount - slash.excess)?;
+        let split = roster.split(slash.amount - slash.excess, slash.bounty_bps)?;
         pool.insure(split.insurance)?;
-        (split, slash.amount, slash.excess, pool.creator, pool.bump)
+        (split, slash, pool.creator, pool.bump)
     };
     accounts.report.load_init()?.open(
         ctx.bumps.report,
@@ -86,8 +86,9 @@ pub fn handle_slash(ctx: Context<Slash>, offence: [u8; 32], severity_bps: u16) -
             source: key,
             destination: accounts.bounty.key(),
             payer: accounts.payer.key(),
-            amount,
-            excess,
+            amount: slash.amount,
+            excess: slash.excess,
+            bounty_bps: slash.bounty_bps,
             insurance: split.insurance,
             reported_at: moment.now,
         },
@@ -105,8 +106,8 @@ pub fn handle_slash(ctx: Context<Slash>, offence: [u8; 32], severity_bps: u16) -
         network,
         pool: key,
         report: accounts.report.key(),
-        amount,
-        excess,
+        amount: slash.amount,
+        excess: slash.excess,
         bounty: split.bounty,
         insurance: split.insurance,
         burned: split.burned,

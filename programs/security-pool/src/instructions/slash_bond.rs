@@ -69,14 +69,19 @@ pub fn handle_slash_bond(
     let accounts = ctx.accounts;
     let moment = Moment::of(&*accounts.network.load()?)?;
     let network = accounts.network.key();
-    let (taken, split, bump) = {
+    let (taken, split, bounty_bps, bump) = {
         let mut roster = accounts.roster.load_mut()?;
         let taken = match Bond::find(&accounts.bond, &network, &owner)? {
             Some(mut bond) => bond.slash(amount, moment.epoch)?,
             None => 0,
         };
         roster.unbond(taken)?;
-        (taken, roster.split_bond(taken)?, roster.bump)
+        (
+            taken,
+            roster.split_bond(taken)?,
+            roster.bounty_bps,
+            roster.bump,
+        )
     };
     accounts.report.load_init()?.open(
         ctx.bumps.report,
@@ -90,6 +95,7 @@ pub fn handle_slash_bond(
             payer: accounts.payer.key(),
             amount: taken,
             excess: 0,
+            bounty_bps,
             insurance: split.insurance,
             reported_at: moment.now,
         },

@@ -46,7 +46,11 @@ pub fn handle_withdraw(ctx: Context<Withdraw>) -> Result<()> {
         let withdrawal = accounts.withdrawal.load()?;
         require!(now >= withdrawal.available_at, PoolError::StillCooling);
         let mut pool = accounts.pool.load_mut()?;
-        let amount = pool.pay(withdrawal.cooling_shares, withdrawal.generation)?;
+        let amount = pool.pay(
+            &withdrawal.owner,
+            withdrawal.cooling_shares,
+            withdrawal.generation,
+        )?;
         (
             withdrawal.number,
             amount,

@@ -20,7 +20,8 @@ pub struct Pool {
     pub bump: u8,
     /// Bump of the vault's address.
     pub vault_bump: u8,
-    pub _pad: [u8; 1],
+    /// 1 once somebody else than the operator has had shares: then a new network must be announced, see [`super::NOTICE`].
+    pub shared: u8,
     /// How often the stake may be allocated, in basis points: 10,000 is once.
     pub leverage_bps: u32,
     /// The first operator, part of the address.
@@ -55,7 +56,11 @@ pub struct Pool {
     pub cooldown: i64,
     /// Base units that the shares have ever lost to slashes.
     pub slashed_total: u64,
-    pub reserved: [u8; 288],
+    /// Shares that the operator bought as such and has not given up. They bound the bounties of slashes.
+    pub operator_shares: u64,
+    /// Shares of what cools down that the operator requested as such and has not withdrawn.
+    pub operator_cooling_shares: u64,
+    pub reserved: [u8; 272],
 }
 
 /// What a new pool is made of.
@@ -100,7 +105,7 @@ impl Pool {
         self.vault = vault;
         self.cooldown = terms.cooldown;
         self.set_signer(terms.signer)?;
-        self.delegate(terms.seed).map(|_| ())
+        self.deposit(terms.seed).map(|_| ())
     }
 
     /// Names the worker's key.
@@ -115,7 +120,7 @@ impl Pool {
         self.pending_operator = operator;
     }
 
-    /// Makes the key that was offered the pool the operator.
+    /// Makes the key that was offered the pool the operator. Whatever it had delegated before counts as a delegator's.
     pub fn accept(&mut self, operator: Pubkey) -> Result<()> {
         require!(
             operator == self.pending_operator && operator != Pubkey::default(),
@@ -123,24 +128,35 @@ impl Pool {
         );
         self.operator = operator;
         self.pending_operator = Pubkey::default();
+        self.shared = 1;
+        self.operator_shares = 0;
+        self.operator_cooling_shares = 0;
         Ok(())
     }
 
-    /// Takes stake in and returns its shares.
-    pub fn delegate(&mut self, amount: u64) -> Result<u64> {
-        let mut stake = self.stake();
-        let shares = stake.deposit(amount)?;
-        self.set_stake(stake);
+    /// Takes an owner's stake in and returns its shares.
+    pub fn delegate(&mut self, owner: &Pubkey, amount: u64) -> Result<u64> {
+        let shares = self.deposit(amount)?;
+        if *owner == self.operator {
+            self.operator_shares = add(self.operator_shares, shares)?;
+        } else {
+            self.shared = 1;
+        }
         Ok(shares)
     }
 
-    /// Lets the worth of `shares` cool down from `now` (unix seconds).
-    pub fn request(&mut self, shares: u64, now: i64) -> Result<Request> {
+    /// Lets the worth of an owner's `shares` cool down from `now` (unix seconds).
+    pub fn request(&mut self, owner: &Pubkey, shares: u64, now: i64) -> Result<Request> {
         let mut stake = self.stake();
         let mut cooling = self.cooling_pot();
         let amount = stake.withdraw(shares)?;
         require!(amount > 0, PoolError::WorthNothing);
         let cooling_shares = cooling.deposit(amount)?;
+        if *owner == self.operator {
+            // Those from before it was the operator were never counted.
+            self.operator_shares -= shares.min(self.operator_shares);
+            self.operator_cooling_shares = add(self.operator_cooling_shares, cooling_shares)?;
+        }
         self.set_stake(stake);
         self.set_cooling(cooling);
         Ok(Request {
@@ -153,14 +169,17 @@ impl Pool {
         })
     }
 
-    /// Takes cooled shares back and returns what they are worth: nothing when they were slashed away.
-    pub fn pay(&mut self, cooling_shares: u64, generation: u64) -> Result<u64> {
+    /// Takes an owner's cooled shares back and returns what they are worth: nothing when they were slashed away.
+    pub fn pay(&mut self, owner: &Pubkey, cooling_shares: u64, generation: u64) -> Result<u64> {
         if generation != self.cooling_generation {
             return Ok(0);
         }
         let mut cooling = self.cooling_pot();
         let paid = cooling.withdraw(cooling_shares)?;
         self.set_cooling(cooling);
+        if *owner == self.operator {
+            self.operator_cooling_shares -= cooling_shares.min(self.operator_cooling_shares);
+        }
         Ok(paid)
     }
 
@@ -178,6 +197,7 @@ impl Pool {
         self.staked -= lost - of_cooling;
         if self.cooling == 0 && self.cooling_shares > 0 {
             self.cooling_shares = 0;
+            self.operator_cooling_shares = 0;
             self.cooling_generation = add(self.cooling_generation, 1)?;
         }
         self.slashed_total = add(self.slashed_total, lost)?;
@@ -206,6 +226,22 @@ impl Pool {
     pub fn pay_insurance(&mut self, amount: u64) -> Result<()> {
         self.insurance = subtract(self.insurance, amount)?;
         Ok(())
+    }
+
+    /// The largest part of a slash that its reporter may get, in basis points: the part that the operator's own shares
+    /// lose. Were it more, an operator could report itself at its delegators' cost.
+    pub fn largest_bounty_bps(&self) -> u16 {
+        let worth = |shares: u64, pot: Pot| {
+            (u128::from(shares) * u128::from(pot.worth))
+                .checked_div(pot.shares.into())
+                .unwrap_or(0)
+        };
+        // Each below 2^64, and together no more than all that can be slashed.
+        let own = worth(self.operator_shares, self.stake())
+            + worth(self.operator_cooling_shares, self.cooling_pot());
+        (own * u128::from(FULL_BPS))
+            .checked_div(self.slashable())
+            .unwrap_or(0) as u16
     }
 
     /// What can be slashed: what is staked and what cools down, base units.
@@ -237,7 +273,7 @@ impl Pool {
     }
 
     /// Checks what must hold after each instruction that moves money: the vault covers what the pool owes, the seed's
-    /// shares are there, and what cools down has shares exactly when it has worth.
+    /// shares are there beside the operator's, and what cools down has shares exactly when it has worth.
     pub fn invariant(&self, vault_amount: u64) -> Result<()> {
         let owed = [
             self.staked,
@@ -250,11 +286,22 @@ impl Pool {
         .sum::<u128>();
         require!(
             u128::from(vault_amount) >= owed
-                && self.shares >= MIN_SEED
+                && self
+                    .operator_shares
+                    .checked_add(MIN_SEED)
+                    .is_some_and(|shares| self.shares >= shares)
+                && self.operator_cooling_shares <= self.cooling_shares
                 && (self.cooling == 0) == (self.cooling_shares == 0),
             PoolError::Insolvent
         );
         Ok(())
+    }
+
+    fn deposit(&mut self, amount: u64) -> Result<u64> {
+        let mut stake = self.stake();
+        let shares = stake.deposit(amount)?;
+        self.set_stake(stake);
+        Ok(shares)
     }
 
     fn stake(&self) -> Pot {

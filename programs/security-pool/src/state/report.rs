@@ -23,7 +23,10 @@ pub struct Report {
     pub bump: u8,
     /// A [`SourceKind`].
     pub kind: u8,
-    pub _pad: [u8; 5],
+    pub _pad: [u8; 1],
+    /// The reporter's part of what was lost, in basis points: also of what is collected later.
+    pub bounty_bps: u16,
+    pub _pad2: [u8; 2],
     /// The network's address.
     pub network: Pubkey,
     /// The program address that slashed.
@@ -67,6 +70,8 @@ pub struct Reported {
     pub amount: u64,
     /// How much of it is locked, base units.
     pub excess: u64,
+    /// The reporter's part, in basis points.
+    pub bounty_bps: u16,
     /// How much of it is set aside, base units.
     pub insurance: u64,
     /// When, unix seconds.
@@ -89,6 +94,7 @@ impl Report {
             payer,
             amount,
             excess,
+            bounty_bps,
             insurance,
             reported_at,
         } = reported;
@@ -103,6 +109,7 @@ impl Report {
         self.payer = payer;
         self.amount = amount;
         self.excess = excess;
+        self.bounty_bps = bounty_bps;
         self.insurance = insurance;
         self.reported_at = reported_at;
     }

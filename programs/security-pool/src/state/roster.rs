@@ -12,6 +12,10 @@ pub const MAX_BOUNTY_BPS: u16 = 5_000;
 /// Largest share of a slash that is paid to anybody, basis points: the rest is burned, so that who slashes himself loses.
 pub const MAX_PAID_BPS: u16 = 9_000;
 
+/// How long the delegators of a pool can see that it will secure a network before they must have requested their stake
+/// back to be out in time, seconds.
+pub const NOTICE: i64 = 7 * 86_400;
+
 /// An operator on a roster: its allocation now and next, and how much of its pool the roster counts. Default: free.
 #[derive(Debug, Default, PartialEq, Eq)]
 #[zero_copy]
@@ -29,8 +33,9 @@ pub struct RosterEntry {
     pub counted: u64,
     /// When `counted` falls to the allocation, and the entry of one who left goes, unix seconds; 0 if neither.
     pub release_at: i64,
-    /// When the pool opted in, unix seconds.
-    pub opted_at: i64,
+    /// From when the pool has weight here and can be slashed, unix seconds. A pool of its operator alone begins when it
+    /// opts in. Any other's delegators can leave first: it begins a [`NOTICE`] and a cool-down later.
+    pub begins_at: i64,
     /// Base units that the cap leaves to be taken until `cap_renewed_at`.
     pub cap_left: u64,
     /// When the epoch of the last slash ends and the cap is renewed, unix seconds; 0 if nothing was ever slashed.
@@ -44,6 +49,8 @@ pub struct Slash {
     pub amount: u64,
     /// How much of it is beyond the epoch's cap and stays locked, base units.
     pub excess: u64,
+    /// The reporter's part, in basis points.
+    pub bounty_bps: u16,
 }
 
 /// How something that was slashed is divided, base units.
@@ -101,6 +108,8 @@ pub struct Moment {
     pub epoch: u64,
     /// When the network's next epoch starts, unix seconds.
     pub next_epoch_start: i64,
+    /// Seconds of an epoch.
+    pub epoch_length: i64,
     /// How long stake that is requested back early in an epoch must stay to be there when the evidence of its end comes
     /// in, seconds.
     pub exposed: i64,
@@ -118,6 +127,7 @@ impl Moment {
             now,
             epoch,
             next_epoch_start: network.epoch_start(next),
+            epoch_length: network.epoch_length,
             exposed: network
                 .epoch_length
                 .checked_add(network.parameters.evidence_window)
@@ -141,10 +151,12 @@ impl RosterEntry {
         }
     }
 
-    /// What can be slashed of the pool here, base units: what is counted, but for what is past its release and only not
-    /// refreshed.
+    /// What can be slashed of the pool here, base units: nothing before it begins; then what is counted, but for what is
+    /// past its release and only not refreshed.
     pub fn at_stake(&self, moment: Moment) -> u64 {
-        if self.release_at != 0 && moment.now >= self.release_at {
+        if moment.now < self.begins_at {
+            0
+        } else if self.release_at != 0 && moment.now >= self.release_at {
             self.counted
                 .min(self.allocation_at(moment.epoch).max(self.next))
         } else {
@@ -167,12 +179,16 @@ impl RosterEntry {
         Ok(taken)
     }
 
-    /// Changes the allocation from a coming epoch on: the next if it falls, the one after, so that a full epoch lies
-    /// between, if it rises. What falls stays counted for a cool-down after the last epoch in which it had weight.
+    /// Changes the allocation from a coming epoch on: the next if it falls; if it rises, the one after, so that a full
+    /// epoch lies between, or the first that starts when the pool has begun here. What falls stays counted for a cool-down after the last epoch in which it had weight.
     fn change(&mut self, allocation: u64, moment: Moment, cooldown: i64) -> Result<()> {
         self.current = self.allocation_at(moment.epoch);
         self.next = allocation;
-        let wait = if allocation > self.current { 2 } else { 1 };
+        let wait = if allocation > self.current {
+            self.epochs_to_begin(moment)?.max(2)
+        } else {
+            1
+        };
         self.effective_epoch = moment
             .epoch
             .checked_add(wait)
@@ -186,6 +202,19 @@ impl RosterEntry {
             self.release_at = 0;
         }
         Ok(())
+    }
+
+    /// How many epochs after the present one the first starts in which the pool has begun here; at least 1.
+    fn epochs_to_begin(&self, moment: Moment) -> Result<u64> {
+        let left = self
+            .begins_at
+            .saturating_sub(moment.next_epoch_start)
+            .max(0) as u64;
+        u64::try_from(moment.epoch_length)
+            .ok()
+            .filter(|length| *length > 0)
+            .and_then(|length| left.div_ceil(length).checked_add(1))
+            .ok_or_else(|| error!(PoolError::Overflow))
     }
 }
 
@@ -290,7 +319,7 @@ impl Roster {
             (1..=FULL_BPS).contains(&severity),
             PoolError::InvalidSeverity
         );
-        let cap_bps = self.slash_cap_bps;
+        let (cap_bps, bounty_bps) = (self.slash_cap_bps, self.bounty_bps);
         let entry = self.entry_mut(key)?;
         let at_stake = entry.at_stake(moment);
         require!(at_stake > 0, PoolError::NothingAtStake);
@@ -298,12 +327,17 @@ impl Roster {
         let wanted = (u128::from(at_stake) * u128::from(severity)).div_ceil(FULL_BPS.into()) as u64;
         let most = u64::try_from(pool.slashable()).map_or(wanted, |there| there.min(wanted));
         let taken = entry.take(most, cap_bps, pool, moment)?;
+        let bounty_bps = bounty_bps.min(pool.largest_bounty_bps());
         let amount = pool.slash(wanted)?;
         let excess = amount
             .checked_sub(taken)
             .ok_or_else(|| error!(PoolError::Overflow))?;
         pool.lock(excess)?;
-        Ok(Slash { amount, excess })
+        Ok(Slash {
+            amount,
+            excess,
+            bounty_bps,
+        })
     }
 
     /// Unlocks up to `excess` (base units) of what an earlier slash locked in a pool, as far as this epoch's cap goes, and
@@ -326,9 +360,9 @@ impl Roster {
         Ok(taken)
     }
 
-    /// How `amount` of a slashed pool is divided.
-    pub fn split(&self, amount: u64) -> Result<Split> {
-        Split::new(amount, self.bounty_bps, self.insurance_bps)
+    /// How `amount` of a slashed pool is divided, of which its reporter gets `bounty_bps`.
+    pub fn split(&self, amount: u64, bounty_bps: u16) -> Result<Split> {
+        Split::new(amount, bounty_bps, self.insurance_bps)
     }
 
     /// How `amount` of a slashed bond is divided. Nothing is set aside: what one device did harms nobody by a sum of money.
@@ -390,6 +424,17 @@ impl Roster {
             PoolError::AllocationTooSmall
         );
         if self.entry(&key).is_none() {
+            let notice = if pool.shared == 0 {
+                0
+            } else {
+                NOTICE
+                    .checked_add(pool.cooldown)
+                    .ok_or_else(|| error!(PoolError::Overflow))?
+            };
+            let begins_at = moment
+                .now
+                .checked_add(notice)
+                .ok_or_else(|| error!(PoolError::Overflow))?;
             let free = self
                 .entries
                 .iter_mut()
@@ -397,7 +442,7 @@ impl Roster {
                 .ok_or_else(|| error!(PoolError::RosterFull))?;
             *free = RosterEntry {
                 pool: key,
-                opted_at: moment.now,
+                begins_at,
                 ..RosterEntry::default()
             };
             self.count += 1; // one of at most MAX_OPERATORS

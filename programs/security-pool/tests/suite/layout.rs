@@ -20,10 +20,11 @@ macro_rules! assert_layout {
 #[test]
 fn pool() {
     assert_layout!(Pool, 568, [
-        version: 1, bump: 1, vault_bump: 1, _pad: 1, leverage_bps: 4,
+        version: 1, bump: 1, vault_bump: 1, shared: 1, leverage_bps: 4,
         creator: 32, operator: 32, pending_operator: 32, signer: 32, stake_mint: 32, vault: 32,
         shares: 8, staked: 8, cooling: 8, cooling_shares: 8, cooling_generation: 8,
-        locked_excess: 8, insurance: 8, allocated: 8, cooldown: 8, slashed_total: 8, reserved: 288,
+        locked_excess: 8, insurance: 8, allocated: 8, cooldown: 8, slashed_total: 8, operator_shares: 8,
+        operator_cooling_shares: 8, reserved: 272,
     ]);
 }
 
@@ -45,7 +46,7 @@ fn withdrawal() {
 #[test]
 fn roster() {
     assert_layout!(RosterEntry, 96, [
-        pool: 32, current: 8, next: 8, effective_epoch: 8, counted: 8, release_at: 8, opted_at: 8,
+        pool: 32, current: 8, next: 8, effective_epoch: 8, counted: 8, release_at: 8, begins_at: 8,
         cap_left: 8, cap_renewed_at: 8,
     ]);
     assert_layout!(Roster, 6_456, [
@@ -58,7 +59,7 @@ fn roster() {
 #[test]
 fn report() {
     assert_layout!(Report, 296, [
-        version: 1, bump: 1, kind: 1, _pad: 5, network: 32, slasher: 32, offence: 32, source: 32,
+        version: 1, bump: 1, kind: 1, _pad: 1, bounty_bps: 2, _pad2: 2, network: 32, slasher: 32, offence: 32, source: 32,
         destination: 32, payer: 32, amount: 8, excess: 8, insurance: 8, reported_at: 8, reserved: 64,
     ]);
 }

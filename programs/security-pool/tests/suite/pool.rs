@@ -10,6 +10,9 @@ const TERMS: PoolTerms = PoolTerms {
     seed: MIN_SEED,
 };
 
+/// Not the operator.
+const OWNER: Pubkey = Pubkey::new_from_array([2; 32]);
+
 fn open(terms: PoolTerms) -> anchor_lang::Result<Pool> {
     let mut pool = Pool::zeroed();
     pool.open(
@@ -88,13 +91,13 @@ fn the_invariant_compares_all_that_is_owed_with_the_vault() {
 #[test]
 fn slashed_cooling_shares_are_worth_what_is_left() {
     let mut pool = open(TERMS).unwrap();
-    let shares = pool.delegate(1_000_000).unwrap();
-    let request = pool.request(shares, 0).unwrap();
+    let shares = pool.delegate(&OWNER, 1_000_000).unwrap();
+    let request = pool.request(&OWNER, shares, 0).unwrap();
     assert_eq!((request.amount, request.available_at), (1_000_000, 100));
     assert_eq!(pool.slash(1_200_000).unwrap(), 1_200_000);
     assert_eq!((pool.staked, pool.cooling), (400_000, 400_000));
     assert_eq!(
-        pool.pay(request.cooling_shares, request.generation)
+        pool.pay(&OWNER, request.cooling_shares, request.generation)
             .unwrap(),
         400_000
     );
@@ -104,17 +107,22 @@ fn slashed_cooling_shares_are_worth_what_is_left() {
 #[test]
 fn cooling_shares_of_an_earlier_generation_are_worth_nothing() {
     let mut pool = open(TERMS).unwrap();
-    let shares = pool.delegate(2_000_000).unwrap();
-    let lost = pool.request(shares / 2, 0).unwrap();
+    let shares = pool.delegate(&OWNER, 2_000_000).unwrap();
+    let lost = pool.request(&OWNER, shares / 2, 0).unwrap();
     assert_eq!(pool.slash(u64::MAX).unwrap(), 3_000_000);
     assert_eq!((pool.staked, pool.cooling, pool.cooling_shares), (0, 0, 0));
-    assert!(pool.request(shares / 2, 0).is_err());
+    assert!(pool.request(&OWNER, shares / 2, 0).is_err());
     // As nobody can leave it: a pool without stake takes none.
     pool.staked = pool.shares;
-    let kept = pool.request(shares / 2, 0).unwrap();
-    assert_eq!(pool.pay(lost.cooling_shares, lost.generation).unwrap(), 0);
+    let kept = pool.request(&OWNER, shares / 2, 0).unwrap();
     assert_eq!(
-        pool.pay(kept.cooling_shares, kept.generation).unwrap(),
+        pool.pay(&OWNER, lost.cooling_shares, lost.generation)
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        pool.pay(&OWNER, kept.cooling_shares, kept.generation)
+            .unwrap(),
         1_000_000
     );
 }
@@ -128,22 +136,24 @@ proptest! {
         let mut vault = MIN_SEED;
         let mut shares = [0u64; 4];
         let mut requests = Vec::new();
+        let operator = pool.operator;
+        let owner = |holder| if holder == 0 { operator } else { OWNER };
         for (step, holder, size) in steps {
             match step {
-                0 => if let Ok(minted) = pool.delegate(size) {
+                0 => if let Ok(minted) = pool.delegate(&owner(holder), size) {
                     shares[holder] += minted;
                     vault += size;
                 },
                 1 => {
                     let part = size.min(shares[holder]);
-                    if let Ok(request) = pool.request(part, 0) {
+                    if let Ok(request) = pool.request(&owner(holder), part, 0) {
                         shares[holder] -= part;
-                        requests.push(request);
+                        requests.push((owner(holder), request));
                     }
                 }
                 2 => if !requests.is_empty() {
-                    let request = requests.swap_remove(holder % requests.len());
-                    vault -= pool.pay(request.cooling_shares, request.generation).unwrap();
+                    let (owner, request) = requests.swap_remove(holder % requests.len());
+                    vault -= pool.pay(&owner, request.cooling_shares, request.generation).unwrap();
                 },
                 _ => vault -= pool.slash(size).unwrap(),
             }
@@ -153,14 +163,15 @@ proptest! {
             prop_assert_eq!(
                 requests
                     .iter()
+                    .map(|(_, request)| request)
                     .filter(|request| request.generation == pool.cooling_generation)
                     .map(|request| request.cooling_shares)
                     .sum::<u64>(),
                 pool.cooling_shares
             );
         }
-        for request in requests {
-            vault -= pool.pay(request.cooling_shares, request.generation).unwrap();
+        for (owner, request) in requests {
+            vault -= pool.pay(&owner, request.cooling_shares, request.generation).unwrap();
         }
         prop_assert!(pool.invariant(vault).is_ok());
         prop_assert_eq!((pool.cooling, pool.cooling_shares), (0, 0));
@@ -170,9 +181,9 @@ proptest! {
     fn no_input_panics(amount in any::<u64>(), staked in any::<u64>(), shares in any::<u64>(), now in any::<i64>()) {
         let mut pool = open(TERMS).unwrap();
         (pool.staked, pool.shares) = (staked, shares);
-        let _ = pool.delegate(amount);
-        let _ = pool.request(amount, now);
-        let _ = pool.pay(amount, 0);
+        let _ = pool.delegate(&OWNER, amount);
+        let _ = pool.request(&OWNER, amount, now);
+        let _ = pool.pay(&OWNER, amount, 0);
         let _ = pool.slash(amount);
         let _ = pool.lock(amount);
         let _ = pool.invariant(amount);

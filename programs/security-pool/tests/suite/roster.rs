@@ -3,7 +3,7 @@ use bytemuck::Zeroable;
 use proptest::prelude::*;
 use security_pool::error::PoolError;
 use security_pool::state::{
-    Moment, Pool, PoolTerms, Roster, RosterEntry, RosterTerms, MAX_OPERATORS,
+    Moment, Pool, PoolTerms, Roster, RosterEntry, RosterTerms, MAX_OPERATORS, NOTICE,
 };
 use std::collections::HashMap;
 
@@ -17,6 +17,7 @@ pub fn moment(now: i64) -> Moment {
         now,
         epoch: epoch as u64,
         next_epoch_start: (epoch + 1) * EPOCH,
+        epoch_length: EPOCH,
         exposed: COOLDOWN - 1,
     }
 }
@@ -221,6 +222,45 @@ fn the_default_key_is_on_no_roster() {
     assert!(roster().entry(&Pubkey::default()).is_none());
 }
 
+#[test]
+fn delegators_can_leave_before_a_new_network_begins() {
+    let (mut roster, mut shared, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
+    let delegator = Pubkey::new_unique();
+    let shares = shared.delegate(&delegator, 9_000_000).unwrap();
+    let entry = roster
+        .opt_in(key, &mut shared, 5_000_000, moment(10))
+        .unwrap();
+    let begins = 10 + NOTICE + COOLDOWN;
+    assert_eq!(entry.begins_at, begins);
+    // Weight comes with the first epoch after, and a raise meanwhile brings it no earlier.
+    let first = (begins / EPOCH + 1) as u64;
+    assert_eq!(entry.effective_epoch, first);
+    let raised = roster
+        .opt_in(key, &mut shared, 6_000_000, moment(20))
+        .unwrap();
+    assert_eq!((raised.begins_at, raised.effective_epoch), (begins, first));
+    assert_eq!(raised.allocation_at(first - 1), 0);
+    // Who sees it in the last moment of the notice is out in time.
+    let request = shared.request(&delegator, shares, 10 + NOTICE).unwrap();
+    assert_eq!(request.available_at, begins);
+    assert_refused(
+        roster.slash(&key, &mut shared, 10_000, moment(begins - 1)),
+        PoolError::NothingAtStake,
+    );
+    let paid = shared.pay(&delegator, request.cooling_shares, request.generation);
+    assert_eq!(paid.unwrap(), 9_000_000);
+    assert!(roster.slash(&key, &mut shared, 1, moment(begins)).is_ok());
+
+    // A change of the operator leaves stake of the former one's behind.
+    let (mut handed, heir) = (pool(1_000_000, 10_000), Pubkey::new_unique());
+    handed.offer(heir);
+    handed.accept(heir).unwrap();
+    let entry = roster
+        .opt_in(heir, &mut handed, 1_000_000, moment(10))
+        .unwrap();
+    assert_eq!(entry.begins_at, begins);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     OptIn(u64),
@@ -274,12 +314,12 @@ proptest! {
                 Step::OptOut => tried_roster.opt_out(key, &tried_pool, at).is_ok(),
                 Step::Refresh => tried_roster.refresh(key, &mut tried_pool, at).is_ok(),
                 Step::Delegate(amount) => tried_pool
-                    .delegate(amount)
+                    .delegate(&tried_pool.operator.clone(), amount)
                     .map(|minted| shares[p] += minted)
                     .is_ok(),
                 Step::Request(size) => {
                     let part = size.min(shares[p]);
-                    tried_pool.request(part, now).map(|_| shares[p] -= part).is_ok()
+                    tried_pool.request(&tried_pool.operator.clone(), part, now).map(|_| shares[p] -= part).is_ok()
                 }
                 Step::Slash(severity) => tried_roster.slash(key, &mut tried_pool, severity, at).is_ok(),
                 Step::Wait(seconds) => {

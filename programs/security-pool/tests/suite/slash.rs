@@ -130,9 +130,10 @@ fn who_leaves_is_slashed_until_his_release_and_not_after() {
 #[test]
 fn who_requested_his_stake_back_is_slashed_as_before() {
     let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
-    let shares = pool.delegate(9_000_000).unwrap();
+    let owner = pool.operator;
+    let shares = pool.delegate(&owner, 9_000_000).unwrap();
     roster.opt_in(key, &mut pool, STAKE, moment(0)).unwrap();
-    let request = pool.request(shares, 250).unwrap();
+    let request = pool.request(&owner, shares, 250).unwrap();
     roster.refresh(&key, &mut pool, moment(250)).unwrap();
     let entry = roster.refresh(&key, &mut pool, moment(250)).unwrap();
     assert_eq!((entry.next, entry.counted), (1_000_000, STAKE));
@@ -140,7 +141,7 @@ fn who_requested_his_stake_back_is_slashed_as_before() {
     assert_eq!(slash.amount, 5_000_000);
     assert_eq!((pool.staked, pool.cooling), (500_000, 4_500_000));
     assert_eq!(
-        pool.pay(request.cooling_shares, request.generation)
+        pool.pay(&owner, request.cooling_shares, request.generation)
             .unwrap(),
         4_500_000
     );
@@ -209,11 +210,61 @@ fn report(slash: Slash, insurance: u64, now: i64) -> Report {
             payer: Pubkey::default(),
             amount: slash.amount,
             excess: slash.excess,
+            bounty_bps: slash.bounty_bps,
             insurance,
             reported_at: now,
         },
     );
     report
+}
+
+/// What the operator's shares are worth, base units.
+fn owned(pool: &Pool) -> u128 {
+    let worth = |shares: u64, worth: u64, all: u64| {
+        (u128::from(shares) * u128::from(worth))
+            .checked_div(all.into())
+            .unwrap_or(0)
+    };
+    worth(pool.operator_shares, pool.staked, pool.shares)
+        + worth(
+            pool.operator_cooling_shares,
+            pool.cooling,
+            pool.cooling_shares,
+        )
+}
+
+#[test]
+fn a_reporter_gets_no_more_than_the_operator_loses() {
+    let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
+    let (operator, delegator) = (pool.operator, Pubkey::new_unique());
+    roster.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    let bounty = |pool: &Pool| {
+        let mut pool = *pool;
+        let mut roster = roster.clone();
+        roster
+            .slash(&key, &mut pool, 1, moment(0))
+            .unwrap()
+            .bounty_bps
+    };
+    // The seed is nobody's, and so is what is lost of it.
+    assert_eq!(bounty(&pool), 0);
+    let shares = pool.delegate(&operator, 1_000_000).unwrap();
+    assert_eq!(bounty(&pool), roster.bounty_bps.min(5_000));
+    pool.delegate(&delegator, 8_000_000).unwrap();
+    assert_eq!(bounty(&pool), 1_000);
+    // What is on its way out is lost all the same.
+    let request = pool.request(&operator, shares, 0).unwrap();
+    assert_eq!(bounty(&pool), 1_000);
+    pool.pay(&operator, request.cooling_shares, request.generation)
+        .unwrap();
+    assert_eq!(bounty(&pool), 0);
+
+    pool.delegate(&delegator, 1_000_000).unwrap();
+    pool.offer(delegator);
+    pool.accept(delegator).unwrap();
+    assert_eq!(bounty(&pool), 0);
+    pool.delegate(&delegator, 10_000_000).unwrap();
+    assert_eq!(bounty(&pool), roster.bounty_bps.min(5_000));
 }
 
 proptest! {
@@ -224,7 +275,8 @@ proptest! {
         let (mut roster, mut pool, key) = (roster(), pool(STAKE, 10_000), Pubkey::new_unique());
         let mut vault = u128::from(STAKE);
         let mut shares = [0u64; 3];
-        let mut requests: Vec<Request> = Vec::new();
+        let mut requests: Vec<(Pubkey, Request)> = Vec::new();
+        let owners = [pool.operator, Pubkey::new_unique(), Pubkey::new_unique()];
         let mut reports: Vec<Report> = Vec::new();
         let (mut lost, mut now) = (0u128, 0i64);
         let (mut taken_in_epoch, mut cap, mut epoch_seen) = (0u128, None, 0u64);
@@ -238,7 +290,7 @@ proptest! {
             let (mut tried_roster, mut tried) = (roster.clone(), pool);
             let mut out = 0u128;
             let passed = match step {
-                Step::Delegate(holder, size) => match tried.delegate(size) {
+                Step::Delegate(holder, size) => match tried.delegate(&owners[holder], size) {
                     Ok(minted) => {
                         shares[holder] += minted;
                         vault += u128::from(size);
@@ -249,10 +301,10 @@ proptest! {
                 Step::Request(holder, size) => {
                     let part = size.min(shares[holder]);
                     let worth = u128::from(part) * u128::from(pool.staked) / u128::from(pool.shares);
-                    match tried.request(part, now) {
+                    match tried.request(&owners[holder], part, now) {
                         Ok(request) => {
                             shares[holder] -= part;
-                            requests.push(request);
+                            requests.push((owners[holder], request));
                             true
                         }
                         Err(error) => {
@@ -265,8 +317,8 @@ proptest! {
                     if requests.is_empty() {
                         continue;
                     }
-                    let request = requests.swap_remove(which % requests.len());
-                    out = tried.pay(request.cooling_shares, request.generation).unwrap().into();
+                    let (owner, request) = requests.swap_remove(which % requests.len());
+                    out = tried.pay(&owner, request.cooling_shares, request.generation).unwrap().into();
                     // Others' rounding is worth less than a unit a step.
                     prop_assert!(out <= u128::from(request.amount) + 150);
                     true
@@ -274,9 +326,13 @@ proptest! {
                 Step::Slash(severity) => match tried_roster.slash(&key, &mut tried, severity, at) {
                     Ok(slash) => {
                         let taken = slash.amount - slash.excess;
-                        let split = tried_roster.split(taken).unwrap();
+                        let split = tried_roster.split(taken, slash.bounty_bps).unwrap();
                         tried.insure(split.insurance).unwrap();
                         prop_assert_eq!(split.bounty + split.insurance + split.burned, taken);
+                        // Nobody gains by reporting himself: what is paid for all of it is no more than the operator lost.
+                        let whole = tried_roster.split(slash.amount, slash.bounty_bps).unwrap();
+                        let own_loss = owned(&pool) - owned(&tried);
+                        prop_assert!(u128::from(whole.bounty) <= own_loss + 2, "{} {own_loss}", whole.bounty);
                         out = u128::from(split.bounty + split.burned);
                         taken_in_epoch += u128::from(taken);
                         cap.get_or_insert(there);
@@ -294,7 +350,7 @@ proptest! {
                     let report = &mut reports[which];
                     match tried_roster.collect(&key, &mut tried, report.excess, at) {
                         Ok(taken) => {
-                            let split = tried_roster.split(taken).unwrap();
+                            let split = tried_roster.split(taken, report.bounty_bps).unwrap();
                             tried.insure(split.insurance).unwrap();
                             report.collected(taken, split.insurance).unwrap();
                             out = u128::from(split.bounty + split.burned);
