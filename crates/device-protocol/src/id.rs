@@ -64,6 +64,35 @@ pub fn feed_id(
     ))
 }
 
+/// What a proof is bound to, so that it serves no other attestation: `digest("attestation-context", feed | stream |
+/// sequence u64 | batch index u32 | round u64 | attester)` with the top three bits of its first byte cleared, which
+/// makes it an element of BN254's scalar field, big-endian.
+///
+/// `feed` is the feed's id, `stream` the stream's address, `sequence` and `batch_index` are where the batch lies in the
+/// stream, and `attester` is the address of the attester's pool.
+pub fn attestation_context(
+    feed: &Hash,
+    stream: &Hash,
+    sequence: u64,
+    batch_index: u32,
+    round: u64,
+    attester: &Hash,
+) -> Hash {
+    let mut context = digest(
+        "attestation-context",
+        &[
+            feed,
+            stream,
+            &sequence.to_le_bytes(),
+            &batch_index.to_le_bytes(),
+            &round.to_le_bytes(),
+            attester,
+        ],
+    );
+    context[0] &= 0b0001_1111;
+    context
+}
+
 /// A feed was to cover more than [`MAX_CELLS`] cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyCells;

@@ -21,7 +21,7 @@ mod reading;
 
 pub use digest::{digest, Hash, MAX_FIELDS};
 pub use grant::{GrantError, SessionGrant, SignedGrant};
-pub use id::{feed_id, network_id, InputSpec, TooManyCells, MAX_CELLS};
+pub use id::{attestation_context, feed_id, network_id, InputSpec, TooManyCells, MAX_CELLS};
 pub use key::{Curve, DeviceKey, KeyError};
 pub use leaf::{RegistryLeaf, Status, UnknownStatus};
 pub use message::{AttestationMessage, Possession, RootGrant, VoteMessage, Voucher};

@@ -197,6 +197,11 @@ fn messages_are_golden() {
         attestation.digest(),
         "71e844b5fee26e337a19573cb5b4914f1b5a8b22d1febcf88a2fcb1151c954fb",
     );
+    // All three of the digest's top bits were set.
+    golden(
+        attestation_context(&h(1), &h(2), 3, 4, 5, &h(9)),
+        "092e9a141c23290e42cf5c7932d8a7cd702ee4864802a81b22d46289dfc4d066",
+    );
     let vote = VoteMessage {
         network: h(1),
         epoch: 2,

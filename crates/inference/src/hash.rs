@@ -26,9 +26,28 @@ pub fn pack_features(features: &[u16; FEATURES]) -> [[u8; 32]; 2] {
     pack_halves(&bytes)
 }
 
-/// Packs 16 outputs an element, 8 bits each, the first one most significant. Places without a window hold 0.
-pub fn pack_outputs(outputs: &[u8; WINDOWS]) -> [[u8; 32]; 2] {
-    pack_halves(outputs)
+/// Packs 16 outputs an element, 8 bits each, the first one most significant; in the second element, the number of
+/// windows goes before them. Outputs beyond the windows are 0.
+///
+/// With the number in it, a proof for fewer windows than a batch leaf claims doesn't pass the missing ones off as zeros.
+pub fn pack_outputs(outputs: &[u8; WINDOWS], windows: u8) -> [[u8; 32]; 2] {
+    let mut elements = pack_halves(outputs);
+    elements[1][15] = windows;
+    elements
+}
+
+/// The one public input of a proof: Poseidon of 5 over the windows root, the model's hash, both elements of
+/// [`pack_outputs`], and the context of the attestation that the proof is for.
+pub fn public_input<E>(
+    windows_root: &[u8; 32],
+    model_hash: &[u8; 32],
+    outputs: &[u8; WINDOWS],
+    windows: u8,
+    context: &[u8; 32],
+    poseidon: impl Fn(&[[u8; 32]]) -> Result<[u8; 32], E>,
+) -> Result<[u8; 32], E> {
+    let [low, high] = pack_outputs(outputs, windows);
+    poseidon(&[*windows_root, *model_hash, low, high, *context])
 }
 
 /// Packs a model: the 25 header bytes; then the weights + 128, 31 bytes an element; then the biases + 2^31, 7 words of

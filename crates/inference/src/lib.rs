@@ -22,7 +22,8 @@ mod value;
 pub use engine::infer;
 pub use features::features;
 pub use hash::{
-    model_hash, pack_features, pack_model, pack_outputs, window_leaf, windows_root, MODEL_ELEMENTS,
+    model_hash, pack_features, pack_model, pack_outputs, public_input, window_leaf, windows_root,
+    MODEL_ELEMENTS,
 };
 pub use model::{Header, Model, ModelError, ModelRef};
 pub use value::aggregate;

@@ -2,12 +2,12 @@
 //!
 //! `golden.json` was computed by an implementation of its own, in JavaScript with big integers and the Poseidon of
 //! circomlibjs 0.1.7. Hashes are big-endian hex; `leaves` says how many of all leaves in a row, then the first eight
-//! again, lie in a tree.
+//! again, lie in a tree. The public input is of the first model, the last root and the outputs there.
 
 use inference::{
-    aggregate, features, infer, model_hash, pack_features, pack_model, pack_outputs, window_leaf,
-    windows_root, Header, Model, ModelError, ModelRef, ACCUMULATOR_BITS, BIASES, BIAS_LIMIT,
-    FEATURES, HIDDEN, SHIFTS, WEIGHTS, WINDOWS,
+    aggregate, features, infer, model_hash, pack_features, pack_model, pack_outputs, public_input,
+    window_leaf, windows_root, Header, Model, ModelError, ModelRef, ACCUMULATOR_BITS, BIASES,
+    BIAS_LIMIT, FEATURES, HIDDEN, SHIFTS, WEIGHTS, WINDOWS,
 };
 use proptest::prelude::*;
 use rand::{rngs::StdRng, Rng, SeedableRng};
@@ -115,14 +115,27 @@ fn golden_roots() {
 
 #[test]
 fn golden_outputs() {
-    let case = &golden()["outputs"];
+    let golden = golden();
+    let case = &golden["outputs"];
     let outputs: [u8; WINDOWS] = bytes(&case["outputs"]).try_into().unwrap();
-    let [first, second] = pack_outputs(&outputs);
+    let windows = number(&case["windows"]) as u8;
+    let [first, second] = pack_outputs(&outputs, windows);
     let expected = list(&case["elements"]);
     assert_eq!(
         [first, second],
         [element(&expected[0]), element(&expected[1])]
     );
+
+    let case = &golden["public_input"];
+    let public_input = public_input(
+        &element(&list(&golden["roots"]).last().unwrap()["root"]),
+        &element(&golden["models"][0]["hash"]),
+        &outputs,
+        windows,
+        &element(&case["context"]),
+        poseidon,
+    );
+    assert_eq!(public_input.unwrap(), element(&case["hash"]));
 }
 
 #[test]
@@ -132,6 +145,11 @@ fn errors_of_the_hash_come_back() {
     let refuse = |_: &[[u8; 32]]| Err("no hash");
     assert_eq!(model_hash(&model, refuse), Err("no hash"));
     assert_eq!(windows_root(&[], refuse), Err("no hash"));
+    let zero = [0; 32];
+    assert_eq!(
+        public_input(&zero, &zero, &zero, 1, &zero, refuse),
+        Err("no hash")
+    );
     assert_eq!(
         window_leaf(&[0; FEATURES], 0, 0, 0, 0, refuse),
         Err("no hash")
