@@ -1,12 +1,13 @@
 //! Addresses and instructions of ai-feed: models, feeds, attestations, rounds.
 
+use crate::chain::Execution;
 use ai_feed::instructions::{CreateFeedArgs, SubmitAttestationArgs};
 use ai_feed::{accounts, instruction, seeds, ID};
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
 use anchor_lang::solana_program::sysvar::SysvarId;
-use anchor_lang::{InstructionData, ToAccountMetas};
+use anchor_lang::{AnchorDeserialize, Discriminator, InstructionData, ToAccountMetas};
 
 /// The account of the model of this hash.
 pub fn model(hash: &[u8; 32]) -> Pubkey {
@@ -162,6 +163,19 @@ pub fn submit_attestation(attesting: &Attesting, args: SubmitAttestationArgs) ->
         },
         instruction::SubmitAttestation { args },
     )
+}
+
+/// What a transaction submitted, in no order.
+pub fn submissions(execution: &Execution) -> Vec<SubmitAttestationArgs> {
+    let ran = execution.outer.iter().chain(&execution.inner);
+    ran.filter(|instruction| instruction.program == ID)
+        .filter_map(|instruction| {
+            let mut data = instruction
+                .data
+                .strip_prefix(instruction::SubmitAttestation::DISCRIMINATOR)?;
+            SubmitAttestationArgs::deserialize(&mut data).ok()
+        })
+        .collect()
 }
 
 /// What signatures are for, by address.

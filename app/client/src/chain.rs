@@ -29,9 +29,9 @@ pub struct Lifetime {
     pub last_valid_block_height: u64,
 }
 
-/// An instruction that a program called.
+/// An instruction that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InnerInstruction {
+pub struct Invocation {
     /// The program called.
     pub program: Pubkey,
     /// Its instruction data.
@@ -49,12 +49,29 @@ pub struct Execution {
     pub error: Option<TransactionError>,
     /// Log lines.
     pub logs: Vec<String>,
+    /// The transaction's own instructions, in order.
+    pub outer: Vec<Invocation>,
     /// Instructions that programs called, in order.
-    pub inner: Vec<InnerInstruction>,
+    pub inner: Vec<Invocation>,
     /// Compute units used.
     pub compute_units: u64,
     /// What the last program returned.
     pub return_data: Vec<u8>,
+}
+
+/// The instructions of a transaction. Their programs are always among its static keys.
+fn outer(transaction: &VersionedTransaction) -> Vec<Invocation> {
+    let keys = transaction.message.static_account_keys();
+    let instructions = transaction.message.instructions().iter();
+    instructions
+        .map(|instruction| Invocation {
+            program: keys
+                .get(usize::from(instruction.program_id_index))
+                .copied()
+                .unwrap_or_default(),
+            data: instruction.data.clone(),
+        })
+        .collect()
 }
 
 impl Execution {

@@ -1,14 +1,16 @@
 //! Streams, their commitments and proofs: addresses and instructions of the data commitment program.
 
-use crate::chain::Execution;
+use crate::chain::{Chain, Execution};
 use crate::precompile::PrecompileError;
 use crate::reports::{Evidence, ProvenLeaf, Signatures};
-use crate::{event, security_pool as pools, token};
+use crate::{ai_feed as feeds, event, security_pool as pools, token, ClientError};
+use ai_feed::instructions::SubmitAttestationArgs;
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
 use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::{InstructionData, ToAccountMetas};
+use commitment::{verify_batch as batch_is_in, CommitmentLeaf, MmrBuilder};
 use data_commitment::events::RootCommitted;
 use data_commitment::instructions::{
     AnswerAvailabilityArgs, CommitRootArgs, VerifyBatchArgs, VerifyReadingArgs,
@@ -115,6 +117,87 @@ pub fn commit_root(
 /// The commitments that a transaction posted, in order.
 pub fn commitments(execution: &Execution) -> Vec<RootCommitted> {
     event::events(execution, &ID)
+}
+
+/// The leaf in the stream's MMR that an event tells of.
+pub fn leaf_of(event: &RootCommitted) -> CommitmentLeaf {
+    CommitmentLeaf {
+        sequence: event.sequence,
+        posted_at: event.posted_at,
+        root: event.root,
+        batches: event.batches,
+        payload_hash: event.payload_hash,
+        payload_len: event.payload_len,
+    }
+}
+
+/// A stream as its own transactions tell it.
+#[derive(Debug, Clone, Default)]
+pub struct StreamHistory {
+    /// Its commitments, by their numbers.
+    pub commitments: Vec<CommitmentLeaf>,
+    mmr: MmrBuilder,
+    submissions: Vec<SubmitAttestationArgs>,
+}
+
+impl StreamHistory {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// The chain's.
+    pub fn read(chain: &dyn Chain, stream: &Pubkey) -> Result<Self, ClientError> {
+        let mut history = Self::default();
+        for signature in chain.history(stream, None)? {
+            // What has landed but can't be read yet is newer than anything that is asked for.
+            let Some(execution) = chain.execution(&signature)? else {
+                break;
+            };
+            for event in commitments(&execution) {
+                if event.stream == *stream {
+                    let leaf = leaf_of(&event);
+                    history
+                        .mmr
+                        .append(leaf.hash())
+                        .map_err(|_| ClientError::Build("the stream is full".to_owned()))?;
+                    history.commitments.push(leaf);
+                }
+            }
+            history.submissions.extend(feeds::submissions(&execution));
+        }
+        Ok(history)
+    }
+
+    /// The siblings of a commitment, up to its peak as the stream stands.
+    pub fn path(&self, sequence: u64) -> Option<Vec<u8>> {
+        self.mmr.path(sequence).ok()
+    }
+
+    /// The proof of a batch as the stream stands, if the batch was attested: who attests shows its leaf to everybody.
+    pub fn attested_batch(&self, sequence: u64, batch_index: u32) -> Option<VerifyBatchArgs> {
+        let commitment = self.commitments.get(usize::try_from(sequence).ok()?)?;
+        let mmr_path = self.path(sequence)?;
+        let shown = self.submissions.iter().find(|shown| {
+            // The transaction may have been about another stream too.
+            shown.batch_index == batch_index
+                && batch_is_in(
+                    &self.mmr.peaks(),
+                    self.mmr.count(),
+                    commitment,
+                    &mmr_path,
+                    batch_index,
+                    &shown.batch.into(),
+                    &shown.batch_path,
+                )
+                .is_ok()
+        })?;
+        Some(VerifyBatchArgs {
+            commitment: (*commitment).into(),
+            mmr_path,
+            batch_index,
+            batch: shown.batch,
+            batch_path: shown.batch_path.clone(),
+        })
+    }
 }
 
 /// Verifies a batch; the return data is a `VerifiedBatch`.

@@ -8,7 +8,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::solana_program::{system_instruction, system_program};
 use anchor_lang::{InstructionData, ToAccountMetas};
-use device_protocol::{Curve, RegistryLeaf};
+use device_protocol::{Curve, DeviceKey, Hash, RegistryLeaf};
 use device_registry::events::{DeviceRegistered, DevicesRegistered, LeafChanged};
 use device_registry::state::voucher_page::VOUCHERS_PER_PAGE;
 use device_registry::state::{tree, Issuer, LeafPlace, Operation, Parameters};
@@ -561,6 +561,19 @@ impl RegistryEvent {
             }
             Self::Changed(event) => Some(vec![event.leaf.leaf().ok()?]),
         }
+    }
+
+    /// The key of a device that it registered.
+    pub fn key(&self, device: &Hash) -> Option<DeviceKey> {
+        let keys = match self {
+            Self::Registered(event) => vec![DeviceKey::from_parts(event.curve, event.key).ok()?],
+            Self::Batch(event) => {
+                let devices = event.devices().ok()?;
+                devices.into_iter().map(|(key, _)| key).collect()
+            }
+            Self::Changed(_) => Vec::new(),
+        };
+        keys.into_iter().find(|key| key.id() == *device)
     }
 }
 

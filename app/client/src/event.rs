@@ -1,6 +1,6 @@
 //! Events that programs emit by calling themselves (`emit_cpi!`), which no log limit truncates.
 
-use crate::chain::{Execution, InnerInstruction};
+use crate::chain::{Execution, Invocation};
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AnchorDeserialize, Discriminator};
@@ -17,7 +17,7 @@ where
 /// The event of type `E` that a call is, if it is one of its program's.
 ///
 /// Only calls of the program's own id count, so nobody else can speak for it.
-pub fn parse<E>(inner: &InnerInstruction, program: &Pubkey) -> Option<E>
+pub fn parse<E>(inner: &Invocation, program: &Pubkey) -> Option<E>
 where
     E: AnchorDeserialize + Discriminator,
 {

@@ -191,6 +191,25 @@ impl RegistryTree {
     }
 }
 
+/// The proof of the leaf at `index` in a tree of `levels` levels below the canopy, from the leaves' hashes of its subtree
+/// there: those from index `index >> levels << levels` on, as far as there are any and at most 2^`levels`.
+pub fn proof_below_canopy(subtree: &[Hash], index: u32, levels: u8) -> Vec<Hash> {
+    let mut nodes = subtree.to_vec();
+    let mut absent = [0; 32];
+    (0..levels)
+        .map(|height| {
+            let node = |index: usize| nodes.get(index).copied().unwrap_or(absent);
+            let place = (index & ((1 << levels) - 1)) as usize >> height;
+            let sibling = node(place ^ 1);
+            nodes = (0..nodes.len().div_ceil(2))
+                .map(|parent| hashv(&[&node(2 * parent), &node(2 * parent + 1)]).to_bytes())
+                .collect();
+            absent = hashv(&[&absent, &absent]).to_bytes();
+            sibling
+        })
+        .collect()
+}
+
 /// Of several leaves of one device the one with the least precedence counts: whoever has shown the device's key comes
 /// before whoever only names it, then who was first. A void leaf comes last. `tree` is the tree's number in the network.
 pub fn precedence(leaf: &RegistryLeaf, tree: u16, index: u32) -> (u8, u64, u16, u32) {
@@ -228,6 +247,18 @@ impl Follower {
     /// # Errors
     /// The chain's, or [`TreeError`].
     pub fn catch_up(&mut self, chain: &dyn Chain) -> Result<&mut RegistryTree, ClientError> {
+        self.catch_up_with(chain, |_| ())
+    }
+
+    /// As [`catch_up`](Self::catch_up); `told` sees every event.
+    ///
+    /// # Errors
+    /// The chain's, or [`TreeError`].
+    pub fn catch_up_with(
+        &mut self,
+        chain: &dyn Chain,
+        mut told: impl FnMut(&RegistryEvent),
+    ) -> Result<&mut RegistryTree, ClientError> {
         for signature in chain.history(&self.key, self.after.as_ref())? {
             // What has landed but can't be read yet comes with the next call.
             let Some(execution) = chain.execution(&signature)? else {
@@ -235,6 +266,7 @@ impl Follower {
             };
             for event in registry_events(&execution) {
                 if event.tree() == self.key {
+                    told(&event);
                     self.tree.apply(event)?;
                 }
             }

@@ -6,7 +6,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::Event;
 use data_commitment::events::RootCommitted;
 use device_protocol::{Curve, DeviceKey};
-use fieldproof_client::chain::{Execution, InnerInstruction, PriorityFee};
+use fieldproof_client::chain::{Execution, Invocation, PriorityFee};
 use fieldproof_client::event::events;
 use fieldproof_client::key::{normalise_low_s, verify, DeviceSigner, KeyError};
 use fieldproof_client::precompile::{
@@ -520,9 +520,10 @@ fn execution(calls: impl IntoIterator<Item = (Pubkey, Vec<u8>)>) -> Execution {
         slot: 0,
         error: None,
         logs: Vec::new(),
+        outer: Vec::new(),
         inner: calls
             .into_iter()
-            .map(|(program, data)| InnerInstruction { program, data })
+            .map(|(program, data)| Invocation { program, data })
             .collect(),
         compute_units: 0,
         return_data: Vec::new(),

@@ -1,6 +1,6 @@
 //! A chain in this process: LiteSVM with mainnet's feature set and the real SPL programs.
 
-use super::{Chain, Execution, InnerInstruction, Lifetime};
+use super::{Chain, Execution, Invocation, Lifetime};
 use crate::ClientError;
 use anchor_lang::prelude::{Clock, Pubkey};
 use litesvm::types::TransactionMetadata;
@@ -208,7 +208,7 @@ fn execution(
         .inner_instructions
         .into_iter()
         .flatten()
-        .map(|inner| InnerInstruction {
+        .map(|inner| Invocation {
             // Programs are always among the static keys.
             program: keys
                 .get(usize::from(inner.instruction.program_id_index))
@@ -222,6 +222,7 @@ fn execution(
         slot,
         error,
         logs: meta.logs,
+        outer: super::outer(transaction),
         inner,
         compute_units: meta.compute_units_consumed,
         return_data: meta.return_data.data,

@@ -1,7 +1,7 @@
 //! A cluster, over its JSON RPC.
 
 use super::socket::Socket;
-use super::{Chain, Execution, InnerInstruction, Lifetime, PriorityFee, Topic, Watch};
+use super::{Chain, Execution, Invocation, Lifetime, PriorityFee, Topic, Watch};
 use crate::ClientError;
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::sysvar::SysvarId;
@@ -188,6 +188,7 @@ impl Chain for RpcChain {
             slot: answer.context.slot,
             error: result.err.map(Into::into),
             logs: result.logs.unwrap_or_default(),
+            outer: super::outer(transaction),
             inner: inner(
                 transaction,
                 result.loaded_addresses,
@@ -254,6 +255,7 @@ impl Chain for RpcChain {
             slot: answer.slot,
             error: meta.err.map(Into::into),
             logs: some(meta.log_messages).unwrap_or_default(),
+            outer: super::outer(&transaction),
             inner: inner(
                 &transaction,
                 some(meta.loaded_addresses),
@@ -332,7 +334,7 @@ fn inner(
     transaction: &VersionedTransaction,
     loaded: Option<UiLoadedAddresses>,
     groups: Vec<UiInnerInstructions>,
-) -> Result<Vec<InnerInstruction>, ClientError> {
+) -> Result<Vec<Invocation>, ClientError> {
     let mut keys = transaction.message.static_account_keys().to_vec();
     for address in loaded
         .into_iter()
@@ -348,7 +350,7 @@ fn inner(
             UiInstruction::Parsed(_) => None,
         })
         .map(|compiled| {
-            Ok(InnerInstruction {
+            Ok(Invocation {
                 program: keys
                     .get(usize::from(compiled.program_id_index))
                     .copied()
