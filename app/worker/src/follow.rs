@@ -1,8 +1,8 @@
 //! Following the chain: devices and commitments of the network, in order, from where the database stands.
 
 use crate::worker::{Operator, WorkerError};
-use commitment::CommitmentLeaf;
 use data_commitment::events::RootCommitted;
+use fieldproof_client::data_commitment::leaf_of;
 use fieldproof_client::device_registry::{registry_events, RegistryEvent};
 use fieldproof_client::event;
 use solana_signature::Signature;
@@ -40,7 +40,7 @@ pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
         let commitments: Vec<_> = event::events::<RootCommitted>(&execution, &data_commitment::ID)
             .into_iter()
             .filter(|event| event.network == operator.network)
-            .map(|event| (event.stream.to_bytes(), leaf(&event)))
+            .map(|event| (event.stream.to_bytes(), leaf_of(&event)))
             .collect();
         operator
             .store
@@ -52,15 +52,4 @@ pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
         }
     }
     Ok((new_devices, new_commitments))
-}
-
-fn leaf(event: &RootCommitted) -> CommitmentLeaf {
-    CommitmentLeaf {
-        sequence: event.sequence,
-        posted_at: event.posted_at,
-        root: event.root,
-        batches: event.batches,
-        payload_hash: event.payload_hash,
-        payload_len: event.payload_len,
-    }
 }

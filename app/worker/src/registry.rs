@@ -5,7 +5,8 @@ use device_protocol::{DeviceKey, Hash, RegistryLeaf, Status};
 use fieldproof_client::device_registry::RegistryEvent;
 use fieldproof_client::registry_tree::precedence;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A registered device.
@@ -24,6 +25,10 @@ pub struct Device {
 impl Device {
     fn place(&self) -> (u16, u32) {
         (self.tree_index, self.index)
+    }
+
+    fn precedence(&self) -> (u8, u64, u16, u32) {
+        precedence(&self.leaf, self.tree_index, self.index)
     }
 }
 
@@ -71,6 +76,28 @@ impl Registry {
     /// The device with this id, as it stands now.
     pub fn device(&self, id: &Hash) -> Option<Arc<Device>> {
         self.device_at(id, i64::MAX)
+    }
+
+    /// Every leaf of a device as it stands now, that which counts first; void ones too.
+    pub fn leaves(&self, id: &Hash) -> Vec<Arc<Device>> {
+        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
+        let versions = devices.get(id).map(Vec::as_slice).unwrap_or_default();
+        let mut leaves: Vec<_> = at(versions, i64::MAX).into_iter().cloned().collect();
+        leaves.sort_by_key(|device| device.precedence());
+        leaves
+    }
+
+    /// The leaves of a tree at the indices of `range` as they stand now, by index. Looks at every device.
+    pub fn range(&self, tree_index: u16, range: &Range<u32>) -> BTreeMap<u32, RegistryLeaf> {
+        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
+        // A leaf's versions are in order, so the last one stays.
+        devices
+            .values()
+            .flatten()
+            .map(|version| &version.device)
+            .filter(|device| device.tree_index == tree_index && range.contains(&device.index))
+            .map(|device| (device.index, device.leaf))
+            .collect()
     }
 
     /// How many devices there are.
@@ -176,6 +203,13 @@ fn standing(versions: &[Version], time: i64) -> Option<&Arc<Device>> {
     if let [only] = versions {
         return (only.since <= time).then_some(&only.device);
     }
+    at(versions, time)
+        .into_iter()
+        .min_by_key(|device| device.precedence())
+}
+
+/// Each of a device's leaves as it stood at `time`.
+fn at(versions: &[Version], time: i64) -> Vec<&Arc<Device>> {
     let mut leaves: Vec<&Arc<Device>> = Vec::with_capacity(1);
     for version in versions.iter().filter(|version| version.since <= time) {
         let device = &version.device;
@@ -188,8 +222,6 @@ fn standing(versions: &[Version], time: i64) -> Option<&Arc<Device>> {
         }
     }
     leaves
-        .into_iter()
-        .min_by_key(|device| precedence(&device.leaf, device.tree_index, device.index))
 }
 
 /// A leaf after one of its changes, as it is stored.

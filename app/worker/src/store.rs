@@ -548,6 +548,27 @@ impl Store {
             .collect()
     }
 
+    /// The last sequence number of a tree's changes; 0 if there are none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tree_sequence(&self, tree_index: u16) -> Result<u64, StoreError> {
+        let transaction = db!(self.database.begin_read());
+        let devices = db!(transaction.open_table(DEVICES));
+        let key = |sequence: u64| [&tree_index.to_be_bytes()[..], &sequence.to_be_bytes()].concat();
+        let (first, last) = (key(0), key(u64::MAX));
+        let Some(entry) = db!(devices.range(first.as_slice()..=last.as_slice())).next_back() else {
+            return Ok(0);
+        };
+        let sequence = db!(entry)
+            .0
+            .value()
+            .get(2..)
+            .and_then(|bytes| bytes.try_into().ok());
+        let sequence = sequence.ok_or(StoreError::Damaged("device key"))?;
+        Ok(u64::from_be_bytes(sequence))
+    }
+
     /// How far the chain was followed, as [`Store::follow`] was last told.
     ///
     /// # Errors

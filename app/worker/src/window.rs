@@ -185,14 +185,12 @@ pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchErr
     let value_index = usize::from(header.value_index);
     let mut outputs = [0; WINDOWS];
     let mut window_leaves = Vec::with_capacity(batch.windows.len());
-    let mut reading_leaves = Vec::with_capacity(batch.windows.len() * READINGS_PER_WINDOW);
     let (mut first_capture, mut last_capture) = (i64::MAX, i64::MIN);
     for (window, output) in batch.windows.iter().zip(&mut outputs) {
         let mut values = [0; READINGS_PER_WINDOW];
         for (signed, value) in window.readings.iter().zip(&mut values) {
             let reading = &signed.reading;
             *value = *reading.values.get(value_index).ok_or(BatchError::Schema)?;
-            reading_leaves.push(ReadingLeaf::of(signed, window.grant(reading.session)).hash());
             first_capture = first_capture.min(reading.captured_at);
             last_capture = last_capture.max(reading.captured_at);
         }
@@ -213,18 +211,15 @@ pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchErr
     }
     let windows_root =
         inference::windows_root(&window_leaves, poseidon).map_err(|_| BatchError::Model)?;
-    let readings_root = Tree::new(&reading_leaves, READINGS_DEPTH)
-        .map_err(|_| BatchError::Count)?
-        .root();
     let used = outputs
         .get(..batch.windows.len())
         .ok_or(BatchError::Count)?;
     let value = inference::aggregate(header, used).ok_or(BatchError::Count)?;
     let leaf = BatchLeaf {
-        readings_root,
+        readings_root: readings_tree(batch)?.root(),
         windows_root,
         windows: batch.windows.len() as u32,
-        readings: reading_leaves.len() as u32,
+        readings: (batch.windows.len() * READINGS_PER_WINDOW) as u32,
         first_capture,
         last_capture,
     };
@@ -233,6 +228,22 @@ pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchErr
         outputs,
         value,
     })
+}
+
+/// The tree over a batch's readings, each with the signatures behind it.
+///
+/// # Errors
+/// [`BatchError::Count`].
+pub fn readings_tree(batch: &Batch) -> Result<Tree, BatchError> {
+    let leaves: Vec<Hash> = batch
+        .windows
+        .iter()
+        .flat_map(|window| window.readings.iter().map(move |signed| (window, signed)))
+        .map(|(window, signed)| {
+            ReadingLeaf::of(signed, window.grant(signed.reading.session)).hash()
+        })
+        .collect();
+    Tree::new(&leaves, READINGS_DEPTH).map_err(|_| BatchError::Count)
 }
 
 /// The round of `feed` in which something captured at `captured_at` (ms) lies.

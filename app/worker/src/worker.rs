@@ -1,5 +1,7 @@
 //! The worker itself: one operator's keys, chain, database and peers, and the loop that drives it.
 
+use crate::availability::{self, Challenges};
+use crate::committee::Refusal;
 use crate::config::Limits;
 use crate::ingest::Ingest;
 use crate::payload::PayloadError;
@@ -48,9 +50,12 @@ pub enum WorkerError {
     /// A batch that can't be made.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// A payload that can't be made.
+    /// A payload that can't be made or read.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// A payload that nobody has.
+    #[error(transparent)]
+    Fetch(#[from] Refusal),
     /// A tree or path that can't be made.
     #[error("a proof can't be made: {0:?}")]
     Proof(ProofError),
@@ -148,6 +153,23 @@ pub enum Event {
         signature: Signature,
         compute_units: u64,
     },
+    /// Somebody asks for a reading that this operator committed to.
+    Challenged {
+        sequence: u64,
+        batch: u32,
+        reading: u16,
+        answer_by: i64,
+    },
+    /// The reading was shown; the bond, in lamports, is the operator's.
+    Answered {
+        sequence: u64,
+        batch: u32,
+        reading: u16,
+        bond: u64,
+        #[serde(with = "text")]
+        signature: Signature,
+        compute_units: u64,
+    },
     /// Something did not work; it is tried again.
     Failed { what: String, detail: String },
 }
@@ -203,6 +225,8 @@ pub struct Operator {
     pub peers: BTreeMap<Pubkey, String>,
     /// Client for them.
     pub http: reqwest::blocking::Client,
+    /// The open challenges of its stream.
+    pub challenges: Challenges,
     /// The chain's time as it was read last, unix seconds.
     now: Arc<AtomicI64>,
     /// Held while the chain is followed.
@@ -384,6 +408,7 @@ impl Worker {
             signer,
             peers,
             http,
+            challenges: Challenges::default(),
             now: now.clone(),
             following: Mutex::new(()),
             journal: Mutex::default(),
@@ -462,7 +487,8 @@ impl Worker {
         Ok(now)
     }
 
-    /// Does whatever can be done now: follows the chain, commits, attests, finalises, rewards.
+    /// Does whatever can be done now: follows the chain, answers challenges, commits, attests, finalises,
+    /// rewards.
     ///
     /// # Errors
     /// What stopped it. Everything up to there is recorded, and the next step goes on from it.
@@ -474,13 +500,18 @@ impl Worker {
         if new > 0 {
             events.push(Event::Devices { new });
         }
-        match round::step(&self.operator, now) {
-            Ok(done) => events.extend(done),
-            // What stops the rounds must not cost the operator its vote.
-            Err(error) => events.push(Event::Failed {
-                what: "rounds".to_owned(),
-                detail: error.to_string(),
-            }),
+        // What stops one must not cost the operator the others: its stake, its rounds, its vote.
+        for (what, done) in [
+            ("challenges", availability::step(&self.operator, now)),
+            ("rounds", round::step(&self.operator, now)),
+        ] {
+            match done {
+                Ok(done) => events.extend(done),
+                Err(error) => events.push(Event::Failed {
+                    what: what.to_owned(),
+                    detail: error.to_string(),
+                }),
+            }
         }
         // Own commitments of this step count for the scores too.
         follow::follow(&self.operator)?;

@@ -11,7 +11,7 @@ use fieldproof_client::chain::{Chain, Execution};
 use fieldproof_client::device_registry::{self as client, RegistryEvent};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
-use fieldproof_client::registry_tree::{Follower, RegistryTree, TreeError};
+use fieldproof_client::registry_tree::{proof_below_canopy, Follower, RegistryTree, TreeError};
 use fieldproof_client::transaction::{self, Prepared, V0_BYTES, V1_BYTES};
 use fieldproof_client::ClientError;
 use fieldproof_worker::registry::Registry;
@@ -1088,6 +1088,34 @@ fn events_may_come_in_any_order_and_twice() {
     assert!(tree.has_gap());
     assert_eq!(tree.sequence(), 3);
     assert_eq!(tree.root(), Ok(events[0].root()));
+}
+
+#[test]
+fn a_proof_follows_from_the_leaves_around_it_alone() {
+    let mut world = World::new();
+    let keys = signers(Curve::P256, 5);
+    let mut events = Vec::new();
+    for keys in [&keys[..2], &keys[2..]] {
+        let outcome = world.batch(world.batch_args(Curve::P256, keys));
+        events.extend(world.follow(outcome));
+        world.batches += 1;
+    }
+    let hashes: Vec<Hash> = world.tree.leaves().iter().map(RegistryLeaf::hash).collect();
+    assert_eq!(hashes.len(), 5);
+    // Below canopies under which lie all leaves, two, and one.
+    for levels in [14, 1, 0] {
+        let mut tree = RegistryTree::new(SHAPE.0, SHAPE.0 - levels);
+        for event in &events {
+            tree.apply(event.clone()).expect("applied");
+        }
+        for index in 0..5 {
+            let first = index >> levels << levels;
+            let subtree = &hashes[first as usize..(first as usize + (1 << levels)).min(5)];
+            let place = tree.place(index).expect("place");
+            assert_eq!(proof_below_canopy(subtree, index, levels), place.proof);
+            assert_eq!(place.proof.len(), usize::from(levels));
+        }
+    }
 }
 
 #[test]

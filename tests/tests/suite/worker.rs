@@ -1,5 +1,7 @@
 //! Workers on the in-process chain, which talk to each other and to devices over HTTP.
 
+mod challenges;
+
 use ai_feed::state::{Attestation, Feed};
 use ai_feed::{CreateFeedArgs, SubmitAttestationArgs};
 use anchor_lang::prelude::Pubkey;

@@ -37,6 +37,32 @@ pub fn render(served: &Served) -> String {
         writes,
     );
     page.counter("store_write_seconds_total", "Time that they took.", seconds);
+    let challenges = served.operator.challenges.figures();
+    page.counter(
+        "challenges_total",
+        "Challenges of own readings met since the start.",
+        challenges.met,
+    );
+    page.counter(
+        "challenges_answered_total",
+        "Challenges answered since the start.",
+        challenges.answered,
+    );
+    page.counter(
+        "challenge_failures_total",
+        "Answers that failed since the start; they are tried again.",
+        challenges.failed,
+    );
+    page.counter(
+        "challenges_missed_total",
+        "Challenges not answered in time since the start; they cost stake.",
+        challenges.missed,
+    );
+    page.gauge(
+        "challenges_open",
+        "Challenges of own readings that are not answered yet.",
+        challenges.open,
+    );
     page.gauge(
         "in_flight_bytes",
         "Bytes of bodies held at present.",

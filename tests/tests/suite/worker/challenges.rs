@@ -1,0 +1,312 @@
+//! Challenges of availability, which the challenged operator's worker answers by itself.
+
+use super::*;
+use data_commitment::state::Challenge;
+use fieldproof_client::chain::{Chain, Execution, Lifetime};
+use fieldproof_client::data_commitment::{ReadingPlace, StreamHistory};
+use solana_account::Account;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use tests::fixture::EVIDENCE_WINDOW;
+
+/// Seconds in which a challenge is answered.
+const ANSWER_WINDOW: i64 = EVIDENCE_WINDOW / 3;
+/// Seconds that a worker waits before it tries an answer again.
+const RETRY: i64 = 30;
+/// Of the challenges of the test's network, lamports.
+const BOND: u64 = 10_000_000;
+
+impl World {
+    /// Windows of all three operators' devices, committed and attested. Those of devices 0 and 1 are half of the hardware
+    /// key and half of a session.
+    fn committed() -> Self {
+        let world = Self::new();
+        for device in 0..3 {
+            let signer = &world.devices[device].signer;
+            let mut readings = world.readings(device, HOUR, 500);
+            if device < 2 {
+                let session = DeviceSigner::generate(Curve::Ed25519);
+                let granted = grant(&world, signer, &session, 7);
+                assert_eq!(world.post_to(device, "grants", granted).accepted, 1);
+                for signed in &mut readings[8..] {
+                    let reading = Reading {
+                        session: 7,
+                        ..signed.reading
+                    };
+                    *signed = sign(&session, reading);
+                }
+            }
+            world.deliver(device, &readings);
+        }
+        world.settle();
+        assert_eq!(world.feed().entries, 1);
+        world
+    }
+
+    fn place(&self, operator: usize, reading: u16) -> ReadingPlace {
+        ReadingPlace {
+            stream: self.operators[operator].stream,
+            sequence: 0,
+            batch: 0,
+            reading,
+        }
+    }
+
+    /// Asks operator number `operator` for a reading of its first batch, by what the chain alone tells.
+    fn challenge(&self, operator: usize, reading: u16) -> ReadingPlace {
+        let place = self.place(operator, reading);
+        let history = StreamHistory::read(self.chain.as_ref(), &place.stream).expect("history");
+        let proof = history.attested_batch(0, 0).expect("an attested batch");
+        let challenge = streams::challenge_availability(
+            &self.payer.pubkey(),
+            &self.network.key,
+            &place.stream,
+            proof,
+            reading,
+        );
+        self.send(&[challenge]).expect("challenge");
+        place
+    }
+
+    fn open_challenges(&self, operator: usize) -> u32 {
+        let stream: Stream =
+            chain::read(self.chain.as_ref(), &self.operators[operator].stream).expect("stream");
+        stream.open_challenges
+    }
+
+    fn signers_lamports(&self, operator: usize) -> u64 {
+        self.lamports(&self.operators[operator].signer.pubkey())
+    }
+
+    fn lamports(&self, key: &Pubkey) -> u64 {
+        let account = self.chain.account(key).expect("chain");
+        account.map_or(0, |account| account.lamports)
+    }
+
+    /// What worker number `worker` counts: challenges met, answered, failed, missed, open.
+    fn figures(&self, worker: usize) -> [u64; 5] {
+        let url = format!("{}/metrics", self.workers[worker].url);
+        let page = self.http.get(url).send().and_then(Response::text);
+        let page = page.expect("metrics");
+        [
+            "challenges_total",
+            "challenges_answered_total",
+            "challenge_failures_total",
+            "challenges_missed_total",
+            "challenges_open",
+        ]
+        .map(|name| {
+            let name = format!("fieldproof_{name} ");
+            let line = page.lines().find_map(|line| line.strip_prefix(&name));
+            line.expect("figure").parse().expect("number")
+        })
+    }
+}
+
+/// What a step tells of challenges.
+fn told(events: &[Event]) -> (usize, usize, Vec<String>) {
+    let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
+    let failed = events.iter().filter_map(|event| match event {
+        Event::Failed { what, detail } if what == "challenge" => Some(detail.clone()),
+        _ => None,
+    });
+    (
+        count(|event| matches!(event, Event::Challenged { .. })),
+        count(|event| matches!(event, Event::Answered { .. })),
+        failed.collect(),
+    )
+}
+
+#[test]
+fn are_answered_at_once_whatever_key_signed_and_the_bonds_are_the_operators() {
+    let world = World::committed();
+    assert_eq!(world.figures(0), [0; 5]);
+    let before = [0, 1].map(|operator| world.signers_lamports(operator));
+    // The hardware key's and the session's, of each curve, all open at once.
+    let places = [0, 1].map(|operator| {
+        [0, 7, 8, 15].map(|reading| {
+            let place = world.challenge(operator, reading);
+            let key = place.challenge();
+            let challenge: Challenge = chain::read(world.chain.as_ref(), &key).expect("challenge");
+            assert_eq!(challenge.bond, BOND);
+            (place, world.lamports(&key))
+        })
+    });
+    let events = world.settle();
+    assert_eq!(told(&events), (8, 8, Vec::new()));
+    for operator in 0..2 {
+        assert_eq!(world.open_challenges(operator), 0);
+        let mut held = 0;
+        for (place, lamports) in &places[operator] {
+            assert_eq!(world.lamports(&place.challenge()), 0);
+            held += lamports;
+        }
+        // Bonds and rents, less what four transactions cost.
+        let gained = world.signers_lamports(operator) - before[operator];
+        assert!(
+            gained < held && gained > held - 4 * 50_000,
+            "{gained} {held}"
+        );
+        assert_eq!(world.figures(operator), [4, 4, 0, 0, 0]);
+    }
+    assert_eq!(world.figures(2), [0; 5]);
+    assert!(world.settle().is_empty());
+    // The same reading again is another challenge.
+    world.challenge(0, 7);
+    assert_eq!(told(&world.settle()), (1, 1, Vec::new()));
+    assert_eq!(world.figures(0), [5, 5, 0, 0, 0]);
+}
+
+#[test]
+fn are_answered_by_the_leaf_as_it_stands_now() {
+    let world = World::committed();
+    let [buyer, seller] = &world.owners;
+    let chain = world.chain.as_ref();
+    let mut follower = Follower::new(chain, world.network.tree).expect("tree");
+    let tree = follower.catch_up(chain).expect("history");
+    let index = world.devices[2].registered.index;
+    let place = tree.place(index).expect("place");
+    let leaf = tree.leaves()[index as usize];
+    let (network, key) = (&world.network, buyer.pubkey());
+    let sale = registry::transfer_device(&network.key, &network.tree, &key, &leaf, place);
+    transaction::send(chain, &[sale], &world.payer, &[seller, buyer]).expect("sold");
+    world.challenge(2, 3);
+    assert_eq!(told(&world.settle()), (1, 1, Vec::new()));
+}
+
+/// A chain that takes no transactions.
+struct Deaf(Arc<LocalChain>);
+
+impl Chain for Deaf {
+    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
+        self.0.accounts(keys)
+    }
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        discriminator: &[u8],
+    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
+        self.0.program_accounts(program, discriminator)
+    }
+    fn clock(&self) -> Result<anchor_lang::prelude::Clock, ClientError> {
+        self.0.clock()
+    }
+    fn lifetime(&self) -> Result<Lifetime, ClientError> {
+        self.0.lifetime()
+    }
+    fn genesis_hash(&self) -> Result<solana_message::Hash, ClientError> {
+        self.0.genesis_hash()
+    }
+    fn block_height(&self) -> Result<u64, ClientError> {
+        self.0.block_height()
+    }
+    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
+        self.0.rent(bytes)
+    }
+    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
+        self.0.simulate(transaction)
+    }
+    fn send(&self, _transaction: &VersionedTransaction) -> Result<(), ClientError> {
+        Err(ClientError::Cluster("no route".to_owned()))
+    }
+    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
+        self.0.execution(signature)
+    }
+    fn history(
+        &self,
+        address: &Pubkey,
+        after: Option<&Signature>,
+    ) -> Result<Vec<Signature>, ClientError> {
+        self.0.history(address, after)
+    }
+}
+
+#[test]
+fn are_answered_once_by_a_worker_that_ended_after_it_wrote_the_answer_down() {
+    let mut world = World::committed();
+    // The operator's disk is lost too, so the payload comes from the others.
+    let served = world.workers.remove(0);
+    let peers = served.worker.operator().peers.clone();
+    let data = TempDir::new().expect("directory");
+    let operator = &world.operators[0];
+    let open = |chain: Arc<dyn Chain>| {
+        let signer = operator.signer.insecure_clone();
+        let pool = operator.pool;
+        Worker::open(
+            chain,
+            world.network.key,
+            pool,
+            signer,
+            peers.clone(),
+            data.path(),
+        )
+        .expect("worker")
+    };
+    let place = world.challenge(0, 9);
+    let held = world.lamports(&place.challenge());
+    let before = world.signers_lamports(0);
+    {
+        let worker = open(Arc::new(Deaf(world.chain.clone())));
+        let (met, answered, failed) = told(&worker.step().expect("step"));
+        assert_eq!((met, answered, failed.len()), (1, 0, 1), "{failed:?}");
+        assert!(failed[0].contains("no route"), "{failed:?}");
+        assert_eq!(worker.operator().store.sent().expect("sent").len(), 1);
+        assert_eq!(world.open_challenges(0), 1);
+    }
+    let worker = open(world.chain.clone());
+    // What was written down lands first, so there is nothing left to answer.
+    assert_eq!(told(&worker.step().expect("step")), (0, 0, Vec::new()));
+    assert_eq!(world.open_challenges(0), 0);
+    assert!(worker.operator().store.sent().expect("sent").is_empty());
+    let gained = world.signers_lamports(0) - before;
+    assert!(gained < held && gained > held - 50_000, "{gained} {held}");
+}
+
+#[test]
+fn that_can_not_be_answered_are_told_tried_again_and_hold_nothing_up() {
+    let world = World::new();
+    let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 800))]);
+    let mut withheld = world.honest(batch);
+    withheld.is_served = false;
+    world.attest(&withheld);
+    world.challenge(0, 2);
+    let step = || world.workers[0].worker.step().expect("step");
+    let (met, answered, failed) = told(&step());
+    assert_eq!((met, answered, failed.len()), (1, 0, 1));
+    assert!(
+        failed[0].contains("reading 2 of batch 0 of commitment 0") && failed[0].contains("payload"),
+        "{failed:?}"
+    );
+    assert_eq!(world.figures(0), [1, 0, 1, 0, 1]);
+    // Not with every step.
+    assert_eq!(told(&step()), (0, 0, Vec::new()));
+    world.set_time(world.now() + RETRY);
+    let (met, answered, failed) = told(&step());
+    assert_eq!((met, answered, failed.len()), (0, 0, 1));
+    // The payload is found, and a second challenge goes before the retry of the first.
+    let operator = world.workers[0].worker.operator();
+    operator
+        .store
+        .put_payload(&withheld.payload)
+        .expect("store");
+    world.challenge(0, 15);
+    assert_eq!(told(&step()), (1, 1, Vec::new()));
+    world.set_time(world.now() + RETRY);
+    assert_eq!(told(&step()), (0, 1, Vec::new()));
+    assert_eq!(world.figures(0), [2, 2, 2, 0, 0]);
+}
+
+#[test]
+fn that_were_missed_are_told_once() {
+    let world = World::committed();
+    world.challenge(0, 4);
+    let after = world.now() + ANSWER_WINDOW + 1;
+    world.set_time(after);
+    let worker = &world.workers[0].worker;
+    let (met, answered, failed) = told(&worker.step().expect("step"));
+    assert_eq!((met, answered, failed.len()), (1, 0, 1));
+    assert!(failed[0].contains("in time"), "{failed:?}");
+    assert_eq!(told(&worker.step().expect("step")), (0, 0, Vec::new()));
+    assert_eq!(world.figures(0), [1, 0, 0, 1, 1]);
+    assert_eq!(world.open_challenges(0), 1);
+}
