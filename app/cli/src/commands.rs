@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod bond;
+pub mod challenge;
 pub mod claim;
 pub mod device;
 pub mod feed;

@@ -1,13 +1,16 @@
 //! `fieldproof`: for device owners, makers and consumers of feeds.
 
+mod archive;
 mod commands;
 mod context;
 mod files;
+mod leaves;
 mod output;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use commands::{
-    batch, bond, claim, device, feed, keys, load, maker, register, report, send, status, voucher,
+    batch, bond, challenge, claim, device, feed, keys, load, maker, register, report, send, status,
+    voucher,
 };
 use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
@@ -97,6 +100,9 @@ enum Command {
     /// Report a device or a maker, for the bounty
     #[command(subcommand)]
     Report(report::Command),
+    /// Ask operators for readings that they committed to, and settle what they don't show
+    #[command(subcommand)]
+    Challenge(challenge::Command),
     /// Sign a reading with a device's key and send it to a worker
     Send(send::Arguments),
     /// Drive a worker with thousands of devices
@@ -124,6 +130,7 @@ fn main() {
         Command::Register(arguments) => register::run(&context, arguments),
         Command::Device(command) => device::run(&context, command),
         Command::Report(command) => report::run(&context, command),
+        Command::Challenge(command) => challenge::run(&context, command),
         Command::Send(arguments) => send::run(&context, arguments),
         Command::Load(command) => load::run(&context, command),
         Command::Status(arguments) => status::run(&context, arguments),

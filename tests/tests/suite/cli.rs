@@ -1,5 +1,8 @@
 //! `fieldproof`, the tool of owners, makers and consumers, against a real RPC server and a running worker.
 
+mod challenges;
+mod nfts;
+
 use super::live::{wait, Live, CHALLENGE, EPOCH, ROUND};
 use ai_feed::state::Feed;
 use anchor_spl::token::{spl_token, TokenAccount};

@@ -1,0 +1,272 @@
+//! `fieldproof challenge`, and reports that take proofs of commitments.
+
+use super::*;
+use crate::suite::live::Process;
+use crate::suite::worker::reading;
+use data_commitment::state::{Challenge, Stream};
+use device_protocol::SignedReading;
+use device_registry::state::Network;
+use fieldproof_client::data_commitment::StreamHistory;
+use fieldproof_client::device_registry as registry;
+use fieldproof_client::key::DeviceSigner;
+use fieldproof_worker::server::Accepted;
+
+/// Far enough into epoch 2 for a window of readings.
+fn start(live: &mut Live) -> i64 {
+    let start = ((live.genesis + 2 * EPOCH + 20 * ROUND) / ROUND + 1) * ROUND + 1;
+    live.cluster.set_time(start);
+    start
+}
+
+/// Two workers that know of one device.
+fn workers(live: &Live) -> [Process; 2] {
+    let workers = [live.worker(0), live.worker(1)];
+    for number in 0..2 {
+        wait("the worker to know the device", || {
+            live.status(number).filter(|status| status.devices == 1)
+        });
+    }
+    workers
+}
+
+/// A device's readings of a window, one a minute, the newest 30 s before `now`.
+fn window(live: &Live, device: &DeviceSigner, now: i64) -> Vec<SignedReading> {
+    let network: Network = live.find(&live.deployment.network).expect("network");
+    let captured = (0..16).map(|number| (now - 30 - (15 - number) * ROUND) * 1_000);
+    captured
+        .map(|at| reading(&network.id, device, at, 100))
+        .collect()
+}
+
+fn post(live: &Live, worker: usize, readings: &[SignedReading]) -> Accepted {
+    let body: Vec<u8> = readings.iter().flat_map(SignedReading::to_bytes).collect();
+    let url = format!("{}/v1/readings", live.operators[worker].url);
+    reqwest::blocking::Client::new()
+        .post(url)
+        .body(body)
+        .send()
+        .and_then(reqwest::blocking::Response::json)
+        .expect("answer")
+}
+
+#[test]
+fn challenges_are_made_listed_answered_and_settled() {
+    let mut live = Live::start(2);
+    live.key("owner.json");
+    let auditor = live.key("auditor.json").pubkey();
+    let device = live.device("owner.json", "one.json", 0, Curve::P256);
+    let now = start(&mut live);
+    let [challenged, _other] = workers(&live);
+    let readings = window(&live, &device, now);
+    assert_eq!(post(&live, 0, &readings).accepted, 16);
+    let feed = live.deployment.feeds[0];
+    wait("the value", || {
+        live.find::<Feed>(&feed).filter(|feed| feed.entries > 0)
+    });
+
+    let pool = live.operators[0].pool.to_string();
+    let make = |live: &Live, sequence, batch, reading| {
+        let place = [
+            "--sequence",
+            sequence,
+            "--batch",
+            batch,
+            "--reading",
+            reading,
+        ];
+        let arguments = [&["challenge", "make", "--pool", &pool], &place[..]].concat();
+        live.cli("auditor.json", &arguments)
+    };
+    assert_failed(&make(&live, "9", "0", "0"), "numbered from 0");
+    assert_failed(&make(&live, "0", "3", "0"), "was not attested");
+    assert_failed(
+        &make(&live, "0", "0", "16"),
+        "check the sequence and the indices",
+    );
+    let auditors = auditor.to_string();
+    let stranger = ["challenge", "make", "--pool", &auditors];
+    let stranger = [&stranger[..], &["--sequence", "0", "--reading", "0"]].concat();
+    assert_failed(&live.cli("auditor.json", &stranger), "has no stream here");
+    let made = |live: &Live, reading| -> Value {
+        let output = make(live, "0", "0", reading);
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let list = |live: &Live| live.cli_done("owner.json", &["challenge", "list"]);
+    let first = made(&live, "3");
+    assert_eq!(
+        (&first["bond"], &first["overdue"]),
+        (&json!("0.01"), &json!(false))
+    );
+    // The worker shows it.
+    wait("the answer", || (list(&live) == json!([])).then_some(()));
+    challenged.kill();
+
+    // Without its worker it stays open, and whoever has the payload answers.
+    let (second, third) = (made(&live, "4"), made(&live, "5"));
+    let open = list(&live);
+    assert_eq!(open.as_array().map(Vec::len), Some(2));
+    assert_eq!(open[0]["pool"], pool);
+    let other = live.operators[1].pool.to_string();
+    let others = live.cli_done("owner.json", &["challenge", "list", "--pool", &other]);
+    assert_eq!(others, json!([]));
+    let [second, third] =
+        [&second, &third].map(|made| made["challenge"].as_str().expect("address"));
+    let answer = |live: &Live, challenge: &str, source: &[&str]| {
+        live.cli(
+            "owner.json",
+            &[&["challenge", "answer", challenge], source].concat(),
+        )
+    };
+    assert_failed(&answer(&live, second, &[]), "say where");
+    live.file("other.parquet", "other");
+    let wrong = ["--payload", "other.parquet"];
+    assert_failed(&answer(&live, second, &wrong), "is not there");
+    let url = live.operators[1].url.clone();
+    let worker = ["--worker", &url];
+    let answered = answer(&live, second, &worker);
+    assert!(answered.status.success(), "{answered:?}");
+    assert_failed(&answer(&live, second, &worker), "no open challenge");
+    let settle =
+        |live: &Live, challenge: &str| live.cli("owner.json", &["challenge", "settle", challenge]);
+    assert_failed(&settle(&live, third), "may still answer");
+    let key = third.parse().expect("address");
+    let account: Challenge = live.find(&key).expect("challenge");
+    let after = account.answer_by + 1;
+    live.cluster.set_time(after);
+    assert_eq!(list(&live)[0]["overdue"], true);
+    assert_failed(&answer(&live, third, &worker), "can only be settled");
+    let settled = settle(&live, third);
+    assert!(settled.status.success(), "{settled:?}");
+    let settled: Value = serde_json::from_slice(&settled.stdout).expect("JSON");
+    // A tenth of 50 tokens, of which 30 % are the challenger's, whoever settles.
+    assert_eq!(
+        (&settled["slashed"], &settled["bounty"], &settled["bond"]),
+        (&json!("5"), &json!("1.5"), &json!("0.01"))
+    );
+    assert_eq!(settled["challenger"], auditor.to_string());
+    let bounty = token::associated(&auditor, &live.deployment.stake_mint);
+    let bounty: TokenAccount = chain::read_borsh(&live.chain, &bounty).expect("bounty");
+    assert_eq!(bounty.amount, 1_500_000);
+    assert_failed(&settle(&live, third), "no open challenge");
+    assert_eq!(list(&live), json!([]));
+}
+
+/// A device signs two values of one number, to two workers that commit to them; then it is sold.
+#[test]
+fn a_seller_is_reported_by_what_was_committed_before_the_sale() {
+    let mut live = Live::start(2);
+    let (seller, buyer) = (live.key("seller.json"), live.key("buyer.json"));
+    live.key("reporter.json");
+    let device = live.device("seller.json", "one.json", 0, Curve::P256);
+    let id = hex::encode(device.device_key().id());
+    ask_for_bonds(&mut live, &seller.pubkey());
+    live.cli_done("seller.json", &["bond", "post", "10"]);
+
+    let now = start(&mut live);
+    let _workers = workers(&live);
+    let readings = window(&live, &device, now);
+    let mut others = readings.clone();
+    let last = others.last_mut().expect("a reading");
+    *last = reading(
+        &last.reading.network,
+        &device,
+        last.reading.captured_at,
+        999,
+    );
+    for (worker, readings) in [&readings, &others].into_iter().enumerate() {
+        assert_eq!(post(&live, worker, readings).accepted, 16);
+    }
+    assert_eq!(post(&live, 0, &others[15..]).results, ["equivocation"]);
+    for operator in &live.operators {
+        wait("the commitment", || {
+            live.find::<Stream>(&operator.stream)
+                .filter(|stream| stream.count > 0)
+        });
+    }
+    let urls = [0, 1].map(|number| live.operators[number].url.clone());
+    let report = ["report", "equivocation", "--worker", &urls[0]];
+    let after = live.now() + 2;
+    live.cluster.set_time(after);
+    live.cli_done(
+        "seller.json",
+        &["device", "transfer", &id, "--to", "buyer.json"],
+    );
+    let conflicts = reqwest::blocking::get(format!("{}/v1/conflicts", urls[0]));
+    let conflicts: Value = conflicts
+        .and_then(reqwest::blocking::Response::json)
+        .expect("conflicts");
+    live.file("conflict.json", &conflicts[0].to_string());
+    let by_file = ["report", "equivocation", "--evidence", "conflict.json"];
+    assert_failed(
+        &live.cli("reporter.json", &by_file),
+        "committed before, and both are not in the payloads at hand",
+    );
+    for (number, operator) in live.operators.iter().enumerate() {
+        let history = StreamHistory::read(&live.chain, &operator.stream).expect("history");
+        let hash = hex::encode(history.commitments[0].payload_hash);
+        let payload = reqwest::blocking::get(format!("{}/v1/payloads/{hash}", operator.url));
+        let payload = payload.and_then(reqwest::blocking::Response::bytes);
+        let file = live.dir.path().join(format!("{number}.parquet"));
+        std::fs::write(file, payload.expect("payload")).expect("written");
+    }
+    let one = [&by_file[..], &["--payload", "0.parquet"]].concat();
+    assert_failed(&live.cli("reporter.json", &one), "not in the payloads");
+
+    let both = [&report[..], &["--worker", &urls[1]]].concat();
+    let done = live.cli_done("reporter.json", &both);
+    assert_eq!(done["device"], id);
+    // 30 % of what a device of tier 1 asks: half of four tokens.
+    assert_eq!(done["bounty"], "0.6");
+    let shown = live.cli_done(
+        "reporter.json",
+        &["bond", "show", &seller.pubkey().to_string()],
+    );
+    assert_eq!(
+        (&shown["slashed"], &shown["amount"]),
+        (&json!("2"), &json!("8"))
+    );
+    // The buyer has done nothing.
+    let shown = live.cli_done("buyer.json", &["device", "show", &id]);
+    assert_eq!(shown["status"], "proven");
+    assert_eq!(shown["owner"], buyer.pubkey().to_string());
+    assert_failed(&live.cli("reporter.json", &both), "no equivocation");
+    let files = ["--payload", "0.parquet", "--payload", "1.parquet"];
+    let again = [&by_file[..], &files[..]].concat();
+    assert_failed(&live.cli("reporter.json", &again), "reported");
+}
+
+/// Has each device ask for a bond of four tokens less its tier's discount, and gives `owner` ten.
+fn ask_for_bonds(live: &mut Live, owner: &anchor_lang::prelude::Pubkey) {
+    let key = live.deployment.network;
+    let network: Network = live.find(&key).expect("network");
+    let parameters = device_registry::state::Parameters {
+        device_bond: 4_000_000,
+        ..network.parameters
+    };
+    let authority = live.authority.pubkey();
+    live.send(
+        &[registry::propose_parameters(&key, &authority, parameters)],
+        &[],
+    );
+    let after = live.now() + network.timelock;
+    live.cluster.set_time(after);
+    live.send(&[registry::apply_parameters(&key)], &[]);
+    let stake_mint = live.deployment.stake_mint;
+    let tokens = token::associated(owner, &stake_mint);
+    let mint = spl_token::instruction::mint_to(
+        &token::TOKEN_PROGRAM,
+        &stake_mint,
+        &tokens,
+        &authority,
+        &[],
+        10_000_000,
+    );
+    live.send(
+        &[
+            token::create_associated(&authority, owner, &stake_mint),
+            mint.expect("mint"),
+        ],
+        &[],
+    );
+}
