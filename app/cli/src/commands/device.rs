@@ -1,17 +1,18 @@
 //! `fieldproof device`: a registered device's leaf, as the chain's own events tell it, and what its owner does with it.
 
 use crate::context::Context;
-use crate::{files, output};
+use crate::{files, leaves, output};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_spl::token_interface;
 use anyhow::{anyhow, bail, Context as _, Result};
 use device_protocol::{Curve, Hash, Possession, RegistryLeaf, Status};
-use device_registry::state::{LeafPlace, Tree};
+use device_registry::nft::MAX_URI;
 use device_registry::ProveDeviceArgs;
 use fieldproof_client::chain::{self, Chain};
 use fieldproof_client::precompile::{self, Entry};
-use fieldproof_client::registry_tree::{precedence, Follower};
-use fieldproof_client::{device_registry as registry, transaction};
+use fieldproof_client::reports::ProvenLeaf;
+use fieldproof_client::{device_registry as registry, token, transaction};
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -46,6 +47,24 @@ pub enum Command {
         #[arg(long, value_name = "CELL")]
         cell: String,
     },
+    /// Make a proven device of yours an NFT, which says whose it is from then on
+    Promote {
+        /// The device's id, in hex
+        id: String,
+        /// Where wallets find more about it: the metadata's URI
+        #[arg(long, default_value = "")]
+        uri: String,
+    },
+    /// Make a device yours whose NFT you hold
+    Bind {
+        /// The device's id, in hex
+        id: String,
+    },
+    /// Burn the NFT of a device of yours; the device stays yours
+    Demote {
+        /// The device's id, in hex
+        id: String,
+    },
 }
 
 #[derive(Serialize)]
@@ -62,21 +81,24 @@ struct Shown {
     registered_slot: u64,
     tree: String,
     index: u32,
+    /// There while the device has one.
+    nft: Option<Nft>,
+}
+
+#[derive(Serialize)]
+struct Nft {
+    mint: String,
+    /// Whether the device's owner holds it, in the associated token account; otherwise whoever does may bind the device.
+    with_owner: bool,
 }
 
 #[derive(Serialize)]
 struct Done {
     device: String,
+    /// Mint of the NFT that was made, bound to or burned.
+    nft: Option<String>,
     signature: String,
     compute_units: u64,
-}
-
-/// A device's leaf, and where it stands.
-struct Found {
-    tree: Pubkey,
-    tree_index: u16,
-    leaf: RegistryLeaf,
-    place: LeafPlace,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<()> {
@@ -85,7 +107,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Show { id } => {
             let found = find(context, &chain, &network, &files::hash(&id)?)?;
-            show(context, &found)
+            show(context, &chain, &found)
         }
         Command::Prove { device } => {
             let signer = files::read_device_key(&device)?;
@@ -123,7 +145,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             let owner = owner_of(context, &found.leaf)?;
             let heir = solana_keypair::read_keypair_file(&to)
                 .map_err(|error| anyhow!("{}: {error}", to.display()))?;
-            let Found {
+            let ProvenLeaf {
                 tree, leaf, place, ..
             } = found;
             let transfer = registry::transfer_device(&network, &tree, &heir.pubkey(), &leaf, place);
@@ -134,47 +156,118 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
                 u64::from_str_radix(&cell, 16).with_context(|| format!("{cell} is no H3 cell"))?;
             let found = find(context, &chain, &network, &files::hash(&id)?)?;
             let owner = owner_of(context, &found.leaf)?;
-            let Found {
+            let ProvenLeaf {
                 tree, leaf, place, ..
             } = found;
             let locate = registry::assert_location(&network, &tree, &leaf, place, cell);
             send(context, &chain, &leaf, &[locate], &[&owner])
         }
+        Command::Promote { id, uri } => {
+            if uri.len() > MAX_URI {
+                bail!("the URI has {} bytes, and at most {MAX_URI} fit", uri.len());
+            }
+            let found = find(context, &chain, &network, &files::hash(&id)?)?;
+            let owner = owner_of(context, &found.leaf)?;
+            let ProvenLeaf {
+                tree, leaf, place, ..
+            } = found;
+            let nft = registry::nft(&tree, place.index);
+            let promote =
+                registry::promote_device(&owner.pubkey(), &network, &tree, &leaf, place, uri);
+            send_with(context, &chain, &leaf, &[promote], &[&owner], Some(nft))
+        }
+        Command::Bind { id } => {
+            let found = find(context, &chain, &network, &files::hash(&id)?)?;
+            let holder = context.keypair()?;
+            let nft = held(&chain, &found, &holder.pubkey())?;
+            let ProvenLeaf {
+                tree, leaf, place, ..
+            } = found;
+            let account = token::associated_2022(&holder.pubkey(), &nft);
+            let bind =
+                registry::bind_device(&network, &tree, &holder.pubkey(), &account, &leaf, place);
+            send_with(context, &chain, &leaf, &[bind], &[&holder], Some(nft))
+        }
+        Command::Demote { id } => {
+            let found = find(context, &chain, &network, &files::hash(&id)?)?;
+            let holder = context.keypair()?;
+            let mint = minted(&found)?;
+            // Burned already, there is only the mint to close.
+            let account = match supply(&chain, &mint)? {
+                0 => None,
+                _ => {
+                    held(&chain, &found, &holder.pubkey())?;
+                    Some(token::associated_2022(&holder.pubkey(), &mint))
+                }
+            };
+            let ProvenLeaf {
+                tree, leaf, place, ..
+            } = found;
+            let demote = registry::demote_device(
+                &network,
+                &tree,
+                &holder.pubkey(),
+                account.as_ref(),
+                &leaf,
+                place,
+            );
+            send_with(context, &chain, &leaf, &[demote], &[&holder], Some(mint))
+        }
     }
 }
 
-/// The leaf of a device that counts, from the events of every tree of the network.
-fn find(context: &Context, chain: &dyn Chain, network: &Pubkey, device: &Hash) -> Result<Found> {
-    let _progress = context.progress("reading the registry's history");
-    let mut found: Option<Found> = None;
-    for (tree, header) in chain::read_all::<Tree>(chain)? {
-        if header.network != *network {
-            continue;
+/// The mint of a device's NFT, which the device must have or have had.
+fn minted(found: &ProvenLeaf) -> Result<Pubkey> {
+    match found.leaf.status {
+        // What was banned or void may have been an NFT.
+        Status::Nft | Status::Banned | Status::Void => {
+            Ok(registry::nft(&found.tree, found.place.index))
         }
-        let mut follower = Follower::new(chain, tree)?;
-        let leaves = follower.catch_up(chain)?;
-        let rank = |leaf: &RegistryLeaf, index| precedence(leaf, header.index, index);
-        let best = (0..)
-            .zip(leaves.leaves())
-            .filter(|(_, leaf)| leaf.device == *device)
-            .map(|(index, leaf)| (index, *leaf))
-            .min_by_key(|(index, leaf)| rank(leaf, *index));
-        let Some((index, leaf)) = best else {
-            continue;
-        };
-        let earlier = found.as_ref().is_some_and(|other| {
-            precedence(&other.leaf, other.tree_index, other.place.index) < rank(&leaf, index)
-        });
-        if !earlier {
-            found = Some(Found {
-                tree,
-                tree_index: header.index,
-                leaf,
-                place: leaves.place(index)?,
-            });
+        Status::Vouched | Status::Proven => {
+            bail!("the device has no NFT: make one with `fieldproof device promote`")
         }
     }
-    found.ok_or_else(|| anyhow!("the network has no device {}", hex::encode(device)))
+}
+
+/// The mint of a device's NFT, which `holder` must have in the associated token account.
+fn held(chain: &dyn Chain, found: &ProvenLeaf, holder: &Pubkey) -> Result<Pubkey> {
+    let mint = minted(found)?;
+    if !holds(chain, &mint, holder)? {
+        bail!(
+            "{holder} does not hold the device's NFT {mint} in its associated token account {}: send it there first",
+            token::associated_2022(holder, &mint)
+        );
+    }
+    Ok(mint)
+}
+
+fn holds(chain: &dyn Chain, mint: &Pubkey, holder: &Pubkey) -> Result<bool> {
+    let account = token::associated_2022(holder, mint);
+    if chain.account(&account)?.is_none() {
+        return Ok(false);
+    }
+    let account: token_interface::TokenAccount = chain::read_borsh(chain, &account)?;
+    Ok(account.amount == 1)
+}
+
+fn supply(chain: &dyn Chain, mint: &Pubkey) -> Result<u64> {
+    if chain.account(mint)?.is_none() {
+        bail!("the device has no NFT any more");
+    }
+    let mint: token_interface::Mint = chain::read_borsh(chain, mint)?;
+    Ok(mint.supply)
+}
+
+/// The leaf of a device that counts, from the events of every tree of the network.
+fn find(
+    context: &Context,
+    chain: &dyn Chain,
+    network: &Pubkey,
+    device: &Hash,
+) -> Result<ProvenLeaf> {
+    let leaves = leaves::read(context, chain, network, device)?.leaves;
+    let first = leaves.into_iter().next();
+    first.ok_or_else(|| anyhow!("the network has no device {}", hex::encode(device)))
 }
 
 /// The keypair, which must be the device's owner.
@@ -189,8 +282,19 @@ fn owner_of(context: &Context, leaf: &RegistryLeaf) -> Result<Keypair> {
     Ok(keypair)
 }
 
-fn show(context: &Context, found: &Found) -> Result<()> {
-    let Found { leaf, .. } = found;
+fn show(context: &Context, chain: &dyn Chain, found: &ProvenLeaf) -> Result<()> {
+    let ProvenLeaf { leaf, .. } = found;
+    let nft = match leaf.status {
+        Status::Nft => {
+            let mint = registry::nft(&found.tree, found.place.index);
+            let owner = Pubkey::new_from_array(leaf.owner);
+            Some(Nft {
+                with_owner: holds(chain, &mint, &owner)?,
+                mint: mint.to_string(),
+            })
+        }
+        _ => None,
+    };
     let address = |key: Hash| Pubkey::new_from_array(key).to_string();
     let shown = Shown {
         device: hex::encode(leaf.device),
@@ -212,9 +316,17 @@ fn show(context: &Context, found: &Found) -> Result<()> {
         registered_slot: leaf.registered_slot,
         tree: found.tree.to_string(),
         index: found.place.index,
+        nft,
     };
     context.print(&shown, || {
-        output::fields([
+        let nft = shown.nft.as_ref().map(|nft| match nft.with_owner {
+            true => format!("{}, held by the owner", nft.mint),
+            false => format!(
+                "{}, not held by the owner: who holds it binds the device",
+                nft.mint
+            ),
+        });
+        let rows = [
             ("Device", shown.device.clone()),
             ("Status", shown.status.to_owned()),
             ("Owner", shown.owner.clone()),
@@ -228,7 +340,8 @@ fn show(context: &Context, found: &Found) -> Result<()> {
             ("Cell", shown.cell.clone()),
             ("Tree", shown.tree.clone()),
             ("Leaf", shown.index.to_string()),
-        ])
+        ];
+        output::rows(rows.into_iter().chain(nft.map(|nft| ("NFT", nft))))
     })
 }
 
@@ -239,6 +352,17 @@ fn send(
     instructions: &[Instruction],
     signers: &[&Keypair],
 ) -> Result<()> {
+    send_with(context, chain, leaf, instructions, signers, None)
+}
+
+fn send_with(
+    context: &Context,
+    chain: &dyn Chain,
+    leaf: &RegistryLeaf,
+    instructions: &[Instruction],
+    signers: &[&Keypair],
+    nft: Option<Pubkey>,
+) -> Result<()> {
     let progress = context.progress("changing the device's leaf");
     let [payer, ..] = signers else {
         return Err(anyhow!("nobody signs"));
@@ -247,14 +371,20 @@ fn send(
     drop(progress);
     let done = Done {
         device: hex::encode(leaf.device),
+        nft: nft.map(|nft| nft.to_string()),
         signature: done.signature.to_string(),
         compute_units: done.compute_units,
     };
     context.print(&done, || {
-        output::fields([
-            ("Device", done.device.clone()),
-            ("Compute units", done.compute_units.to_string()),
-            ("Signature", done.signature.clone()),
-        ])
+        let nft = done.nft.iter().map(|nft| ("NFT", nft.clone()));
+        output::rows(
+            [("Device", done.device.clone())]
+                .into_iter()
+                .chain(nft)
+                .chain([
+                    ("Compute units", done.compute_units.to_string()),
+                    ("Signature", done.signature.clone()),
+                ]),
+        )
     })
 }
