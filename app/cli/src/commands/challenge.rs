@@ -80,6 +80,8 @@ struct Shown {
 struct Made {
     #[serde(flatten)]
     shown: Shown,
+    /// Whether somebody has answered it already.
+    answered: bool,
     signature: String,
     compute_units: u64,
 }
@@ -176,21 +178,38 @@ impl Court<'_> {
             batch,
             reading,
         };
-        let now = self.now()?;
-        let account: Challenge = chain::read(self.chain, &place.challenge())?;
+        // A worker may have been quicker than this command.
+        let open: Option<Challenge> = chain::find(self.chain, &place.challenge())?;
+        let (now, parameters) = (self.now()?, &self.network.parameters);
+        let answer_by = open.map_or(now.saturating_add(parameters.answer_window), |challenge| {
+            challenge.answer_by
+        });
         let made = Made {
-            shown: shown(&place.challenge(), &account, pool, now),
+            shown: Shown {
+                challenge: place.challenge().to_string(),
+                pool: pool.to_string(),
+                sequence,
+                batch,
+                reading,
+                challenger: keypair.pubkey().to_string(),
+                bond: sol(parameters.challenge_bond),
+                answer_by,
+                overdue: now > answer_by,
+            },
+            answered: open.is_none(),
             signature: done.signature.to_string(),
             compute_units: done.compute_units,
         };
         self.context.print(&made, || {
+            let state = if made.answered {
+                "answered already".to_owned()
+            } else {
+                format!("can be settled in {}", output::duration(answer_by - now))
+            };
             output::fields([
                 ("Challenge", made.shown.challenge.clone()),
                 ("Bond, SOL", made.shown.bond.clone()),
-                (
-                    "Can be settled in",
-                    output::duration(account.answer_by - now),
-                ),
+                ("State", state),
                 ("Compute units", made.compute_units.to_string()),
                 ("Signature", made.signature.clone()),
             ])
