@@ -51,7 +51,7 @@ pub fn bond(network: &Pubkey, owner: &Pubkey) -> Pubkey {
 
 /// The report of an offence that a program slashed.
 pub fn report(slasher: &Pubkey, offence: &[u8; 32]) -> Pubkey {
-    address(&[seeds::REPORT, slasher.as_ref(), offence])
+    slashing::report(slasher, offence)
 }
 
 /// The addresses by which our programs slash: what a roster's terms name unless somebody knows better.

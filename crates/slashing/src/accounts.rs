@@ -1,4 +1,5 @@
 use crate::{slash_bond_instruction, slash_instruction, ACCOUNTS, SLASHER_SEED};
+use core::mem::ManuallyDrop;
 use solana_account_info::AccountInfo;
 use solana_invoke::invoke_signed_unchecked;
 use solana_program_error::ProgramResult;
@@ -19,8 +20,9 @@ macro_rules! accounts {
                 [$(self.$field.key),*]
             }
 
-            fn infos(&self) -> [AccountInfo<'info>; ACCOUNTS + 1] {
-                [$(self.$field.clone(),)* self.security_pool.clone()]
+            /// Never dropped: a program's memory goes with it, and to count references down costs compute units.
+            fn infos(&self) -> ManuallyDrop<[AccountInfo<'info>; ACCOUNTS + 1]> {
+                ManuallyDrop::new([$(self.$field.clone(),)* self.security_pool.clone()])
             }
         }
     };
@@ -91,7 +93,7 @@ impl SlashAccounts<'_, '_> {
     pub fn slash(&self, offence: &[u8; 32], severity_bps: u16, bump: u8) -> ProgramResult {
         invoke_signed_unchecked(
             &slash_instruction(self.keys(), offence, severity_bps),
-            &self.infos(),
+            self.infos().as_slice(),
             &[&[SLASHER_SEED, &[bump]]],
         )
     }
@@ -109,7 +111,7 @@ impl SlashBondAccounts<'_, '_> {
     ) -> ProgramResult {
         invoke_signed_unchecked(
             &slash_bond_instruction(self.keys(), offence, owner, amount),
-            &self.infos(),
+            self.infos().as_slice(),
             &[&[SLASHER_SEED, &[bump]]],
         )
     }

@@ -11,14 +11,13 @@ pub use accounts::{SlashAccounts, SlashBondAccounts};
 
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
+use solana_sha256_hasher::hashv;
 
 /// The security-pool program.
 pub const SECURITY_POOL: Pubkey =
     Pubkey::from_str_const("7jcchPRfmANtrpAE4jwAC8ZmpYHfiXTtHx3VGGLWA1pM");
 /// Seed of the address by which a program slashes: `["slasher"]` of that program.
 pub const SLASHER_SEED: &[u8] = b"slasher";
-/// Seed of an offence's report: `["report", slasher, offence]` of the security-pool.
-pub const REPORT_SEED: &[u8] = b"report";
 /// Seed of an owner's bond: `["bond", network, owner]` of the security-pool.
 pub const BOND_SEED: &[u8] = b"bond";
 /// Seed of the token account of a network's bonds: `["bond-vault", roster]` of the security-pool.
@@ -39,9 +38,23 @@ pub fn slasher(program: &Pubkey) -> (Pubkey, u8) {
     Pubkey::find_program_address(&[SLASHER_SEED], program)
 }
 
-/// The report of an offence, the receipt of its slash. It exists once the offence was slashed, and never goes.
-pub fn report(slasher: &Pubkey, offence: &[u8; 32]) -> (Pubkey, u8) {
-    Pubkey::find_program_address(&[REPORT_SEED, slasher.as_ref(), offence], &SECURITY_POOL)
+/// The seed of an offence's report: the offence's id with the top bit of each byte cleared, since a seed is text. The 224
+/// bits that are left tell offences apart as surely as a shorter hash would.
+pub fn report_seed(offence: &[u8; 32]) -> [u8; 32] {
+    offence.map(|byte| byte & 0x7f)
+}
+
+/// The report of an offence, the receipt of its slash: the account of the security-pool that the system program derives
+/// from the slasher and [`report_seed`], `sha256(slasher | seed | security-pool)`. It exists once the offence was slashed,
+/// and never goes.
+pub fn report(slasher: &Pubkey, offence: &[u8; 32]) -> Pubkey {
+    hashv(&[
+        slasher.as_ref(),
+        &report_seed(offence),
+        SECURITY_POOL.as_ref(),
+    ])
+    .to_bytes()
+    .into()
 }
 
 /// An owner's bond for its devices in a network.
@@ -94,18 +107,23 @@ pub fn slash_bond_instruction(
 
 /// Both take the same accounts in the same roles: slasher (signs), network, then what changes, payer (signs), programs.
 fn instruction(accounts: [&Pubkey; ACCOUNTS], data: Vec<u8>) -> Instruction {
-    let metas = accounts
-        .into_iter()
-        .enumerate()
-        .map(|(at, key)| AccountMeta {
-            pubkey: *key,
-            is_signer: at == 0 || at == 8,
-            is_writable: (2..=8).contains(&at),
-        })
-        .collect();
+    let [slasher, network, a, b, c, d, e, f, payer, token_program, system_program] = accounts;
+    let changing = |key: &Pubkey| AccountMeta::new(*key, false);
     Instruction {
         program_id: SECURITY_POOL,
-        accounts: metas,
+        accounts: vec![
+            AccountMeta::new_readonly(*slasher, true),
+            AccountMeta::new_readonly(*network, false),
+            changing(a),
+            changing(b),
+            changing(c),
+            changing(d),
+            changing(e),
+            changing(f),
+            AccountMeta::new(*payer, true),
+            AccountMeta::new_readonly(*token_program, false),
+            AccountMeta::new_readonly(*system_program, false),
+        ],
         data,
     }
 }

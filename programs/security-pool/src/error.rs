@@ -121,6 +121,10 @@ pub enum PoolError {
     CapReached = 506,
     #[msg("The bounty would stay in the vault: pass the reporter's own token account")]
     BountyIsVault = 507,
+    #[msg(
+        "The report is not at its address: pass slashing::report of the slasher and the offence"
+    )]
+    MisplacedReport = 508,
 
     #[msg("The bond is of another network or owner: pass the one of this owner in this network")]
     WrongBond = 600,

@@ -6,6 +6,7 @@ use anchor_lang::prelude::*;
 pub mod error;
 pub mod events;
 pub mod instructions;
+pub mod receipt;
 pub mod seeds;
 pub mod state;
 pub mod vault;

@@ -14,7 +14,5 @@ pub const ROSTER: &[u8] = b"roster";
 pub const BOND_VAULT: &[u8] = b"bond-vault";
 /// `["bond", network, owner]`
 pub const BOND: &[u8] = b"bond";
-/// `["report", slasher, offence]`
-pub const REPORT: &[u8] = b"report";
 /// `["committee", network, epoch u64]`
 pub const COMMITTEE: &[u8] = b"committee";

@@ -329,10 +329,7 @@ fn slash_refuses_swapped_accounts() {
     assert_refused(swapped(&court.bounty, &vault), E::BountyIsVault);
     let another_report = client::report(&slasher, &[1; 32]);
     let report = client::report(&slasher, &[0; 32]);
-    assert_refused(
-        swapped(&report, &another_report),
-        ErrorCode::ConstraintSeeds,
-    );
+    assert_refused(swapped(&report, &another_report), E::MisplacedReport);
     assert_refused(
         swapped(&court.network, &operator.pool),
         ErrorCode::AccountOwnedByWrongProgram,

@@ -76,7 +76,7 @@ pub fn handle_settle_challenge(ctx: Context<SettleChallenge>) -> Result<()> {
     // Whoever settles must not choose: an account that only looks like the report would spare the operator.
     require_keys_eq!(
         accounts.report.key(),
-        slashing::report(&SLASHER.0, &offence).0,
+        slashing::report(&SLASHER.0, &offence),
         StreamError::WrongReport
     );
     let slashed = *accounts.report.owner != slashing::SECURITY_POOL

@@ -1,7 +1,8 @@
 use crate::error::PoolError;
 use crate::events::Slashed;
+use crate::receipt::NewReport;
 use crate::seeds;
-use crate::state::{Moment, Pool, Report, Reported, Roster, SourceKind};
+use crate::state::{Moment, Pool, Reported, Roster, SourceKind};
 use crate::vault::Outflow;
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Mint, Token, TokenAccount};
@@ -9,7 +10,6 @@ use device_registry::state::Network;
 
 /// Accounts of `slash`. Their order is that of the crate `slashing`, by which programs call this.
 #[derive(Accounts)]
-#[instruction(offence: [u8; 32])]
 pub struct Slash<'info> {
     /// Address of the program that found the offence.
     pub slasher: Signer<'info>,
@@ -36,15 +36,9 @@ pub struct Slash<'info> {
     /// Mint of the stake; a part is burned.
     #[account(mut, dup)]
     pub stake_mint: Account<'info, Mint>,
-    /// The receipt. An offence that has one is not slashed again.
-    #[account(
-        init,
-        payer = payer,
-        space = Report::SPACE,
-        seeds = [seeds::REPORT, slasher.key().as_ref(), &offence],
-        bump,
-    )]
-    pub report: AccountLoader<'info, Report>,
+    /// CHECK: the receipt, which `NewReport` makes. An offence that has one is not slashed again.
+    #[account(mut)]
+    pub report: UncheckedAccount<'info>,
     /// The reporter's tokens.
     #[account(
         mut,
@@ -76,23 +70,25 @@ pub fn handle_slash(ctx: Context<Slash>, offence: [u8; 32], severity_bps: u16) -
         pool.insure(split.insurance)?;
         (split, slash, pool.creator, pool.bump)
     };
-    accounts.report.load_init()?.open(
-        ctx.bumps.report,
-        Reported {
-            kind: SourceKind::Pool,
-            network,
-            slasher: accounts.slasher.key(),
-            offence,
-            source: key,
-            destination: accounts.bounty.key(),
-            payer: accounts.payer.key(),
-            amount: slash.amount,
-            excess: slash.excess,
-            bounty_bps: slash.bounty_bps,
-            insurance: split.insurance,
-            reported_at: moment.now,
-        },
-    );
+    NewReport {
+        report: &accounts.report,
+        slasher: &accounts.slasher,
+        payer: &accounts.payer,
+    }
+    .write(Reported {
+        kind: SourceKind::Pool,
+        network,
+        slasher: accounts.slasher.key(),
+        offence,
+        source: key,
+        destination: accounts.bounty.key(),
+        payer: accounts.payer.key(),
+        amount: slash.amount,
+        excess: slash.excess,
+        bounty_bps: slash.bounty_bps,
+        insurance: split.insurance,
+        reported_at: moment.now,
+    })?;
     let stake_mint = accounts.stake_mint.key();
     Outflow {
         vault: &mut accounts.vault,

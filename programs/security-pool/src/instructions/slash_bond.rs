@@ -1,7 +1,8 @@
 use crate::error::PoolError;
 use crate::events::BondSlashed;
+use crate::receipt::NewReport;
 use crate::seeds;
-use crate::state::{Bond, Moment, Report, Reported, Roster, SourceKind};
+use crate::state::{Bond, Moment, Reported, Roster, SourceKind};
 use crate::vault::Outflow;
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Mint, Token, TokenAccount};
@@ -9,7 +10,6 @@ use device_registry::state::Network;
 
 /// Accounts of `slash_bond`. Their order is that of the crate `slashing`, by which programs call this.
 #[derive(Accounts)]
-#[instruction(offence: [u8; 32])]
 pub struct SlashBond<'info> {
     /// Address of the program that found the offence.
     pub slasher: Signer<'info>,
@@ -33,15 +33,9 @@ pub struct SlashBond<'info> {
     /// Mint of the bonds; a part is burned.
     #[account(mut, dup, address = network.load()?.stake_mint @ PoolError::WrongMint)]
     pub stake_mint: Account<'info, Mint>,
-    /// The receipt. An offence that has one is not slashed again.
-    #[account(
-        init,
-        payer = payer,
-        space = Report::SPACE,
-        seeds = [seeds::REPORT, slasher.key().as_ref(), &offence],
-        bump,
-    )]
-    pub report: AccountLoader<'info, Report>,
+    /// CHECK: the receipt, which `NewReport` makes. An offence that has one is not slashed again.
+    #[account(mut)]
+    pub report: UncheckedAccount<'info>,
     /// The reporter's tokens.
     #[account(
         mut,
@@ -83,23 +77,25 @@ pub fn handle_slash_bond(
             roster.bump,
         )
     };
-    accounts.report.load_init()?.open(
-        ctx.bumps.report,
-        Reported {
-            kind: SourceKind::Bond,
-            network,
-            slasher: accounts.slasher.key(),
-            offence,
-            source: owner,
-            destination: accounts.bounty.key(),
-            payer: accounts.payer.key(),
-            amount: taken,
-            excess: 0,
-            bounty_bps,
-            insurance: split.insurance,
-            reported_at: moment.now,
-        },
-    );
+    NewReport {
+        report: &accounts.report,
+        slasher: &accounts.slasher,
+        payer: &accounts.payer,
+    }
+    .write(Reported {
+        kind: SourceKind::Bond,
+        network,
+        slasher: accounts.slasher.key(),
+        offence,
+        source: owner,
+        destination: accounts.bounty.key(),
+        payer: accounts.payer.key(),
+        amount: taken,
+        excess: 0,
+        bounty_bps,
+        insurance: split.insurance,
+        reported_at: moment.now,
+    })?;
     Outflow {
         vault: &mut accounts.bond_vault,
         mint: &accounts.stake_mint,

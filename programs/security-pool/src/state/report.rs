@@ -12,21 +12,18 @@ pub enum SourceKind {
     Bond = 1,
 }
 
-/// The receipt of a slash, one an offence, at `["report", slasher, offence]`. That it exists is what stops the same
+/// The receipt of a slash, one an offence, at the address that `slashing::report` derives. That it exists is what stops the same
 /// evidence from counting twice, so it is never closed.
 #[account(zero_copy)]
 #[repr(C)]
 pub struct Report {
     /// Layout, [`VERSION`].
     pub version: u8,
-    /// Bump of the address.
-    pub bump: u8,
     /// A [`SourceKind`].
     pub kind: u8,
-    pub _pad: [u8; 1],
     /// The reporter's part of what was lost, in basis points: also of what is collected later.
     pub bounty_bps: u16,
-    pub _pad2: [u8; 2],
+    pub _pad: [u8; 4],
     /// The network's address.
     pub network: Pubkey,
     /// The program address that slashed.
@@ -83,7 +80,7 @@ impl Report {
     pub const SPACE: usize = 8 + std::mem::size_of::<Self>();
 
     /// Fills a new account.
-    pub fn open(&mut self, bump: u8, reported: Reported) {
+    pub fn open(&mut self, reported: Reported) {
         let Reported {
             kind,
             network,
@@ -99,7 +96,6 @@ impl Report {
             reported_at,
         } = reported;
         self.version = VERSION;
-        self.bump = bump;
         self.kind = kind as u8;
         self.network = network;
         self.slasher = slasher;

@@ -99,8 +99,12 @@ fn addresses() {
         slashing::bond_vault(&roster.0),
         address(&[seeds::BOND_VAULT, roster.0.as_ref()])
     );
-    assert_eq!(
-        slashing::report(&owner, &OFFENCE),
-        address(&[seeds::REPORT, owner.as_ref(), &OFFENCE])
-    );
+    for offence in [OFFENCE, [0; 32], [0x7f; 32], [0xff; 32]] {
+        let seed = slashing::report_seed(&offence);
+        let seed = std::str::from_utf8(&seed).unwrap();
+        assert_eq!(
+            slashing::report(&owner, &offence),
+            Pubkey::create_with_seed(&owner, seed, &ID).unwrap()
+        );
+    }
 }

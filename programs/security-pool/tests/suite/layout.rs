@@ -59,7 +59,7 @@ fn roster() {
 #[test]
 fn report() {
     assert_layout!(Report, 296, [
-        version: 1, bump: 1, kind: 1, _pad: 1, bounty_bps: 2, _pad2: 2, network: 32, slasher: 32, offence: 32, source: 32,
+        version: 1, kind: 1, bounty_bps: 2, _pad: 4, network: 32, slasher: 32, offence: 32, source: 32,
         destination: 32, payer: 32, amount: 8, excess: 8, insurance: 8, reported_at: 8, reserved: 64,
     ]);
 }

@@ -198,23 +198,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn report(slash: Slash, insurance: u64, now: i64) -> Report {
     let mut report: Report = bytemuck::Zeroable::zeroed();
-    report.open(
-        255,
-        Reported {
-            kind: SourceKind::Pool,
-            network: Pubkey::default(),
-            slasher: Pubkey::default(),
-            offence: [0; 32],
-            source: Pubkey::default(),
-            destination: Pubkey::default(),
-            payer: Pubkey::default(),
-            amount: slash.amount,
-            excess: slash.excess,
-            bounty_bps: slash.bounty_bps,
-            insurance,
-            reported_at: now,
-        },
-    );
+    report.open(Reported {
+        kind: SourceKind::Pool,
+        network: Pubkey::default(),
+        slasher: Pubkey::default(),
+        offence: [0; 32],
+        source: Pubkey::default(),
+        destination: Pubkey::default(),
+        payer: Pubkey::default(),
+        amount: slash.amount,
+        excess: slash.excess,
+        bounty_bps: slash.bounty_bps,
+        insurance,
+        reported_at: now,
+    });
     report
 }
 
