@@ -65,7 +65,7 @@ pub fn verify_session(signed: &SignedReading, grant: &SessionGrant) -> Result<()
     if !grant.covers(signed.reading.captured_at) {
         return Err(Reject::OutsideSession);
     }
-    if !grant.permits(&signed.reading) {
+    if !grant.permits(&signed.reading.header()) {
         return Err(Reject::UnknownSession);
     }
     Ok(())

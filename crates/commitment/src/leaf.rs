@@ -28,7 +28,7 @@ impl<'a> ReadingLeaf<'a> {
     /// The leaf in the readings tree.
     pub fn hash(&self) -> Hash {
         let grant = self.grant.map_or(&[][..], |signature| signature);
-        digest("reading-leaf", &[&self.digest, self.signature, grant])
+        digest!("reading-leaf", &self.digest, self.signature, grant)
     }
 }
 
@@ -53,16 +53,17 @@ pub struct BatchLeaf {
 impl BatchLeaf {
     /// The leaf in the commitment's tree.
     pub fn hash(&self) -> Hash {
-        digest(
+        digest!(
             "batch-leaf",
-            &[
-                &self.readings_root,
-                &self.windows_root,
-                &self.windows.to_le_bytes(),
-                &self.readings.to_le_bytes(),
-                &self.first_capture.to_le_bytes(),
-                &self.last_capture.to_le_bytes(),
-            ],
+            &self.readings_root,
+            &self.windows_root,
+            // Small pieces cost a program more than their bytes.
+            [self.windows.to_le_bytes(), self.readings.to_le_bytes()].as_flattened(),
+            [
+                self.first_capture.to_le_bytes(),
+                self.last_capture.to_le_bytes()
+            ]
+            .as_flattened()
         )
     }
 }
@@ -88,16 +89,13 @@ pub struct CommitmentLeaf {
 impl CommitmentLeaf {
     /// The leaf in the stream's MMR.
     pub fn hash(&self) -> Hash {
-        digest(
+        digest!(
             "commitment",
-            &[
-                &self.sequence.to_le_bytes(),
-                &self.posted_at.to_le_bytes(),
-                &self.root,
-                &self.batches.to_le_bytes(),
-                &self.payload_hash,
-                &self.payload_len.to_le_bytes(),
-            ],
+            [self.sequence.to_le_bytes(), self.posted_at.to_le_bytes()].as_flattened(),
+            &self.root,
+            &self.batches.to_le_bytes(),
+            &self.payload_hash,
+            &self.payload_len.to_le_bytes()
         )
     }
 }

@@ -68,7 +68,7 @@ fn parent_hash(left: &NodeBytes, right: &NodeBytes) -> Hash {
 /// The leaf of a payee's score in one epoch. `payee` is an owner's key or a pool's address.
 pub fn score_leaf(payee: &[u8; 32], score: u64) -> SumNode {
     SumNode {
-        hash: digest("score-leaf", &[payee, &score.to_le_bytes()]),
+        hash: digest!("score-leaf", payee, &score.to_le_bytes()),
         sum: score,
     }
 }
@@ -76,7 +76,7 @@ pub fn score_leaf(payee: &[u8; 32], score: u64) -> SumNode {
 /// The leaf of everything a payee was ever granted, in base units of the reward mint.
 pub fn reward_leaf(payee: &[u8; 32], cumulative: u64) -> SumNode {
     SumNode {
-        hash: digest("reward-leaf", &[payee, &cumulative.to_le_bytes()]),
+        hash: digest!("reward-leaf", payee, &cumulative.to_le_bytes()),
         sum: cumulative,
     }
 }

@@ -43,11 +43,12 @@ pub(crate) fn climb(
     }
     let mut hash = *leaf;
     for sibling in siblings {
-        hash = if index & 1 == 0 {
-            node(&hash, sibling)
+        let (left, right) = if index & 1 == 0 {
+            (&hash, sibling)
         } else {
-            node(sibling, &hash)
+            (sibling, &hash)
         };
+        hash = node(left, right);
         index >>= 1;
     }
     Ok(hash)

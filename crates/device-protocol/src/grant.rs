@@ -2,7 +2,7 @@ use core::fmt;
 
 use crate::{
     bytes::{Reader, Writer},
-    digest, Hash, Reading, SIGNATURE_LEN,
+    digest, Hash, ReadingHeader, SIGNATURE_LEN,
 };
 
 /// A hardware key's permission for a session key to sign readings: the hardware key signs the digest.
@@ -96,15 +96,15 @@ impl SessionGrant {
 
     /// Whether the grant lets its session key sign this reading: for the same network, device and leaf nonce, in the
     /// session of this number, and captured within it.
-    pub fn permits(&self, reading: &Reading) -> bool {
+    pub fn permits(&self, reading: &ReadingHeader) -> bool {
         (self.network, self.device) == (reading.network, reading.device)
             && (self.leaf_nonce, self.counter) == (reading.leaf_nonce, reading.session)
             && self.covers(reading.captured_at)
     }
 
-    /// What the hardware key signs: `digest("grant", bytes)`.
+    /// What the hardware key signs: `digest!("grant", bytes)`.
     pub fn digest(&self) -> Hash {
-        digest("grant", &[&self.to_array()])
+        digest!("grant", &self.to_array())
     }
 }
 

@@ -5,13 +5,16 @@ use crate::{bytes::Writer, digest, Hash};
 /// The most H3 cells that a feed covers.
 pub const MAX_CELLS: usize = 8;
 
-/// A network's id: `digest("network", program | genesis hash | creator | nonce u64)`.
+/// A network's id: `digest!("network", program | genesis hash | creator | nonce u64)`.
 ///
 /// The cluster's genesis hash is in it, so nothing signed for a network is of use on another cluster.
 pub fn network_id(program: &Hash, genesis_hash: &Hash, creator: &Hash, nonce: u64) -> Hash {
-    digest(
+    digest!(
         "network",
-        &[program, genesis_hash, creator, &nonce.to_le_bytes()],
+        program,
+        genesis_hash,
+        creator,
+        &nonce.to_le_bytes()
     )
 }
 
@@ -26,7 +29,7 @@ pub struct InputSpec<'a> {
     pub cells: &'a [u64],
 }
 
-/// A feed's id: `digest("feed", network | creator | model | schema u16 | max gap u32 | aggregation u8 |
+/// A feed's id: `digest!("feed", network | creator | model | schema u16 | max gap u32 | aggregation u8 |
 /// round length i64 | cell count u8 | cells u64…)`.
 ///
 /// # Errors
@@ -48,23 +51,21 @@ pub fn feed_id(
         cells.put(&cell.to_le_bytes());
     }
     let len = cells.len();
-    Ok(digest(
+    Ok(digest!(
         "feed",
-        &[
-            network,
-            creator,
-            model,
-            &input.schema.to_le_bytes(),
-            &input.max_gap_s.to_le_bytes(),
-            &[aggregation],
-            &round_length.to_le_bytes(),
-            &[input.cells.len() as u8],
-            &buffer[..len],
-        ],
+        network,
+        creator,
+        model,
+        &input.schema.to_le_bytes(),
+        &input.max_gap_s.to_le_bytes(),
+        &[aggregation],
+        &round_length.to_le_bytes(),
+        &[input.cells.len() as u8],
+        &buffer[..len]
     ))
 }
 
-/// What a proof is bound to, so that it serves no other attestation: `digest("attestation-context", feed | stream |
+/// What a proof is bound to, so that it serves no other attestation: `digest!("attestation-context", feed | stream |
 /// sequence u64 | batch index u32 | round u64 | attester)` with the top three bits of its first byte cleared, which
 /// makes it an element of BN254's scalar field, big-endian.
 ///
@@ -78,16 +79,14 @@ pub fn attestation_context(
     round: u64,
     attester: &Hash,
 ) -> Hash {
-    let mut context = digest(
+    let mut context = digest!(
         "attestation-context",
-        &[
-            feed,
-            stream,
-            &sequence.to_le_bytes(),
-            &batch_index.to_le_bytes(),
-            &round.to_le_bytes(),
-            attester,
-        ],
+        feed,
+        stream,
+        &sequence.to_le_bytes(),
+        &batch_index.to_le_bytes(),
+        &round.to_le_bytes(),
+        attester
     );
     context[0] &= 0b0001_1111;
     context

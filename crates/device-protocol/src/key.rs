@@ -102,9 +102,9 @@ impl DeviceKey {
         }
     }
 
-    /// The device's id: `digest("device", curve u8 | key bytes)`.
+    /// The device's id: `digest!("device", curve u8 | key bytes)`.
     pub fn id(&self) -> Hash {
-        digest("device", &[&[self.curve as u8], self.as_bytes()])
+        digest!("device", &[self.curve as u8], self.as_bytes())
     }
 }
 

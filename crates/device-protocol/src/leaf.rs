@@ -71,21 +71,19 @@ pub struct RegistryLeaf {
 }
 
 impl RegistryLeaf {
-    /// The leaf's hash: `digest("registry-leaf", fields in their order)`.
+    /// The leaf's hash: `digest!("registry-leaf", fields in their order)`.
     pub fn hash(&self) -> Hash {
-        digest(
+        digest!(
             "registry-leaf",
-            &[
-                &self.device,
-                &self.owner,
-                &self.maker,
-                &[self.tier, self.status as u8],
-                &self.cell.to_le_bytes(),
-                &self.registered_slot.to_le_bytes(),
-                &self.previous_owner,
-                &self.owner_changed_at.to_le_bytes(),
-                &self.nonce.to_le_bytes(),
-            ],
+            &self.device,
+            &self.owner,
+            &self.maker,
+            &[self.tier, self.status as u8],
+            &self.cell.to_le_bytes(),
+            &self.registered_slot.to_le_bytes(),
+            &self.previous_owner,
+            &self.owner_changed_at.to_le_bytes(),
+            &self.nonce.to_le_bytes()
         )
     }
 }

@@ -1,7 +1,7 @@
 //! Every message of the protocol that is signed or hashed: its layout, its digest, its parser.
 //!
 //! Layouts are fixed and without padding, integers are little-endian, and each digest has a domain of its own
-//! ([`digest`]), so bytes signed for one purpose never serve another. Nothing else in the project builds or parses
+//! ([`digest!`]), so bytes signed for one purpose never serve another. Nothing else in the project builds or parses
 //! these bytes.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -19,13 +19,17 @@ mod message;
 mod offence;
 mod reading;
 
-pub use digest::{digest, Hash, MAX_FIELDS};
+pub use digest::{sha256, Hash};
 pub use grant::{GrantError, SessionGrant, SignedGrant};
 pub use id::{attestation_context, feed_id, network_id, InputSpec, TooManyCells, MAX_CELLS};
 pub use key::{Curve, DeviceKey, KeyError};
 pub use leaf::{RegistryLeaf, Status, UnknownStatus};
 pub use message::{AttestationMessage, Possession, RootGrant, VoteMessage, Voucher};
-pub use offence::{check_equivocation, check_travel, distance_mm, NoOffence, Offence};
+pub use offence::{
+    check_equivocation, check_equivocation_of, check_travel, check_travel_of, distance_mm,
+    NoOffence, Offence,
+};
 pub use reading::{
-    Reading, ReadingError, SignedReading, Values, MAX_LATITUDE, MAX_LONGITUDE, SIGNATURE_LEN,
+    Reading, ReadingError, ReadingHeader, SignedReading, Values, MAX_LATITUDE, MAX_LONGITUDE,
+    SIGNATURE_LEN,
 };

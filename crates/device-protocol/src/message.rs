@@ -20,17 +20,15 @@ impl Possession {
         1 << 63 | (tree as u64) << 32 | index as u64
     }
 
-    /// What the device signs: `digest("possession", network | owner | curve u8 | key bytes | nonce u64)`.
+    /// What the device signs: `digest!("possession", network | owner | curve u8 | key bytes | nonce u64)`.
     pub fn digest(&self) -> Hash {
-        digest(
+        digest!(
             "possession",
-            &[
-                &self.network,
-                &self.owner,
-                &[self.key.curve as u8],
-                self.key.as_bytes(),
-                &self.nonce.to_le_bytes(),
-            ],
+            &self.network,
+            &self.owner,
+            &[self.key.curve as u8],
+            self.key.as_bytes(),
+            &self.nonce.to_le_bytes()
         )
     }
 }
@@ -53,18 +51,16 @@ pub struct Voucher {
 }
 
 impl Voucher {
-    /// What the maker signs: `digest("voucher", network | maker | number u64 | device | tier u8 | serial hash)`.
+    /// What the maker signs: `digest!("voucher", network | maker | number u64 | device | tier u8 | serial hash)`.
     pub fn digest(&self) -> Hash {
-        digest(
+        digest!(
             "voucher",
-            &[
-                &self.network,
-                &self.maker,
-                &self.number.to_le_bytes(),
-                &self.device,
-                &[self.tier],
-                &self.serial_hash,
-            ],
+            &self.network,
+            &self.maker,
+            &self.number.to_le_bytes(),
+            &self.device,
+            &[self.tier],
+            &self.serial_hash
         )
     }
 }
@@ -82,9 +78,9 @@ pub struct RootGrant {
 }
 
 impl RootGrant {
-    /// What the root key signs: `digest("root-grant", network | maker | root)`.
+    /// What the root key signs: `digest!("root-grant", network | maker | root)`.
     pub fn digest(&self) -> Hash {
-        digest("root-grant", &[&self.network, &self.maker, &self.root])
+        digest!("root-grant", &self.network, &self.maker, &self.root)
     }
 }
 
@@ -114,22 +110,20 @@ pub struct AttestationMessage {
 }
 
 impl AttestationMessage {
-    /// What a member signs: `digest("attestation", fields in their order)`.
+    /// What a member signs: `digest!("attestation", fields in their order)`.
     pub fn digest(&self) -> Hash {
-        digest(
+        digest!(
             "attestation",
-            &[
-                &self.network,
-                &self.feed,
-                &self.stream,
-                &self.round.to_le_bytes(),
-                &self.sequence.to_le_bytes(),
-                &self.batch_index.to_le_bytes(),
-                &self.batch_leaf,
-                &self.model,
-                &self.outputs,
-                &self.epoch.to_le_bytes(),
-            ],
+            &self.network,
+            &self.feed,
+            &self.stream,
+            &self.round.to_le_bytes(),
+            &self.sequence.to_le_bytes(),
+            &self.batch_index.to_le_bytes(),
+            &self.batch_leaf,
+            &self.model,
+            &self.outputs,
+            &self.epoch.to_le_bytes()
         )
     }
 }
@@ -156,20 +150,18 @@ pub struct VoteMessage {
 }
 
 impl VoteMessage {
-    /// What a member signs: `digest("vote", fields in their order)`.
+    /// What a member signs: `digest!("vote", fields in their order)`.
     pub fn digest(&self) -> Hash {
-        digest(
+        digest!(
             "vote",
-            &[
-                &self.network,
-                &self.epoch.to_le_bytes(),
-                &self.ballot.to_le_bytes(),
-                &self.score_hash,
-                &self.score_sum.to_le_bytes(),
-                &self.reward_hash,
-                &self.reward_sum.to_le_bytes(),
-                &self.committee_epoch.to_le_bytes(),
-            ],
+            &self.network,
+            &self.epoch.to_le_bytes(),
+            &self.ballot.to_le_bytes(),
+            &self.score_hash,
+            &self.score_sum.to_le_bytes(),
+            &self.reward_hash,
+            &self.reward_sum.to_le_bytes(),
+            &self.committee_epoch.to_le_bytes()
         )
     }
 }

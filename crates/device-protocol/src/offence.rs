@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::{digest, Hash, Reading, MAX_LATITUDE, MAX_LONGITUDE};
+use crate::{digest, Hash, Reading, ReadingHeader, MAX_LATITUDE, MAX_LONGITUDE};
 
 /// What somebody answers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,54 +46,48 @@ pub enum Offence<'a> {
 
 impl Offence<'_> {
     /// The offence's id, the same whoever reports it, when, and by which evidence:
-    /// `digest("offence", number u8 | network | fields in their order)`.
+    /// `digest!("offence", number u8 | network | fields in their order)`.
     pub fn id(&self, network: &Hash) -> Hash {
         match self {
             Self::DuplicateKey {
                 device,
                 tree,
                 index,
-            } => digest(
+            } => digest!(
                 "offence",
-                &[
-                    &[0],
-                    network,
-                    *device,
-                    &tree.to_le_bytes(),
-                    &index.to_le_bytes(),
-                ],
+                &[0],
+                network,
+                *device,
+                &tree.to_le_bytes(),
+                &index.to_le_bytes()
             ),
             Self::Contradiction {
                 device,
                 tree,
                 index,
                 leaf_nonce,
-            } => digest(
+            } => digest!(
                 "offence",
-                &[
-                    &[1],
-                    network,
-                    *device,
-                    &tree.to_le_bytes(),
-                    &index.to_le_bytes(),
-                    &leaf_nonce.to_le_bytes(),
-                ],
+                &[1],
+                network,
+                *device,
+                &tree.to_le_bytes(),
+                &index.to_le_bytes(),
+                &leaf_nonce.to_le_bytes()
             ),
             Self::Withheld {
                 stream,
                 sequence,
                 batch,
                 reading,
-            } => digest(
+            } => digest!(
                 "offence",
-                &[
-                    &[2],
-                    network,
-                    *stream,
-                    &sequence.to_le_bytes(),
-                    &batch.to_le_bytes(),
-                    &reading.to_le_bytes(),
-                ],
+                &[2],
+                network,
+                *stream,
+                &sequence.to_le_bytes(),
+                &batch.to_le_bytes(),
+                &reading.to_le_bytes()
             ),
         }
     }
@@ -109,7 +103,19 @@ impl Offence<'_> {
 /// # Errors
 /// Why they are not.
 pub fn check_equivocation(first: &Reading, second: &Reading) -> Result<(), NoOffence> {
-    check_pair(first, second)?;
+    check_equivocation_of(&first.header(), &second.header(), first == second)
+}
+
+/// As [`check_equivocation`], of two readings' headers, and whether they are the `same` reading.
+///
+/// # Errors
+/// Why they are not.
+pub fn check_equivocation_of(
+    first: &ReadingHeader,
+    second: &ReadingHeader,
+    same: bool,
+) -> Result<(), NoOffence> {
+    check_pair(first, second, same)?;
     if first.session != second.session {
         return Err(NoOffence::OtherSession);
     }
@@ -130,23 +136,41 @@ pub fn check_equivocation(first: &Reading, second: &Reading) -> Result<(), NoOff
 /// # Errors
 /// Why they are not.
 pub fn check_travel(first: &Reading, second: &Reading, max_speed: u32) -> Result<(), NoOffence> {
-    check_pair(first, second)?;
+    check_travel_of(
+        &first.header(),
+        &second.header(),
+        first == second,
+        max_speed,
+    )
+}
+
+/// As [`check_travel`], of two readings' headers, and whether they are the `same` reading.
+///
+/// # Errors
+/// Why they are not.
+pub fn check_travel_of(
+    first: &ReadingHeader,
+    second: &ReadingHeader,
+    same: bool,
+    max_speed: u32,
+) -> Result<(), NoOffence> {
+    check_pair(first, second, same)?;
     let distance = distance_mm(
         (first.latitude, first.longitude),
         (second.latitude, second.longitude),
     );
     let accuracies = 1_000 * (u64::from(first.accuracy) + u64::from(second.accuracy));
     // Metres a second times milliseconds are millimetres.
-    let way = u128::from(max_speed) * u128::from(first.captured_at.abs_diff(second.captured_at));
-    if u128::from(distance) > u128::from(accuracies) + way {
-        Ok(())
-    } else {
-        Err(NoOffence::WithinReach)
+    let way = u64::from(max_speed).checked_mul(first.captured_at.abs_diff(second.captured_at));
+    // A sum beyond 64 bits is beyond every distance.
+    match way.and_then(|way| way.checked_add(accuracies)) {
+        Some(reach) if distance > reach => Ok(()),
+        _ => Err(NoOffence::WithinReach),
     }
 }
 
 /// Whether one owner answers for both readings of one device, and they differ.
-fn check_pair(first: &Reading, second: &Reading) -> Result<(), NoOffence> {
+fn check_pair(first: &ReadingHeader, second: &ReadingHeader, same: bool) -> Result<(), NoOffence> {
     if first.network != second.network {
         return Err(NoOffence::OtherNetwork);
     }
@@ -157,7 +181,7 @@ fn check_pair(first: &Reading, second: &Reading) -> Result<(), NoOffence> {
         return Err(NoOffence::OtherNonce);
     }
     // Equal readings have equal bytes and so equal digests, and no others have.
-    if first == second {
+    if same {
         return Err(NoOffence::SameReading);
     }
     Ok(())
@@ -211,9 +235,9 @@ const RADIUS: u64 = 6_335_439;
 /// One, in the fixed point of 31 bits after the point that angles and ratios have here.
 const ONE: u64 = 1 << 31;
 /// Half of 1e-7 degrees in radians, `π / 3.6e9`, rounded down, with 62 bits after the point.
-const HALF_UNIT: u64 = 4_024_455_254;
+const HALF_UNIT: u32 = 4_024_455_254;
 /// 90 degrees in halves of 1e-7 degrees.
-const RIGHT_ANGLE: u64 = 2 * MAX_LATITUDE as u64;
+const RIGHT_ANGLE: u32 = 2 * MAX_LATITUDE as u32;
 /// 360 degrees in 1e-7 degrees.
 const CIRCLE: u32 = 2 * MAX_LONGITUDE as u32;
 
@@ -232,31 +256,33 @@ pub fn distance_mm(from: (i32, i32), to: (i32, i32)) -> u64 {
     let around = from.1.abs_diff(to.1) % CIRCLE;
     let longitudes = around.min(CIRCLE - around);
 
-    let north = sin(u64::from(from_latitude.abs_diff(to_latitude)));
-    let east = sin(u64::from(longitudes));
-    let cosine = |latitude: i32| sin(RIGHT_ANGLE - 2 * u64::from(latitude.unsigned_abs()));
+    let north = sin(from_latitude.abs_diff(to_latitude));
+    let east = sin(longitudes);
+    let cosine = |latitude: i32| sin(RIGHT_ANGLE - 2 * latitude.unsigned_abs());
     // Squares and products of two have 62 bits after the point; all are at most 1, and so is their sum.
     let parallels = cosine(from_latitude) * cosine(to_latitude);
     let h = north * north + ((u128::from(parallels) * u128::from(east * east)) >> 62) as u64;
     let angle = asin(h.isqrt());
-    ((u128::from(angle) * u128::from(2_000 * RADIUS)) >> 31) as u64
+    // 2,000 is 125 × 2⁴. The angle has 32 bits, and the product 62.
+    (angle * (125 * RADIUS)) >> 27
 }
 
 /// A lower bound of the sine of 0 to 90 degrees, given in halves of 1e-7 degrees; 31 bits after the point.
 ///
 /// The Taylor series of `sin x / x` up to `x¹⁰`, a term that is subtracted, so what is left out would only add.
-fn sin(angle: u64) -> u64 {
+fn sin(angle: u32) -> u64 {
     // Short of x by less than 2 units: one of this rounding, and one of the constant's (angle < 2³¹).
-    let x = (angle * HALF_UNIT) >> 31;
-    // Above x², at most 2.47 × 2³¹. The series falls as x² grows.
-    let square = (((x + 2) * (x + 2)) >> 31) + 1;
+    let x = (u64::from(angle) * u64::from(HALF_UNIT)) >> 31;
+    // Above x², that is (x + 2)², at most 2.47 × 2³¹. The series falls as x² grows.
+    let x = u64::from(x as u32); // at most π/2 × 2³¹
+    let square = ((x * x + 4 * x + 4) >> 31) + 1;
     let mut series = ONE;
     for divisor in [110, 72, 42, 20, 6] {
         series = ONE - ((square * series) >> 31) / divisor;
     }
     // The roundings of the loop raise the series by less than 2 units: each by less than one, of which the next step
     // lets through less than half.
-    (x * (series - 2)) >> 31
+    (x * u64::from((series - 2) as u32)) >> 31 // at most ONE
 }
 
 /// A lower bound of the arc sine of 0 to 1, in radians; both with 31 bits after the point.

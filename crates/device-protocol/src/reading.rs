@@ -134,36 +134,29 @@ impl Reading {
     /// As [`parse`](Self::parse), but for bytes after the reading.
     pub fn parse_front(bytes: &[u8]) -> Result<(Self, &[u8]), ReadingError> {
         let mut reader = Reader(bytes);
-        let mut reading = Self::read_header(&mut reader).ok_or(ReadingError::Length)?;
-        let [count] = reader.take().ok_or(ReadingError::Length)?;
-        reading.values.len = count;
-        if !(1..=Values::MAX).contains(&usize::from(count)) {
-            return Err(ReadingError::Count);
-        }
-        for value in reading.values.values.iter_mut().take(usize::from(count)) {
+        let header = ReadingHeader::read(&mut reader)?;
+        let mut values = Values {
+            values: [0; Values::MAX],
+            len: header.values,
+        };
+        for value in values.values.iter_mut().take(usize::from(header.values)) {
             *value = i32::from_le_bytes(reader.take().ok_or(ReadingError::Length)?);
         }
-        reading.check()?;
+        header.check()?;
+        let reading = Self {
+            network: header.network,
+            device: header.device,
+            leaf_nonce: header.leaf_nonce,
+            session: header.session,
+            sequence: header.sequence,
+            captured_at: header.captured_at,
+            latitude: header.latitude,
+            longitude: header.longitude,
+            accuracy: header.accuracy,
+            schema: header.schema,
+            values,
+        };
         Ok((reading, reader.0))
-    }
-
-    fn read_header(reader: &mut Reader) -> Option<Self> {
-        Some(Self {
-            network: reader.take()?,
-            device: reader.take()?,
-            leaf_nonce: u32::from_le_bytes(reader.take()?),
-            session: u32::from_le_bytes(reader.take()?),
-            sequence: u64::from_le_bytes(reader.take()?),
-            captured_at: i64::from_le_bytes(reader.take()?),
-            latitude: i32::from_le_bytes(reader.take()?),
-            longitude: i32::from_le_bytes(reader.take()?),
-            accuracy: u16::from_le_bytes(reader.take()?),
-            schema: u16::from_le_bytes(reader.take()?),
-            values: Values {
-                values: [0; Values::MAX],
-                len: 0,
-            },
-        })
     }
 
     /// Whether position and time are possible.
@@ -171,19 +164,27 @@ impl Reading {
     /// # Errors
     /// A latitude beyond ±90°, a longitude beyond ±180°, a time before 1970.
     pub fn check(&self) -> Result<(), ReadingError> {
-        if !(-MAX_LATITUDE..=MAX_LATITUDE).contains(&self.latitude) {
-            return Err(ReadingError::Latitude);
-        }
-        if !(-MAX_LONGITUDE..=MAX_LONGITUDE).contains(&self.longitude) {
-            return Err(ReadingError::Longitude);
-        }
-        if self.captured_at < 0 {
-            return Err(ReadingError::Time);
-        }
-        Ok(())
+        check(self.latitude, self.longitude, self.captured_at)
     }
 
-    /// What the device signs: `digest("reading", bytes)`.
+    /// All of it but the values.
+    pub fn header(&self) -> ReadingHeader {
+        ReadingHeader {
+            network: self.network,
+            device: self.device,
+            leaf_nonce: self.leaf_nonce,
+            session: self.session,
+            sequence: self.sequence,
+            captured_at: self.captured_at,
+            latitude: self.latitude,
+            longitude: self.longitude,
+            accuracy: self.accuracy,
+            schema: self.schema,
+            values: self.values.len,
+        }
+    }
+
+    /// What the device signs: `digest!("reading", bytes)`.
     ///
     /// An Ed25519 key signs these 32 bytes; so does a P-256 key, whose ECDSA hashes them once more with SHA-256.
     pub fn digest(&self) -> Hash {
@@ -194,7 +195,133 @@ impl Reading {
 
     /// The digest of the reading in these bytes, which its caller has parsed.
     pub fn digest_of(bytes: &[u8]) -> Hash {
-        digest("reading", &[bytes])
+        digest!("reading", bytes)
+    }
+}
+
+fn check(latitude: i32, longitude: i32, captured_at: i64) -> Result<(), ReadingError> {
+    if !(-MAX_LATITUDE..=MAX_LATITUDE).contains(&latitude) {
+        return Err(ReadingError::Latitude);
+    }
+    if !(-MAX_LONGITUDE..=MAX_LONGITUDE).contains(&longitude) {
+        return Err(ReadingError::Longitude);
+    }
+    if captured_at < 0 {
+        return Err(ReadingError::Time);
+    }
+    Ok(())
+}
+
+/// All of a reading but the values themselves: whose it is, and when and where it was captured. For a program that needs no
+/// more it costs half as much as a [`Reading`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReadingHeader {
+    /// The network's id.
+    pub network: Hash,
+    /// The device's id.
+    pub device: Hash,
+    /// The nonce of the device's registry leaf.
+    pub leaf_nonce: u32,
+    /// The session's counter; 0 when the hardware key signs.
+    pub session: u32,
+    /// The reading's number within the session.
+    pub sequence: u64,
+    /// When it was captured, in unix milliseconds.
+    pub captured_at: i64,
+    /// Degrees north, in 1e-7.
+    pub latitude: i32,
+    /// Degrees east, in 1e-7.
+    pub longitude: i32,
+    /// The radius around the position in which the device is, in metres.
+    pub accuracy: u16,
+    /// The schema that says what the values are.
+    pub schema: u16,
+    /// How many values there are.
+    pub values: u8,
+}
+
+impl ReadingHeader {
+    /// The length of network, device and leaf nonce, with which a reading starts, in bytes.
+    pub const OWNED: usize = 68;
+
+    /// The header of the reading in exactly these bytes.
+    ///
+    /// # Errors
+    /// Whenever [`Reading::parse`] fails, and only then.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ReadingError> {
+        let mut reader = Reader(bytes);
+        Self::read(&mut reader)?.whole(reader)
+    }
+
+    /// The header of the reading that has these bytes after [`Self::OWNED`].
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_rest(
+        network: Hash,
+        device: Hash,
+        leaf_nonce: u32,
+        rest: &[u8],
+    ) -> Result<Self, ReadingError> {
+        let mut reader = Reader(rest);
+        Self::read_rest(network, device, leaf_nonce, &mut reader)
+            .ok_or(ReadingError::Length)?
+            .counted()?
+            .whole(reader)
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, ReadingError> {
+        Self::read_fields(reader)
+            .ok_or(ReadingError::Length)?
+            .counted()
+    }
+
+    fn counted(self) -> Result<Self, ReadingError> {
+        if !(1..=Values::MAX).contains(&usize::from(self.values)) {
+            return Err(ReadingError::Count);
+        }
+        Ok(self)
+    }
+
+    /// The header, if the values are all that is left to read.
+    fn whole(self, reader: Reader) -> Result<Self, ReadingError> {
+        if reader.0.len() != 4 * usize::from(self.values) {
+            return Err(ReadingError::Length);
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    fn read_fields(reader: &mut Reader) -> Option<Self> {
+        let network = reader.take()?;
+        let device = reader.take()?;
+        let leaf_nonce = u32::from_le_bytes(reader.take()?);
+        Self::read_rest(network, device, leaf_nonce, reader)
+    }
+
+    fn read_rest(
+        network: Hash,
+        device: Hash,
+        leaf_nonce: u32,
+        reader: &mut Reader,
+    ) -> Option<Self> {
+        Some(Self {
+            network,
+            device,
+            leaf_nonce,
+            session: u32::from_le_bytes(reader.take()?),
+            sequence: u64::from_le_bytes(reader.take()?),
+            captured_at: i64::from_le_bytes(reader.take()?),
+            latitude: i32::from_le_bytes(reader.take()?),
+            longitude: i32::from_le_bytes(reader.take()?),
+            accuracy: u16::from_le_bytes(reader.take()?),
+            schema: u16::from_le_bytes(reader.take()?),
+            values: u8::from_le_bytes(reader.take()?),
+        })
+    }
+
+    fn check(&self) -> Result<(), ReadingError> {
+        check(self.latitude, self.longitude, self.captured_at)
     }
 }
 

@@ -11,7 +11,7 @@ use anchor_lang::{AnchorDeserialize, Discriminator};
 use commitment::ReadingLeaf;
 use data_commitment::instructions::VerifyReadingArgs;
 use data_commitment::state::Stream;
-use device_protocol::Reading;
+use device_protocol::{Reading, ReadingHeader};
 use feed_reader::{Feed, Mask};
 use slashing::{SlashAccounts, SlashBondAccounts};
 
@@ -103,7 +103,7 @@ fn verify_reading(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
             .reading
             .split_last_chunk()
             .ok_or(ProgramError::InvalidInstructionData)?;
-        Reading::parse(bytes).map_err(|_| ProgramError::InvalidInstructionData)?;
+        ReadingHeader::parse(bytes).map_err(|_| ProgramError::InvalidInstructionData)?;
         commitment::verify_reading(
             &stream.peaks,
             stream.count,

@@ -3,7 +3,7 @@ use crate::error::StreamError;
 use crate::state::Stream;
 use anchor_lang::prelude::*;
 use commitment::ReadingLeaf;
-use device_protocol::{Reading, SIGNATURE_LEN};
+use device_protocol::{Reading, ReadingHeader, SIGNATURE_LEN};
 use device_registry::state::Network;
 
 /// The proof of a reading in a stream. Paths are siblings of 32 bytes each, from the leaf upward.
@@ -66,7 +66,7 @@ pub fn handle_verify_reading(
         .reading
         .split_last_chunk()
         .ok_or_else(|| error!(StreamError::MalformedReading))?;
-    let reading = Reading::parse(bytes).map_err(|_| error!(StreamError::MalformedReading))?;
+    let reading = ReadingHeader::parse(bytes).map_err(|_| error!(StreamError::MalformedReading))?;
     require!(
         reading.network == ctx.accounts.network.load()?.id,
         StreamError::ForeignReading

@@ -58,18 +58,16 @@ impl ProposeRootArgs {
             operators,
             sequence,
         } = self;
-        digest(
+        digest!(
             "roots",
-            &[
-                score_hash,
-                &score_sum.to_le_bytes(),
-                &owners.hash,
-                &owners.sum.to_le_bytes(),
-                &operators.hash,
-                &operators.sum.to_le_bytes(),
-                stream.as_array(),
-                &sequence.to_le_bytes(),
-            ],
+            score_hash,
+            &score_sum.to_le_bytes(),
+            &owners.hash,
+            &owners.sum.to_le_bytes(),
+            &operators.hash,
+            &operators.sum.to_le_bytes(),
+            stream.as_array(),
+            &sequence.to_le_bytes()
         )
     }
 
