@@ -19,11 +19,10 @@ use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::{InstructionData, ToAccountMetas};
 use commitment::{BatchLeaf, CommitmentLeaf};
 use device_protocol::{
-    Curve, DeviceKey, Hash, Offence, RegistryLeaf, SignedGrant, SignedReading, SIGNATURE_LEN,
+    Curve, DeviceKey, Hash, Offence, ReadingHeader, RegistryLeaf, SignedGrant, SignedReading,
+    SIGNATURE_LEN,
 };
-use device_registry::evidence::{
-    CommittedArgs, EvidenceArgs, GrantArgs, ReadingArgs, SignatureRef,
-};
+use device_registry::evidence::{CommittedArgs, EvidenceArgs, GrantArgs, SignatureRef};
 use device_registry::penalty::SLASHER;
 use device_registry::state::{LeafArgs, LeafPlace};
 use device_registry::{
@@ -243,7 +242,7 @@ impl Reporter {
             bond: slashing::bond(&self.network, &owner).0,
             bond_vault: slashing::bond_vault(&roster).0,
             stake_mint: self.stake_mint,
-            report: slashing::report(&SLASHER.0, &offence.id(&self.network_id)).0,
+            report: slashing::report(&SLASHER.0, &offence.id(&self.network_id)),
             bounty: self.bounty,
             payer: self.payer,
             token_program: token::TOKEN_PROGRAM,
@@ -288,7 +287,7 @@ impl<'a> Signatures<'a> {
             None => *self.device,
         };
         EvidenceArgs {
-            reading: ReadingArgs::from(reading),
+            reading: reading.to_bytes().split_off(ReadingHeader::OWNED),
             signature: self.place(key, reading.digest(), *signature),
             grant: evidence.grant.map(|signed| GrantArgs {
                 not_before: signed.grant.not_before,

@@ -6,7 +6,7 @@
 //! a reader that ignores where they point reads one message while the precompile verifies another. Here every offset
 //! of every signature must point into the precompile's own instruction.
 //!
-//! The caller must have checked that the account is the instructions sysvar. Bytes in, bytes out: nothing is copied.
+//! The caller must have checked that the account is the instructions sysvar, by its [`ADDRESS`]. Bytes in, bytes out: nothing is copied.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -16,4 +16,4 @@ mod sysvar;
 
 pub use error::IntrospectionError;
 pub use signatures::{signature, signatures, Precompile, Signature, Signatures, SIGNATURE_LEN};
-pub use sysvar::current_instruction;
+pub use sysvar::{current_instruction, ADDRESS};

@@ -1,7 +1,7 @@
 //! Sysvars are built by the runtime's own function. Signatures are not verified here, so their bytes are arbitrary.
 
 use introspection::{
-    current_instruction, signature, signatures, IntrospectionError, Precompile, Signature,
+    current_instruction, signature, signatures, IntrospectionError, Precompile, Signature, ADDRESS,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use solana_instruction::{BorrowedAccountMeta, BorrowedInstruction};
@@ -126,6 +126,11 @@ fn ids_and_key_lengths_are_the_precompiles() {
         assert_eq!(bs58::encode(precompile.id()).into_string(), id);
         assert_eq!(precompile.key_len(), key_len);
     }
+}
+
+#[test]
+fn the_address_is_the_sysvars() {
+    assert_eq!(ADDRESS, solana_instructions_sysvar::ID.to_bytes());
 }
 
 #[test]

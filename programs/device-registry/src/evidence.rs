@@ -6,10 +6,11 @@ use crate::state::stream;
 use anchor_lang::prelude::*;
 use commitment::{BatchLeaf, CommitmentLeaf, ReadingLeaf};
 use device_protocol::{
-    Curve, DeviceKey, GrantError, NoOffence, Reading, RegistryLeaf, SessionGrant, Values,
+    digest, Curve, DeviceKey, GrantError, NoOffence, ReadingHeader, RegistryLeaf, SessionGrant,
     SIGNATURE_LEN,
 };
-use introspection::{Precompile, Signature};
+use introspection::{Precompile, Signature, Signatures};
+use std::cell::Cell;
 
 /// One signature that a precompile verifies in the transaction.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,42 +19,6 @@ pub struct SignatureRef {
     pub instruction: u16,
     /// Which of that instruction's signatures it is.
     pub index: u8,
-}
-
-/// A reading without what follows from the accounts: network, device and leaf nonce.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
-pub struct ReadingArgs {
-    /// The session's counter; 0 when the hardware key signed.
-    pub session: u32,
-    /// The reading's number within the session.
-    pub sequence: u64,
-    /// When it was captured, unix milliseconds.
-    pub captured_at: i64,
-    /// Degrees north, in 1e-7.
-    pub latitude: i32,
-    /// Degrees east, in 1e-7.
-    pub longitude: i32,
-    /// The radius around the position in which the device is, in metres.
-    pub accuracy: u16,
-    /// The schema that says what the values are.
-    pub schema: u16,
-    /// What was measured, in the schema's fixed point.
-    pub values: Vec<i32>,
-}
-
-impl From<&Reading> for ReadingArgs {
-    fn from(reading: &Reading) -> Self {
-        Self {
-            session: reading.session,
-            sequence: reading.sequence,
-            captured_at: reading.captured_at,
-            latitude: reading.latitude,
-            longitude: reading.longitude,
-            accuracy: reading.accuracy,
-            schema: reading.schema,
-            values: reading.values.to_vec(),
-        }
-    }
 }
 
 /// The grant of a reading's session without what follows from the reading and its signature: network, device, leaf
@@ -71,8 +36,8 @@ pub struct GrantArgs {
 /// A signed reading.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct EvidenceArgs {
-    /// The reading.
-    pub reading: ReadingArgs,
+    /// The reading's bytes after network, device and leaf nonce, which follow from the accounts.
+    pub reading: Vec<u8>,
     /// By the session key, always Ed25519, or in session 0 by the hardware key.
     pub signature: SignatureRef,
     /// The session's grant; none in session 0.
@@ -120,9 +85,9 @@ pub struct CommittedArgs {
 
 /// A reading that the device has signed, by itself or by a session key that it granted.
 pub struct Evidence<'a> {
-    /// The reading.
-    pub reading: Reading,
-    /// The reading's digest.
+    /// The reading without its values.
+    pub reading: ReadingHeader,
+    /// The reading's digest, in which they are.
     pub digest: [u8; 32],
     /// The signature that was found.
     pub signature: &'a [u8; SIGNATURE_LEN],
@@ -154,19 +119,38 @@ pub struct Granted<'a> {
 
 /// Whose device it is, and where its signatures stand.
 pub struct Accusation<'a> {
-    /// The network's id.
-    pub network: [u8; 32],
-    /// The device's id.
-    pub device: [u8; 32],
-    /// The readings' leaf nonce.
-    pub leaf_nonce: u32,
-    /// Curve of the device's key.
-    pub curve: Curve,
-    /// Data of the instructions sysvar.
-    pub instructions: &'a [u8],
+    network: [u8; 32],
+    device: [u8; 32],
+    leaf_nonce: u32,
+    curve: Curve,
+    instructions: &'a [u8],
+    /// What was established for one reading is not established again for the other: the device's key, and the last
+    /// instruction of each precompile, Ed25519's first.
+    key: Cell<Option<&'a [u8]>>,
+    known: [Cell<Option<(u16, Signatures<'a>)>>; 2],
 }
 
 impl<'a> Accusation<'a> {
+    /// Of the network's and the device's ids, the readings' leaf nonce, the curve of the device's key, and the data of the
+    /// instructions sysvar.
+    pub fn new(
+        network: [u8; 32],
+        device: [u8; 32],
+        leaf_nonce: u32,
+        curve: Curve,
+        instructions: &'a [u8],
+    ) -> Self {
+        Self {
+            network,
+            device,
+            leaf_nonce,
+            curve,
+            instructions,
+            key: Cell::new(None),
+            known: [Cell::new(None), Cell::new(None)],
+        }
+    }
+
     /// The reading, once its signature is found, and in a session the grant's. A grant that is `known` from the other
     /// reading, by the same signature, is not looked at again.
     ///
@@ -178,8 +162,7 @@ impl<'a> Accusation<'a> {
         args: &EvidenceArgs,
         known: Option<&Granted<'a>>,
     ) -> Result<Box<Evidence<'a>>> {
-        let reading = self.reading(&args.reading)?;
-        let digest = reading.digest();
+        let (reading, digest) = self.reading(&args.reading)?;
         let Some(granted) = args.grant else {
             require!(reading.session == 0, RegistryError::GrantMissing);
             let signature = self
@@ -229,25 +212,12 @@ impl<'a> Accusation<'a> {
         }))
     }
 
-    fn reading(&self, args: &ReadingArgs) -> Result<Reading> {
-        let reading = Reading {
-            network: self.network,
-            device: self.device,
-            leaf_nonce: self.leaf_nonce,
-            session: args.session,
-            sequence: args.sequence,
-            captured_at: args.captured_at,
-            latitude: args.latitude,
-            longitude: args.longitude,
-            accuracy: args.accuracy,
-            schema: args.schema,
-            values: Values::new(&args.values)
-                .map_err(|_| error!(RegistryError::MalformedReading))?,
-        };
-        reading
-            .check()
+    fn reading(&self, rest: &[u8]) -> Result<(ReadingHeader, [u8; 32])> {
+        let nonce = self.leaf_nonce.to_le_bytes();
+        let reading = ReadingHeader::parse_rest(self.network, self.device, self.leaf_nonce, rest)
             .map_err(|_| error!(RegistryError::MalformedReading))?;
-        Ok(reading)
+        let digest = digest!("reading", &self.network, &self.device, &nonce, rest);
+        Ok((reading, digest))
     }
 
     /// The device's own signature of this digest, if it is there.
@@ -257,25 +227,35 @@ impl<'a> Accusation<'a> {
         digest: &[u8; 32],
     ) -> Result<Option<&'a [u8; SIGNATURE_LEN]>> {
         let signed = self.signature(precompile_of(self.curve), place)?;
-        let key = DeviceKey::from_bytes(self.curve, signed.public_key).map_err(key_refusal)?;
-        let own = signed.message == digest && key.id() == self.device;
-        Ok(own.then_some(signed.bytes))
+        if self.key.get() != Some(signed.public_key) {
+            let key = DeviceKey::from_bytes(self.curve, signed.public_key).map_err(key_refusal)?;
+            if key.id() != self.device {
+                return Ok(None);
+            }
+            self.key.set(Some(signed.public_key));
+        }
+        Ok((signed.message == digest).then_some(signed.bytes))
     }
 
     fn signature(&self, precompile: Precompile, place: SignatureRef) -> Result<Signature<'a>> {
-        introspection::signature(
-            self.instructions,
-            precompile,
-            place.instruction,
-            place.index,
-        )
-        .map_err(bad_reference)
+        let known = &self.known[usize::from(precompile == Precompile::Secp256r1)];
+        let signatures = match known.get() {
+            Some((instruction, signatures)) if instruction == place.instruction => signatures,
+            _ => {
+                let signatures =
+                    introspection::signatures(self.instructions, precompile, place.instruction)
+                        .map_err(bad_reference)?;
+                known.set(Some((place.instruction, signatures)));
+                signatures
+            }
+        };
+        signatures.get(place.index).map_err(bad_reference)
     }
 }
 
 /// Fails for a reading that was captured more than `window` (seconds) before `now` (unix seconds), or after it: what is
 /// yet to come has misled nobody.
-pub fn require_timely(reading: &Reading, now: i64, window: i64) -> Result<()> {
+pub fn require_timely(reading: &ReadingHeader, now: i64, window: i64) -> Result<()> {
     let captured_at = reading.captured_at.div_euclid(1_000);
     require!(captured_at <= now, RegistryError::EvidenceFromFuture);
     require!(
@@ -287,7 +267,7 @@ pub fn require_timely(reading: &Reading, now: i64, window: i64) -> Result<()> {
 }
 
 /// Fails for a reading that was captured before the leaf's owner had the device: that owner could not know of it.
-pub fn require_owned(reading: &Reading, leaf: &RegistryLeaf) -> Result<()> {
+pub fn require_owned(reading: &ReadingHeader, leaf: &RegistryLeaf) -> Result<()> {
     require!(
         reading.captured_at.div_euclid(1_000) >= leaf.owner_changed_at,
         RegistryError::CapturedBeforeOwner

@@ -8,6 +8,10 @@ use device_registry::state::cell::is_cell;
 use device_registry::state::leaf::change_owner;
 use device_registry::state::network::{APPLY_WITHIN, MAX_PAUSE};
 use device_registry::state::{tree, LeafPlace, Maker, Network, Operation, Parameters, VoucherPage};
+use light_bounded_vec::BoundedVec;
+use light_concurrent_merkle_tree::zero_copy::{
+    ConcurrentMerkleTreeZeroCopy, ConcurrentMerkleTreeZeroCopyMut,
+};
 use light_hasher::{Hasher, Sha256};
 
 #[track_caller]
@@ -352,6 +356,7 @@ fn naive_root(leaves: &[[u8; 32]], depth: u8) -> [u8; 32] {
 }
 
 /// A tree's account data, 8-aligned as they are on chain.
+#[derive(Clone)]
 struct TreeData(Vec<u64>);
 
 impl TreeData {
@@ -361,6 +366,48 @@ impl TreeData {
         data[8 + 2] = canopy;
         tree::initialize(&mut data).unwrap();
         data
+    }
+
+    /// Whether `changed` is what the library makes of this tree. The proof is of the tree as it stands.
+    fn is_changed_to(
+        &self,
+        changed: &Self,
+        place: &LeafPlace,
+        old: &[u8; 32],
+        new: &[u8; 32],
+    ) -> bool {
+        fn update<const HEIGHT: usize>(
+            nodes: &mut [u8],
+            changed: &[u8],
+            place: &LeafPlace,
+            old: &[u8; 32],
+            new: &[u8; 32],
+        ) -> bool {
+            let mut proof = BoundedVec::with_capacity(HEIGHT);
+            for node in &place.proof {
+                proof.push(*node).unwrap();
+            }
+            let mut tree =
+                ConcurrentMerkleTreeZeroCopyMut::<Sha256, HEIGHT>::from_bytes_zero_copy_mut(nodes)
+                    .unwrap();
+            let newest = tree.changelog_index();
+            tree.update(newest, old, new, place.index as usize, &mut proof)
+                .unwrap();
+            let changed =
+                ConcurrentMerkleTreeZeroCopy::<Sha256, HEIGHT>::from_bytes_zero_copy(changed);
+            *tree == *changed.unwrap()
+        }
+        let mut expected = self.clone();
+        let nodes = &mut expected[tree::NODES..];
+        let changed = &changed[tree::NODES..];
+        match self[8 + 1] {
+            20 => update::<20>(nodes, changed, place, old, new),
+            21 => update::<21>(nodes, changed, place, old, new),
+            22 => update::<22>(nodes, changed, place, old, new),
+            23 => update::<23>(nodes, changed, place, old, new),
+            24 => update::<24>(nodes, changed, place, old, new),
+            _ => panic!("no such tree"),
+        }
     }
 
     /// The place of a leaf by the proof of a tree of these leaves.
@@ -479,9 +526,12 @@ fn changes_of_other_leaves_do_not_matter() {
             let at = place.index as usize;
             let new = some_leaf(1_000 + at as u32);
             tree::verify(&data, place, &leaves[at]).unwrap();
+            let before = data.clone();
+            let now = TreeData::place(&leaves, at, levels, 0);
             let changed = tree::replace(&mut data, place, &leaves[at], &new).unwrap();
             assert_eq!(changed.index, place.index);
             assert_eq!(changed.sequence as usize, LEAVES + number + 1);
+            assert!(before.is_changed_to(&data, &now, &leaves[at], &new));
             leaves[at] = new;
             assert_eq!(changed.root, naive_root(&leaves, depth));
             assert_error(tree::verify(&data, place, &new), RegistryError::LeafChanged);
@@ -571,6 +621,35 @@ fn proofs_prove_one_leaf_at_one_place() {
             proven.unwrap();
         }
     }
+}
+
+#[test]
+fn a_place_is_read_as_it_is_written() {
+    let place = |nodes: u8| LeafPlace {
+        index: 7,
+        sequence: 8,
+        proof: (0..nodes).map(|node| [node; 32]).collect(),
+    };
+    let bytes = |nodes| {
+        let mut bytes = Vec::new();
+        place(nodes).serialize(&mut bytes).unwrap();
+        bytes
+    };
+    for nodes in 0..=tree::MAX_DEPTH {
+        let bytes = bytes(nodes);
+        assert_eq!(bytes.len(), 16 + 32 * usize::from(nodes));
+        assert_eq!(LeafPlace::try_from_slice(&bytes).unwrap(), place(nodes));
+        for len in 0..bytes.len() {
+            assert!(LeafPlace::try_from_slice(&bytes[..len]).is_err());
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(LeafPlace::try_from_slice(&longer).is_err());
+    }
+    assert!(LeafPlace::try_from_slice(&bytes(tree::MAX_DEPTH + 1)).is_err());
+    // What somebody says there is takes no memory.
+    let mut endless = bytes(0);
+    endless[12..].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(LeafPlace::try_from_slice(&endless).is_err());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::sysvar::SysvarId;
+use anchor_lang::{AnchorDeserialize, AnchorSerialize};
 use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, ReadingLeaf, Tree, READINGS_DEPTH};
 use data_commitment::instructions::CommitRootArgs;
 use data_commitment::state::Stream;
@@ -15,7 +16,7 @@ use device_protocol::{
 use device_registry::error::RegistryError as E;
 use device_registry::penalty::SLASHER;
 use device_registry::state::stream;
-use device_registry::RegisterBatchArgs;
+use device_registry::{RegisterBatchArgs, ReportReadingsArgs};
 use fieldproof_client::chain::Execution;
 use fieldproof_client::device_registry as registry;
 use fieldproof_client::key::{normalise_low_s, DeviceSigner};
@@ -429,6 +430,37 @@ fn the_values_of_the_largest_readings_are_evidence_too() {
         .map(|evidence| evidence);
     world.report_equivocation(&evidence).expect("report");
     world.assert_convicted();
+}
+
+#[test]
+fn bytes_that_are_no_reading_are_no_evidence() {
+    let world = World::new(Curve::Ed25519);
+    let report = world.instructions(
+        Contradiction::Equivocation,
+        &world.accused(),
+        &world.equivocation(),
+        None,
+    );
+    let refused = |change: fn(&mut Vec<u8>), error: E| {
+        let mut report = report.clone();
+        let data = &mut report.last_mut().expect("report").data;
+        let mut args = ReportReadingsArgs::try_from_slice(&data[8..]).expect("arguments");
+        change(&mut args.second.reading);
+        data.truncate(8);
+        args.serialize(data).expect("arguments");
+        assert_refused(world.harness.send(&report, &[]), error);
+    };
+    refused(|bytes| bytes.clear(), E::MalformedReading);
+    refused(|bytes| bytes.truncate(36), E::MalformedReading);
+    refused(|bytes| bytes.push(0), E::MalformedReading);
+    // No values, beyond the pole, another value.
+    refused(|bytes| bytes[32] = 0, E::MalformedReading);
+    refused(
+        |bytes| bytes[20..24].copy_from_slice(&900_000_001i32.to_le_bytes()),
+        E::MalformedReading,
+    );
+    refused(|bytes| bytes[33] ^= 1, E::WrongReading);
+    world.assert_unharmed();
 }
 
 #[test]
@@ -1127,7 +1159,7 @@ fn a_report_takes_its_own_accounts_alone() {
     };
     assert_refused(
         swapped(&receipt(&own_offence), &receipt(&offence)),
-        ErrorCode::ConstraintSeeds,
+        PoolError::MisplacedReport,
     );
     for address in [SLASHER.0, slashing::SECURITY_POOL] {
         assert_refused(

@@ -1,7 +1,6 @@
 //! Brings committee members' signatures on an attestation; two thirds of the allocation let it pass.
 
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::sysvar::SysvarId;
 use device_registry::state::{Network, Operation};
 use introspection::{signatures, Precompile};
 use security_pool::state::{quorum, Committee};
@@ -28,7 +27,7 @@ pub struct AttestCommittee<'info> {
     #[account(mut)]
     pub attestation: AccountLoader<'info, Attestation>,
     /// CHECK: the instructions sysvar, by its address.
-    #[account(address = Instructions::id())]
+    #[account(address = Pubkey::new_from_array(introspection::ADDRESS))]
     pub instructions: UncheckedAccount<'info>,
 }
 

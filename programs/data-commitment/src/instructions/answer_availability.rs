@@ -2,7 +2,6 @@ use crate::error::StreamError;
 use crate::events::AvailabilityAnswered;
 use crate::state::{Challenge, Stream};
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::sysvar::SysvarId;
 use commitment::READINGS_DEPTH;
 use device_protocol::Curve;
 use device_registry::evidence::{Accusation, EvidenceArgs};
@@ -47,7 +46,7 @@ pub struct AnswerAvailability<'info> {
     #[account(has_one = network @ StreamError::WrongTree)]
     pub tree: AccountLoader<'info, Tree>,
     /// CHECK: the instructions sysvar, by its address.
-    #[account(address = Instructions::id())]
+    #[account(address = Pubkey::new_from_array(introspection::ADDRESS))]
     pub instructions: UncheckedAccount<'info>,
 }
 
@@ -92,13 +91,10 @@ impl AnswerAvailability<'_> {
             tree::verify(&data, &args.place, &leaf.hash()).map_err(unregistered)?;
         }
         let instructions = self.instructions.try_borrow_data()?;
-        let accusation = Accusation {
-            network: self.network.load()?.id,
-            device: leaf.device,
-            leaf_nonce: args.leaf_nonce,
-            curve: Curve::try_from(args.curve).map_err(|_| error!(StreamError::UnsignedAnswer))?,
-            instructions: &instructions,
-        };
+        let network = self.network.load()?.id;
+        let curve = Curve::try_from(args.curve).map_err(|_| error!(StreamError::UnsignedAnswer))?;
+        let accusation =
+            Accusation::new(network, leaf.device, args.leaf_nonce, curve, &instructions);
         let evidence = accusation
             .evidence(&args.evidence, None)
             .map_err(unsigned)?;

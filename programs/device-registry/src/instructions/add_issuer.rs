@@ -3,7 +3,6 @@ use crate::instructions::register_device::{bad_certificate, bad_reference};
 use crate::seeds;
 use crate::state::{Issuer, Maker};
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::sysvar::SysvarId;
 use certificate::Tbs;
 use introspection::Precompile;
 
@@ -29,7 +28,7 @@ pub struct AddIssuer<'info> {
     #[account(mut)]
     pub payer: Signer<'info>,
     /// CHECK: the instructions sysvar, by its address.
-    #[account(address = Instructions::id())]
+    #[account(address = Pubkey::new_from_array(introspection::ADDRESS))]
     pub instructions: UncheckedAccount<'info>,
     /// Creates the account.
     pub system_program: Program<'info, System>,

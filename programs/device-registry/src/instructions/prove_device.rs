@@ -4,7 +4,6 @@ use crate::instructions::register_device::{bad_reference, key_refusal, precompil
 use crate::state::leaf::require_standing;
 use crate::state::{LeafArgs, LeafPlace, Network, Operation, Tree};
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::sysvar::SysvarId;
 use device_protocol::{Curve, DeviceKey, Possession, RegistryLeaf, Status};
 
 /// A device that its maker has vouched for, and where its signature stands in the transaction.
@@ -34,7 +33,7 @@ pub struct ProveDevice<'info> {
     /// The device's new owner.
     pub owner: Signer<'info>,
     /// CHECK: the instructions sysvar, by its address.
-    #[account(address = Instructions::id())]
+    #[account(address = Pubkey::new_from_array(introspection::ADDRESS))]
     pub instructions: UncheckedAccount<'info>,
 }
 

@@ -6,7 +6,6 @@ use crate::state::network::{Network, Operation, SELF_SIGNED_MAKERS};
 use crate::state::tree::{self, Tree};
 use crate::state::{Issuer, Maker, VoucherPage};
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::sysvar::SysvarId;
 use certificate::{CertificateError, Tbs};
 use device_protocol::{Curve, DeviceKey, KeyError, Possession, RegistryLeaf, Status, Voucher};
 use introspection::{IntrospectionError, Precompile, Signature};
@@ -56,7 +55,7 @@ pub struct RegisterDevice<'info> {
     /// The device's owner.
     pub owner: Signer<'info>,
     /// CHECK: the instructions sysvar, by its address.
-    #[account(address = Instructions::id())]
+    #[account(address = Pubkey::new_from_array(introspection::ADDRESS))]
     pub instructions: UncheckedAccount<'info>,
     /// Tier 2: the maker's issuer that signed the device's certificate.
     #[account(has_one = maker @ RegistryError::WrongIssuer)]

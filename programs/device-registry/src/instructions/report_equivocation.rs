@@ -2,7 +2,7 @@ use crate::error::RegistryError;
 use crate::evidence::innocence;
 use crate::instructions::{convict, ReportReadings, ReportReadingsArgs};
 use anchor_lang::prelude::*;
-use device_protocol::check_equivocation;
+use device_protocol::check_equivocation_of;
 
 /// Convicts the owner of a device that signed two different readings of one session and sequence.
 ///
@@ -14,7 +14,12 @@ pub fn handle_report_equivocation(
     args: ReportReadingsArgs,
 ) -> Result<()> {
     convict(ctx, args, |first, second, _| {
-        check_equivocation(&first.reading, &second.reading).map_err(innocence)?;
+        check_equivocation_of(
+            &first.reading,
+            &second.reading,
+            first.digest == second.digest,
+        )
+        .map_err(innocence)?;
         let [first, second] =
             [first, second].map(|evidence| evidence.grant.map(|granted| granted.grant));
         require!(first == second, RegistryError::TwoGrants);

@@ -9,7 +9,6 @@ use crate::penalty::*;
 use crate::state::leaf::require_standing;
 use crate::state::{tree, LeafArgs, LeafPlace, Network, Parameters, Tree};
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::sysvar::SysvarId;
 use device_protocol::{Curve, Offence, RegistryLeaf, Status};
 
 /// Two readings of a device that contradict each other, and whose device it is.
@@ -42,7 +41,7 @@ pub struct ReportReadings<'info> {
     #[account(mut, has_one = network @ RegistryError::WrongNetwork)]
     pub tree: AccountLoader<'info, Tree>,
     /// CHECK: the instructions sysvar, by its address.
-    #[account(address = Instructions::id())]
+    #[account(address = Pubkey::new_from_array(introspection::ADDRESS))]
     pub instructions: UncheckedAccount<'info>,
     /// CHECK: against the previous owner, the stream of the first reading; `state::stream` checks it.
     pub first_stream: Option<UncheckedAccount<'info>>,
@@ -75,13 +74,8 @@ pub fn convict(
         (network.id, network.parameters)
     };
     let instructions = accounts.instructions.try_borrow_data()?;
-    let accusation = Accusation {
-        network,
-        device: leaf.device,
-        leaf_nonce: args.leaf_nonce,
-        curve: Curve::try_from(args.curve).map_err(key_refusal)?,
-        instructions: &instructions,
-    };
+    let curve = Curve::try_from(args.curve).map_err(key_refusal)?;
+    let accusation = Accusation::new(network, leaf.device, args.leaf_nonce, curve, &instructions);
     let first = accusation.evidence(&args.first, None)?;
     let second = accusation.evidence(&args.second, first.grant.as_ref())?;
     decide(&first, &second, &parameters)?;

@@ -2,7 +2,6 @@ use crate::error::RegistryError;
 use crate::instructions::register_device::bad_reference;
 use crate::state::{Maker, Network};
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::sysvar::SysvarId;
 use device_protocol::RootGrant;
 use introspection::Precompile;
 
@@ -21,7 +20,7 @@ pub struct SetMakerRoot<'info> {
     /// The maker's key.
     pub key: Signer<'info>,
     /// CHECK: the instructions sysvar, by its address.
-    #[account(address = Instructions::id())]
+    #[account(address = Pubkey::new_from_array(introspection::ADDRESS))]
     pub instructions: UncheckedAccount<'info>,
 }
 

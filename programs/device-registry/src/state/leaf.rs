@@ -1,8 +1,10 @@
 //! A device's leaf as instructions and events carry it, and where it stands in its tree.
 
 use crate::error::RegistryError;
+use crate::state::tree::MAX_DEPTH;
 use anchor_lang::prelude::*;
 use device_protocol::{RegistryLeaf, Status, UnknownStatus};
+use std::io::{self, Read};
 
 /// All of a leaf. The tree keeps only its hash, so whoever acts on a device brings its leaf along.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,7 @@ impl From<&RegistryLeaf> for LeafArgs {
 }
 
 /// Where a leaf stands, and its proof as of some change of the tree.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(AnchorSerialize, Clone, Debug, PartialEq, Eq)]
 pub struct LeafPlace {
     /// Index of the leaf in the tree.
     pub index: u32,
@@ -82,6 +84,26 @@ pub struct LeafPlace {
     pub sequence: u64,
     /// Siblings from the leaf up to the levels that the account keeps: `depth - canopy` hashes.
     pub proof: Vec<[u8; 32]>,
+}
+
+/// As derived, but the proof in one piece: hash by hash it would cost a program 60 compute units each.
+impl AnchorDeserialize for LeafPlace {
+    fn deserialize_reader<R: Read>(reader: &mut R) -> io::Result<Self> {
+        let index = u32::deserialize_reader(reader)?;
+        let sequence = u64::deserialize_reader(reader)?;
+        let hashes = u32::deserialize_reader(reader)?;
+        // No tree is deeper, and what is read must not be what somebody says it is.
+        if hashes > u32::from(MAX_DEPTH) {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        }
+        let mut proof = vec![[0; 32]; hashes as usize];
+        reader.read_exact(proof.as_flattened_mut())?;
+        Ok(Self {
+            index,
+            sequence,
+            proof,
+        })
+    }
 }
 
 /// Fails for a device that has lost its standing.

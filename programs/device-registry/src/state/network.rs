@@ -83,8 +83,13 @@ impl Parameters {
         let share = FULL_BPS
             .checked_sub(*discount)
             .ok_or_else(|| error!(RegistryError::InvalidTierDiscount))?;
-        u64::try_from((u128::from(self.device_bond) * u128::from(share)).div_ceil(FULL_BPS.into()))
-            .map_err(|_| error!(RegistryError::Overflow))
+        // Whole bonds of 10,000 and the rest apart, so that neither product overflows: a share is at most FULL_BPS.
+        let (full, share) = (u64::from(FULL_BPS), u64::from(share));
+        let rest = (self.device_bond % full * share).div_ceil(full);
+        (self.device_bond / full)
+            .checked_mul(share)
+            .and_then(|bond| bond.checked_add(rest))
+            .ok_or_else(|| error!(RegistryError::Overflow))
     }
 
     /// Bounds that hold for proposed and active parameters alike.

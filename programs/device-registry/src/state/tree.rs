@@ -5,8 +5,9 @@
 use crate::error::RegistryError;
 use crate::state::LeafPlace;
 use anchor_lang::prelude::*;
-use light_bounded_vec::BoundedVec;
+use device_protocol::sha256;
 use light_concurrent_merkle_tree::{
+    changelog::ChangelogEntry,
     errors::ConcurrentMerkleTreeError,
     zero_copy::{ConcurrentMerkleTreeZeroCopy, ConcurrentMerkleTreeZeroCopyMut},
     ConcurrentMerkleTree,
@@ -51,6 +52,9 @@ pub struct Tree {
 
 /// Where the concurrent tree's bytes start in the account: after discriminator and header, 8-aligned as they must be.
 pub const NODES: usize = 8 + std::mem::size_of::<Tree>();
+
+/// Where among those bytes the library keeps the last leaf.
+const LAST_LEAF: usize = 32;
 
 /// A tree after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +201,8 @@ fn append_at<const HEIGHT: usize>(nodes: &mut [u8], leaves: &[&[u8; 32]]) -> Res
     })
 }
 
+/// As the library's `update`, with the same result, at two thirds of its cost: it walks up with both leaves at once, and with the
+/// old one no further than to the canopy, which is the program's own.
 #[inline(never)]
 fn replace_at<const HEIGHT: usize>(
     nodes: &mut [u8],
@@ -204,29 +210,90 @@ fn replace_at<const HEIGHT: usize>(
     old: &[u8; 32],
     new: &[u8; 32],
 ) -> Result<Changed> {
-    let mut tree = open_mut::<HEIGHT>(nodes)?;
-    let (mut proof, complete) = renewed(&tree, place)?;
-    let newest = tree.changelog_index();
-    let (_, sequence) = tree
-        .update(newest, old, new, place.index as usize, &mut proof)
-        .map_err(|error| unproven(error, complete))?;
-    Ok(Changed {
-        index: place.index,
-        sequence: sequence as u64,
-        root: tree.root(),
-    })
+    let (index, next, changed) = {
+        let mut tree = open_mut::<HEIGHT>(nodes)?;
+        let (siblings, complete) = renewed(&tree, place)?;
+        let index = place.index as usize;
+        let mut change = ChangelogEntry::<HEIGHT>::default_with_index(index);
+        let (mut was, mut is) = (*old, *new);
+        let mut number = leaf_number::<HEIGHT>(index);
+        for (level, sibling) in siblings.iter().enumerate() {
+            change.path[level] = Some(is);
+            was = parent(number, &was, sibling);
+            is = parent(number, &is, sibling);
+            number >>= 1;
+        }
+        require_proven(tree.canopy[number - 2] == was, complete)?;
+        for level in siblings.len()..HEIGHT {
+            change.path[level] = Some(is);
+            tree.canopy[number - 2] = is;
+            is = parent(number, &is, &tree.canopy[(number ^ 1) - 2]);
+            number >>= 1;
+        }
+        tree.inc_sequence_number().map_err(refusal)?;
+        tree.roots.push(is);
+        let next = tree.next_index();
+        if next < 1 << HEIGHT {
+            change
+                .update_proof(next, &mut tree.filled_subtrees)
+                .map_err(refusal)?;
+        }
+        tree.changelog.push(change);
+        let changed = Changed {
+            index: place.index,
+            sequence: tree.sequence_number() as u64,
+            root: is,
+        };
+        (index, next, changed)
+    };
+    // The library keeps the last leaf while there is room for more, and lets nobody else write it.
+    if next < 1 << HEIGHT && index + 1 == next {
+        nodes
+            .get_mut(LAST_LEAF..LAST_LEAF + 32)
+            .ok_or_else(|| error!(RegistryError::DamagedTree))?
+            .copy_from_slice(new);
+    }
+    Ok(changed)
 }
 
+/// As the library's `validate_proof`, but no further than to the canopy.
 #[inline(never)]
 fn verify_at<const HEIGHT: usize>(nodes: &[u8], place: &LeafPlace, leaf: &[u8; 32]) -> Result<()> {
     let tree = open::<HEIGHT>(nodes)?;
-    let (mut proof, complete) = renewed(&tree, place)?;
-    let index = place.index as usize;
-    tree.update_proof_from_canopy(index, &mut proof)
-        .and_then(|()| tree.validate_proof(leaf, index, &proof))
-        .map_err(|error| unproven(error, complete))
+    let (siblings, complete) = renewed(&tree, place)?;
+    let mut number = leaf_number::<HEIGHT>(place.index as usize);
+    let mut node = *leaf;
+    for sibling in &siblings {
+        node = parent(number, &node, sibling);
+        number >>= 1;
+    }
+    require_proven(tree.canopy[number - 2] == node, complete)
 }
 
+/// A leaf's number among all nodes, the root's being 1 and the children of `n` being `2 n` and `2 n + 1`. The canopy has
+/// the nodes from 2 on, in order.
+fn leaf_number<const HEIGHT: usize>(index: usize) -> usize {
+    1 << HEIGHT | index
+}
+
+/// The parent of the node of this number and its sibling.
+#[inline(always)]
+fn parent(number: usize, node: &[u8; 32], sibling: &[u8; 32]) -> [u8; 32] {
+    if number & 1 == 0 {
+        sha256(&[node, sibling])
+    } else {
+        sha256(&[sibling, node])
+    }
+}
+
+/// Fails unless the leaf is proven; `complete` says whether its proof could be brought up to date.
+fn require_proven(proven: bool, complete: bool) -> Result<()> {
+    match (proven, complete) {
+        (true, _) => Ok(()),
+        (false, true) => err!(RegistryError::WrongProof),
+        (false, false) => err!(RegistryError::ProofTooOld),
+    }
+}
 #[inline(never)]
 fn standing_at<const HEIGHT: usize>(nodes: &[u8]) -> Result<Standing> {
     let tree = open::<HEIGHT>(nodes)?;
@@ -237,24 +304,22 @@ fn standing_at<const HEIGHT: usize>(nodes: &[u8]) -> Result<Standing> {
     })
 }
 
-/// The place's proof, without the canopy's part, as later changes below the canopy have left it; and whether all of them
-/// were still there to see. If not, the proof may be right all the same, which the root will tell.
+/// The place's proof, from the leaf up to the canopy, as later changes there have left it; and whether all of them were
+/// still there to see. If not, the proof may be right all the same, which the canopy will tell.
 fn renewed<const HEIGHT: usize>(
     tree: &ConcurrentMerkleTree<Sha256, HEIGHT>,
     place: &LeafPlace,
-) -> Result<(BoundedVec<[u8; 32]>, bool)> {
+) -> Result<(Vec<[u8; 32]>, bool)> {
     let index = place.index as usize;
     let levels = HEIGHT
         .checked_sub(tree.canopy_depth)
+        .filter(|levels| *levels < HEIGHT)
         .ok_or_else(|| error!(RegistryError::DamagedTree))?;
     require!(
         place.proof.len() == levels && index < tree.next_index(),
         RegistryError::WrongProof
     );
-    let mut proof = BoundedVec::with_capacity(HEIGHT);
-    for node in &place.proof {
-        proof.push(*node).map_err(|error| refusal(error.into()))?;
-    }
+    let mut siblings = place.proof.clone();
     // A proof from a future that never came may still be right.
     let changes = (tree.sequence_number() as u64).saturating_sub(place.sequence);
     let kept = tree.changelog.len().min(CHANGELOG);
@@ -266,17 +331,18 @@ fn renewed<const HEIGHT: usize>(
         .and_then(|last| last.checked_sub(seen))
         .ok_or_else(|| error!(RegistryError::DamagedTree))?;
     for change in (oldest..oldest + seen).map(|place| &tree.changelog[place % CHANGELOG]) {
-        let apart = change.index() ^ index;
-        if apart == 0 {
+        let Some(level) = (change.index() ^ index).checked_ilog2() else {
             return err!(RegistryError::LeafChanged);
-        }
-        if apart >> levels == 0 {
-            change
-                .update_proof(index, &mut proof)
-                .map_err(|error| unproven(error, true))?;
+        };
+        // The change made new the one sibling that is above its leaf. An early leaf of a batch lacks nodes that a later one
+        // brings.
+        let level = level as usize;
+        if let (Some(sibling), Some(Some(node))) = (siblings.get_mut(level), change.path.get(level))
+        {
+            *sibling = *node;
         }
     }
-    Ok((proof, changes <= seen as u64))
+    Ok((siblings, changes <= seen as u64))
 }
 
 fn open<const HEIGHT: usize>(
@@ -312,17 +378,6 @@ fn refusal(error: ConcurrentMerkleTreeError) -> Error {
         ConcurrentMerkleTreeError::BatchGreaterThanChangelog(..) => {
             error!(RegistryError::BatchTooLarge)
         }
-        _ => error!(RegistryError::DamagedTree),
-    }
-}
-
-/// Why a leaf is not proven; `complete` says whether the proof could be brought up to date.
-fn unproven(error: ConcurrentMerkleTreeError, complete: bool) -> Error {
-    match error {
-        ConcurrentMerkleTreeError::InvalidProof(..) if complete => {
-            error!(RegistryError::WrongProof)
-        }
-        ConcurrentMerkleTreeError::InvalidProof(..) => error!(RegistryError::ProofTooOld),
         _ => error!(RegistryError::DamagedTree),
     }
 }

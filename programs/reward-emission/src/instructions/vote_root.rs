@@ -2,7 +2,6 @@ use crate::error::EmissionError;
 use crate::events::RootPassed;
 use crate::state::{Emission, Proposal};
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::sysvar::SysvarId;
 use device_registry::state::{Network, Operation};
 use introspection::Precompile;
 use security_pool::state::Committee;
@@ -25,7 +24,7 @@ pub struct VoteRoot<'info> {
     )]
     pub proposal: AccountLoader<'info, Proposal>,
     /// CHECK: the instructions sysvar, by its address.
-    #[account(address = Instructions::id())]
+    #[account(address = Pubkey::new_from_array(introspection::ADDRESS))]
     pub instructions: UncheckedAccount<'info>,
 }
 
