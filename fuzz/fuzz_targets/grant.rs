@@ -1,10 +1,18 @@
-//! Session grants: what parses has exactly one encoding, lasts a day at most, and covers no time outside of it.
+//! Session grants, with and without their signature: what parses has exactly one encoding, lasts a day at most, and covers
+//! no time outside of it.
 #![no_main]
 
-use device_protocol::SessionGrant;
+use device_protocol::{SessionGrant, SignedGrant};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Ok(signed) = SignedGrant::parse(bytes) {
+        assert_eq!(signed.to_array().as_slice(), bytes);
+        let (grant, signature) = bytes.split_at(SessionGrant::LEN);
+        assert_eq!(SessionGrant::parse(grant), Ok(signed.grant));
+        assert_eq!(signed.signature.as_slice(), signature);
+        assert_eq!(SessionGrant::parse(bytes).ok(), None);
+    }
     let Ok(grant) = SessionGrant::parse(bytes) else {
         return;
     };
