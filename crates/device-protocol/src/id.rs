@@ -92,6 +92,13 @@ pub fn attestation_context(
     context
 }
 
+/// A private model's id: `digest!("private-model", model hash | header)`, with the header's 25 canonical bytes.
+///
+/// The hash alone would not do: it covers a header too, but only whoever knows the weights can tell which.
+pub fn private_model_id(hash: &Hash, header: &[u8; 25]) -> Hash {
+    digest!("private-model", hash, header)
+}
+
 /// A feed was to cover more than [`MAX_CELLS`] cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyCells;

@@ -21,10 +21,14 @@ mod reading;
 
 pub use digest::{sha256, Hash};
 pub use grant::{GrantError, SessionGrant, SignedGrant};
-pub use id::{attestation_context, feed_id, network_id, InputSpec, TooManyCells, MAX_CELLS};
+pub use id::{
+    attestation_context, feed_id, network_id, private_model_id, InputSpec, TooManyCells, MAX_CELLS,
+};
 pub use key::{Curve, DeviceKey, KeyError};
 pub use leaf::{RegistryLeaf, Status, UnknownStatus};
-pub use message::{AttestationMessage, Possession, RootGrant, VoteMessage, Voucher};
+pub use message::{
+    AttestationMessage, Possession, RootGrant, SourcesMessage, VoteMessage, Voucher,
+};
 pub use offence::{
     check_equivocation, check_equivocation_of, check_travel, check_travel_of, distance_mm,
     NoOffence, Offence,

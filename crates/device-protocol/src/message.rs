@@ -84,6 +84,45 @@ impl RootGrant {
     }
 }
 
+/// A committee member's word that a batch's windows come from signed readings, of whose outputs it says nothing: its
+/// signer signs the digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourcesMessage {
+    /// The network of feed and stream.
+    pub network: Hash,
+    /// The feed's id.
+    pub feed: Hash,
+    /// The stream's address.
+    pub stream: Hash,
+    /// The feed's round.
+    pub round: u64,
+    /// The commitment's sequence in the stream.
+    pub sequence: u64,
+    /// The batch's index in the commitment.
+    pub batch_index: u32,
+    /// The batch leaf's hash.
+    pub batch_leaf: Hash,
+    /// The epoch of the committee that signs.
+    pub epoch: u64,
+}
+
+impl SourcesMessage {
+    /// What a member signs: `digest!("sources", fields in their order)`.
+    pub fn digest(&self) -> Hash {
+        digest!(
+            "sources",
+            &self.network,
+            &self.feed,
+            &self.stream,
+            &self.round.to_le_bytes(),
+            &self.sequence.to_le_bytes(),
+            &self.batch_index.to_le_bytes(),
+            &self.batch_leaf,
+            &self.epoch.to_le_bytes()
+        )
+    }
+}
+
 /// A committee member's word that a batch and its outputs are right: its signer signs the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttestationMessage {

@@ -187,6 +187,24 @@ fn messages_are_golden() {
         attestation.digest(),
         "71e844b5fee26e337a19573cb5b4914f1b5a8b22d1febcf88a2fcb1151c954fb",
     );
+    let sources = SourcesMessage {
+        network: h(1),
+        feed: h(2),
+        stream: h(3),
+        round: 4,
+        sequence: 5,
+        batch_index: 6,
+        batch_leaf: h(7),
+        epoch: 10,
+    };
+    golden(
+        sources.digest(),
+        "5ac2d2ab0ba5e4292d8096c8c7e60ba36f4641c55f7f3b1f468f94399873bc0f",
+    );
+    golden(
+        private_model_id(&h(1), &[2; 25]),
+        "1c716ba3f66ee0c498d5287bffa293389d2a4c0159356c9ca1a6f9f8ba462bda",
+    );
     // All three of the digest's top bits were set.
     golden(
         attestation_context(&h(1), &h(2), 3, 4, 5, &h(9)),
