@@ -1,17 +1,25 @@
-//! Addresses and instructions of ai-feed: models, feeds, attestations, rounds.
+//! Addresses and instructions of ai-feed: models, verifying keys, feeds, attestations, rounds.
 
 use crate::chain::Execution;
-use ai_feed::instructions::{CreateFeedArgs, SubmitAttestationArgs};
+use ai_feed::instructions::{CreateFeedArgs, RegisterVerifyingKeyArgs, SubmitAttestationArgs};
+use ai_feed::state::PROOF_BYTES;
 use ai_feed::{accounts, instruction, seeds, ID};
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
 use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::{AnchorDeserialize, Discriminator, InstructionData, ToAccountMetas};
+use device_protocol::private_model_id;
+use inference::Header;
 
-/// The account of the model of this hash.
-pub fn model(hash: &[u8; 32]) -> Pubkey {
-    address(&[seeds::MODEL, hash])
+/// The account of the model of this id, which is a public model's hash.
+pub fn model(id: &[u8; 32]) -> Pubkey {
+    address(&[seeds::MODEL, id])
+}
+
+/// The account of the verifying key of this hash in the network at this address.
+pub fn verifying_key(network: &Pubkey, hash: &[u8; 32]) -> Pubkey {
+    address(&[seeds::VERIFYING_KEY, network.as_ref(), hash])
 }
 
 /// The account of the feed of this id.
@@ -54,7 +62,57 @@ pub fn register_model(publisher: &Pubkey, hash: [u8; 32], bytes: Vec<u8>) -> Ins
     )
 }
 
-/// Opens the feed `args.id`. `model` is the model's hash, `network` the network's address.
+/// Names a model by its hash and header, under the id that follows from them; its id.
+pub fn register_private_model(
+    publisher: &Pubkey,
+    hash: [u8; 32],
+    header: &Header,
+) -> ([u8; 32], Instruction) {
+    let header = header.to_bytes();
+    let id = private_model_id(&hash, &header);
+    let instruction = build(
+        accounts::RegisterPrivateModel {
+            publisher: *publisher,
+            model: model(&id),
+            system_program: system_program::ID,
+        },
+        instruction::RegisterPrivateModel { id, hash, header },
+    );
+    (id, instruction)
+}
+
+/// Has the network at `network` take proofs of a key from its timelock on.
+pub fn register_verifying_key(
+    payer: &Pubkey,
+    authority: &Pubkey,
+    network: &Pubkey,
+    args: RegisterVerifyingKeyArgs,
+) -> Instruction {
+    build(
+        accounts::RegisterVerifyingKey {
+            payer: *payer,
+            authority: *authority,
+            network: *network,
+            verifying_key: verifying_key(network, &args.hash),
+            system_program: system_program::ID,
+        },
+        instruction::RegisterVerifyingKey { args },
+    )
+}
+
+/// Has the network at `network` refuse proofs of the key of this hash, at once and for good.
+pub fn revoke_verifying_key(authority: &Pubkey, network: &Pubkey, hash: &[u8; 32]) -> Instruction {
+    build(
+        accounts::RevokeVerifyingKey {
+            authority: *authority,
+            network: *network,
+            verifying_key: verifying_key(network, hash),
+        },
+        instruction::RevokeVerifyingKey {},
+    )
+}
+
+/// Opens the feed `args.id`. `model` is the model's id, `network` the network's address.
 pub fn create_feed(
     payer: &Pubkey,
     creator: &Pubkey,
@@ -216,6 +274,72 @@ pub fn attest_committee(attested: &Attested, ed25519: u16, members: Vec<u8>) -> 
             instruction: ed25519,
             members,
         },
+    )
+}
+
+/// As [`attest_committee`], with signatures for the attestation's sources: of the digest of
+/// `device_protocol::SourcesMessage`.
+pub fn attest_sources(attested: &Attested, ed25519: u16, members: Vec<u8>) -> Instruction {
+    let Attested {
+        network,
+        feed,
+        committee,
+        round,
+        attestation,
+    } = *attested;
+    build(
+        accounts::AttestSources {
+            network,
+            feed,
+            committee,
+            round,
+            attestation,
+            instructions: Instructions::id(),
+        },
+        instruction::AttestSources {
+            instruction: ed25519,
+            members,
+        },
+    )
+}
+
+/// What a proof is for, by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The network.
+    pub network: Pubkey,
+    /// The feed.
+    pub feed: Pubkey,
+    /// The feed's model.
+    pub model: Pubkey,
+    /// The key that the proof is of.
+    pub verifying_key: Pubkey,
+    /// The attestation's round.
+    pub round: Pubkey,
+    /// The attestation.
+    pub attestation: Pubkey,
+}
+
+/// Brings a proof of an attestation's outputs: A (negated), B and C, as the chain takes them.
+pub fn attest_zk(proven: &Proven, proof: [u8; PROOF_BYTES]) -> Instruction {
+    let Proven {
+        network,
+        feed,
+        model,
+        verifying_key,
+        round,
+        attestation,
+    } = *proven;
+    build(
+        accounts::AttestZk {
+            network,
+            feed,
+            model,
+            verifying_key,
+            round,
+            attestation,
+        },
+        instruction::AttestZk { proof },
     )
 }
 

@@ -2,7 +2,8 @@
 
 use anchor_lang::prelude::*;
 
-/// Errors of the program. Groups: 0 general, 100 models, 200 feeds, 300 attestations, 400 committee, 500 rounds.
+/// Errors of the program. Groups: 0 general, 100 models, 200 feeds, 300 attestations, 400 committee, 500 rounds,
+/// 600 verifying keys and proofs.
 #[error_code]
 pub enum AiFeedError {
     #[msg("An amount or a time is too large: use smaller values")]
@@ -20,6 +21,10 @@ pub enum AiFeedError {
     ModelHashMismatch = 101,
     #[msg("The model is not the feed's: pass the account of feed.model")]
     WrongModel = 102,
+    #[msg("The model is private, nobody can recompute its outputs: prove them with attest_zk, and sign for sources alone")]
+    PrivateModel = 103,
+    #[msg("A hash or root is not a field element: use one below the modulus of BN254")]
+    NotAFieldElement = 104,
 
     #[msg("The feed id does not follow from its fields: compute it with device_protocol::feed_id")]
     WrongFeedId = 200,
@@ -33,9 +38,11 @@ pub enum AiFeedError {
     UnknownAggregation = 204,
     #[msg("A round must be 1 second to 30 days long")]
     InvalidRoundLength = 205,
-    #[msg("A feed must require a verification: use COMMITTEE (1), SOURCED (4) or both")]
+    #[msg("A feed must require a verification: use COMMITTEE (1), SOURCED (4), or ZK (8) with SOURCED")]
     NothingRequired = 206,
-    #[msg("No instruction passes a required verification yet: use COMMITTEE (1), SOURCED (4)")]
+    #[msg(
+        "No instruction passes a required verification yet: use COMMITTEE (1), SOURCED (4), ZK (8)"
+    )]
     UnsupportedVerification = 207,
     #[msg("The signers required must be 1 to 64")]
     InvalidMinSigners = 208,
@@ -51,6 +58,10 @@ pub enum AiFeedError {
     NotPendingAuthority = 213,
     #[msg("The feed is frozen for good: use another")]
     FeedFrozen = 214,
+    #[msg("A proof does not say where windows come from: require SOURCED (4) with ZK (8)")]
+    SourcesNotRequired = 215,
+    #[msg("A feed of a private model must require ZK (8) and SOURCED (4), and nothing that recomputes it")]
+    PrivateModelPolicy = 216,
 
     #[msg("The stream belongs to another pool: pass the attester's own stream and pool")]
     WrongPool = 300,
@@ -114,4 +125,31 @@ pub enum AiFeedError {
     WrongRoundAccount = 505,
     #[msg("The streams that passed are not two thirds of the committee's allocation: prove more attestations, or wait until the round's grace is over")]
     NoQuorum = 506,
+
+    #[msg("A verifying key has 576 bytes: alpha, beta, gamma, delta, ic 0, ic 1")]
+    InvalidVerifyingKey = 600,
+    #[msg("The hash is not that of the key: compute it with VerifyingKey::hash_of")]
+    VerifyingKeyHashMismatch = 601,
+    #[msg("No such circuit is known: use shape 1, 32 windows and reduction 1 (circom's)")]
+    UnknownCircuit = 602,
+    #[msg("A coordinate of the key is not below its field's modulus: write each point in its one form")]
+    KeyCoordinate = 603,
+    #[msg("A point of the key is the point at infinity: make the key anew")]
+    KeyInfinity = 604,
+    #[msg("A point of the key is not on its curve, or not in its subgroup: make the key anew")]
+    KeyOffCurve = 605,
+    #[msg("Two of beta, gamma and delta are equal up to their sign, so anyone can forge: contribute to the key's second phase")]
+    DegenerateKey = 606,
+    #[msg("No ceremony made the key, and the network takes no development keys: pass the transcript's hash of a ceremony")]
+    DevelopmentKey = 607,
+    #[msg("Only the network's authority may do this: sign with network.authority")]
+    NotNetworkAuthority = 608,
+    #[msg("The key was revoked: use another")]
+    KeyRevoked = 609,
+    #[msg("The key is not active yet: retry at verifying_key.active_from")]
+    KeyNotActive = 610,
+    #[msg("The proof is not of this attestation under this key: prove its windows, outputs and context anew")]
+    InvalidProof = 611,
+    #[msg("The attestation has a proof already: nothing is left to do")]
+    AlreadyProven = 612,
 }

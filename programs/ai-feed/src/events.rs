@@ -17,6 +17,28 @@ pub struct AttestationPassed {
     pub signers: u64,
 }
 
+/// A network takes proofs of one more key.
+#[event]
+pub struct VerifyingKeyRegistered {
+    /// Address of the network.
+    pub network: Pubkey,
+    /// Hash of the key.
+    pub hash: [u8; 32],
+    /// SHA-256 of the ceremony's transcript; zero of a development key.
+    pub transcript: [u8; 32],
+    /// From when its proofs are taken, unix seconds.
+    pub active_from: i64,
+}
+
+/// A network takes no more proofs of a key.
+#[event]
+pub struct VerifyingKeyRevoked {
+    /// Address of the network.
+    pub network: Pubkey,
+    /// Hash of the key.
+    pub hash: [u8; 32],
+}
+
 /// A feed has a new value.
 #[event]
 pub struct RoundFinalized {

@@ -6,7 +6,9 @@ use anchor_lang::prelude::*;
 pub mod error;
 pub mod events;
 pub mod instructions;
+pub mod poseidon;
 pub mod seeds;
+pub mod signatures;
 pub mod state;
 
 pub use instructions::*;
@@ -25,6 +27,29 @@ pub mod ai_feed {
         bytes: Vec<u8>,
     ) -> Result<()> {
         handle_register_model(ctx, hash, bytes)
+    }
+
+    /// Anyone: names a model by its hash and header, and keeps its weights.
+    pub fn register_private_model(
+        ctx: Context<RegisterPrivateModel>,
+        id: [u8; 32],
+        hash: [u8; 32],
+        header: [u8; 25],
+    ) -> Result<()> {
+        handle_register_private_model(ctx, id, hash, header)
+    }
+
+    /// The network's authority: says which proofs the network takes, from its timelock on.
+    pub fn register_verifying_key(
+        ctx: Context<RegisterVerifyingKey>,
+        args: RegisterVerifyingKeyArgs,
+    ) -> Result<()> {
+        handle_register_verifying_key(ctx, args)
+    }
+
+    /// The network's authority: refuses a key's proofs at once and for good.
+    pub fn revoke_verifying_key(ctx: Context<RevokeVerifyingKey>) -> Result<()> {
+        handle_revoke_verifying_key(ctx)
     }
 
     /// Anyone, as its creator: opens a feed of a registered model in a network.
@@ -65,6 +90,20 @@ pub mod ai_feed {
         members: Vec<u8>,
     ) -> Result<()> {
         handle_attest_committee(ctx, instruction, members)
+    }
+
+    /// Anyone: brings committee members' signatures that an attestation's windows come from signed readings.
+    pub fn attest_sources(
+        ctx: Context<AttestSources>,
+        instruction: u16,
+        members: Vec<u8>,
+    ) -> Result<()> {
+        handle_attest_sources(ctx, instruction, members)
+    }
+
+    /// Anyone: brings a zero-knowledge proof of an attestation's outputs.
+    pub fn attest_zk(ctx: Context<AttestZk>, proof: [u8; 256]) -> Result<()> {
+        handle_attest_zk(ctx, proof)
     }
 
     /// Anyone: turns a round that has ended into the feed's newest value.

@@ -1,7 +1,9 @@
 //! Seeds of the program's addresses.
 
-/// `["model", model hash]`.
+/// `["model", model id]`: of a public model, its hash.
 pub const MODEL: &[u8] = b"model";
+/// `["verifying-key", network address, hash of the key]`.
+pub const VERIFYING_KEY: &[u8] = b"verifying-key";
 /// `["feed", feed id]`.
 pub const FEED: &[u8] = b"feed";
 /// `["round", feed address, round u64]`.

@@ -3,7 +3,7 @@
 use std::mem::{offset_of, size_of, size_of_val};
 
 use ai_feed::state::{
-    Attestation, BatchRecord, Entry, Feed, Model, Round, StreamSlot, FROZEN, RING,
+    Attestation, BatchRecord, Entry, Feed, Model, Round, StreamSlot, VerifyingKey, FROZEN, RING,
 };
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::Discriminator;
@@ -24,7 +24,8 @@ macro_rules! assert_layout {
 #[test]
 fn model() {
     assert_layout!(Model {
-        version: 0, bump: 1, flags: 2, _pad: 3, hash: 8, publisher: 40, bytes: 72, _pad2: 589, reserved: 592,
+        version: 0, bump: 1, flags: 2, _pad: 3, hash: 8, publisher: 40, bytes: 72, _pad2: 589, id: 592,
+        reserved: 624,
     } 720);
 }
 
@@ -35,7 +36,7 @@ fn feed() {
         id: 8, network: 40, model: 72, creator: 104, authority: 136, pending_authority: 168,
         round_length: 200, created_at: 208, max_gap: 216, min_signers: 220, min_streams: 221, required_mask: 222,
         grace: 224, challenge_window: 232, cells: 240, last_round: 304, entries: 312, head: 316, ema: 320,
-        frozen_at: 328, reserved: 336, ring: 576,
+        frozen_at: 328, private_model: 336, reserved: 337, ring: 576,
     } 6_720);
 }
 
@@ -70,8 +71,17 @@ fn attestation() {
         version: 0, bump: 1, windows: 2, _pad: 3, batch_index: 4, feed: 8, stream: 40, pool: 72, round: 104,
         sequence: 112, batch: 120, batch_leaf: 208, outputs: 240, value: 272, mask: 280, _pad2: 282, slot: 284,
         committee: 288, committee_epoch: 320, signers: 328, signed: 336, bond: 344, posted_at: 352, deadline: 360,
-        payer: 368, message: 400, reserved: 432,
+        payer: 368, message: 400, source_signers: 432, source_signed: 440, reserved: 448,
     } 560);
+}
+
+#[test]
+fn verifying_key() {
+    assert_layout!(VerifyingKey {
+        version: 0, bump: 1, flags: 2, shape: 3, windows: 4, reduction: 5, _pad: 6, hash: 8, network: 40, circuit: 72,
+        transcript: 104, registrant: 136, registered_at: 168, active_from: 176, revoked_at: 184, alpha: 192, beta: 256,
+        gamma: 384, delta: 512, ic: 640, reserved: 768,
+    } 896);
 }
 
 #[test]
@@ -234,4 +244,5 @@ fn accounts_are_plain_bytes() {
     is_pod::<Feed>();
     is_pod::<Round>();
     is_pod::<Attestation>();
+    is_pod::<VerifyingKey>();
 }

@@ -1,7 +1,9 @@
 //! How a round settles, against a naive reference, and at the edges of the integers.
 
 use ai_feed::error::AiFeedError;
-use ai_feed::state::{Entry, Feed, Outcome, Round, Submission, MAX_DURATION, PASSABLE, STREAMS};
+use ai_feed::state::{
+    Entry, Feed, Outcome, Round, Submission, BY_COMMITTEE, MAX_DURATION, STREAMS,
+};
 use anchor_lang::error::Error;
 use anchor_lang::prelude::Pubkey;
 use bytemuck::Zeroable;
@@ -39,7 +41,7 @@ fn round_of(streams: &[(i64, u64)]) -> Round {
         let slot = round.admit(key(number), *allocation).unwrap();
         round.total = round.total.saturating_add(*allocation);
         round.submit(slot, &of_slot(slot, *value)).unwrap();
-        round.pass(slot, PASSABLE).unwrap();
+        round.pass(slot, BY_COMMITTEE).unwrap();
     }
     round
 }
@@ -68,12 +70,12 @@ proptest! {
     fn settles_as_the_definition_says(
         streams in prop::collection::vec((any::<i64>(), 1..=u64::MAX), 1..=STREAMS),
     ) {
-        let outcome = round_of(&streams).settle(PASSABLE, 1, false).unwrap();
+        let outcome = round_of(&streams).settle(BY_COMMITTEE, 1, false).unwrap();
         let values: Vec<i64> = streams.iter().map(|(value, _)| *value).collect();
         let spread = values.iter().max().unwrap().abs_diff(*values.iter().min().unwrap());
         prop_assert_eq!(outcome.value, naive_median(&streams));
         prop_assert_eq!(outcome.confidence, spread);
-        prop_assert_eq!(outcome.mask, PASSABLE);
+        prop_assert_eq!(outcome.mask, BY_COMMITTEE);
         prop_assert_eq!(outcome.streams as usize, streams.len());
     }
 
@@ -84,7 +86,7 @@ proptest! {
         liars in prop::collection::vec((any::<i64>(), 1u64..10), 8),
     ) {
         let all: Vec<_> = honest.iter().chain(&liars).copied().collect();
-        let value = round_of(&all).settle(PASSABLE, 1, false).unwrap().value;
+        let value = round_of(&all).settle(BY_COMMITTEE, 1, false).unwrap().value;
         let values = honest.iter().map(|(value, _)| *value);
         prop_assert!(value >= values.clone().min().unwrap() && value <= values.max().unwrap());
     }
@@ -108,7 +110,7 @@ fn the_first_value_is_the_ema() {
 #[test]
 fn an_even_split_takes_the_lower() {
     let outcome = round_of(&[(7, 5), (3, 5)])
-        .settle(PASSABLE, 1, false)
+        .settle(BY_COMMITTEE, 1, false)
         .unwrap();
     assert_eq!(outcome.value, 3);
     assert_eq!(outcome.confidence, 4);
@@ -120,7 +122,7 @@ fn extremes_do_not_overflow() {
         .map(|number| (if number % 2 == 0 { i64::MIN } else { i64::MAX }, u64::MAX))
         .collect();
     let outcome = round_of(&streams)
-        .settle(PASSABLE, STREAMS as u8, false)
+        .settle(BY_COMMITTEE, STREAMS as u8, false)
         .unwrap();
     assert_eq!(outcome.value, i64::MIN);
     assert_eq!(outcome.confidence, u64::MAX);
@@ -159,7 +161,7 @@ fn a_stream_weighs_its_batches_by_windows_and_rounds_down() {
             },
         )
         .unwrap();
-    round.pass(slot, PASSABLE).unwrap();
+    round.pass(slot, BY_COMMITTEE).unwrap();
     round.pass(slot, Mask::COMMITTEE).unwrap();
     let outcome = round.settle(Mask::COMMITTEE, 1, false).unwrap();
     assert_eq!(
@@ -174,19 +176,31 @@ fn a_stream_weighs_its_batches_by_windows_and_rounds_down() {
             data_root: [1; 32],
         }
     );
-    assert_error(round.settle(PASSABLE, 1, false), AiFeedError::StreamPending);
-    assert_error(round.settle(PASSABLE, 1, true), AiFeedError::TooFewStreams);
+    assert_error(
+        round.settle(BY_COMMITTEE, 1, false),
+        AiFeedError::StreamPending,
+    );
+    assert_error(
+        round.settle(BY_COMMITTEE, 1, true),
+        AiFeedError::TooFewStreams,
+    );
 }
 
 #[test]
 fn who_has_not_passed_is_left_out_only_after_the_grace() {
     let mut round = round_of(&[(1, 1), (2, 1), (3, 1)]);
     round.submit(1, &submission(2, 1)).unwrap(); // a second attestation, which nobody has signed
-    assert_error(round.settle(PASSABLE, 1, false), AiFeedError::StreamPending);
-    let outcome = round.settle(PASSABLE, 2, true).unwrap();
+    assert_error(
+        round.settle(BY_COMMITTEE, 1, false),
+        AiFeedError::StreamPending,
+    );
+    let outcome = round.settle(BY_COMMITTEE, 2, true).unwrap();
     assert_eq!(outcome.streams, 2);
     assert_eq!(outcome.value, 1);
-    assert_error(round.settle(PASSABLE, 3, true), AiFeedError::TooFewStreams);
+    assert_error(
+        round.settle(BY_COMMITTEE, 3, true),
+        AiFeedError::TooFewStreams,
+    );
 }
 
 #[test]
@@ -208,7 +222,7 @@ fn a_batch_is_of_one_stream() {
 #[test]
 fn nothing_passes_an_empty_round() {
     assert_error(
-        Round::zeroed().settle(PASSABLE, 0, true),
+        Round::zeroed().settle(BY_COMMITTEE, 0, true),
         AiFeedError::TooFewStreams,
     );
 }
@@ -219,7 +233,10 @@ fn the_heaviest_stream_gives_the_data_root() {
     for (number, slot) in round.slot.iter_mut().enumerate() {
         slot.data_root = [number as u8; 32];
     }
-    assert_eq!(round.settle(PASSABLE, 1, false).unwrap().data_root, [1; 32]);
+    assert_eq!(
+        round.settle(BY_COMMITTEE, 1, false).unwrap().data_root,
+        [1; 32]
+    );
 }
 
 #[test]
@@ -229,7 +246,7 @@ fn a_round_is_as_fresh_as_its_stalest_stream() {
     round.slot[1].newest = 5;
     round.submit(2, &submission(3, 1)).unwrap(); // stays pending, and does not count
     round.slot[2].newest = 1;
-    assert_eq!(round.settle(PASSABLE, 1, true).unwrap().newest, 5);
+    assert_eq!(round.settle(BY_COMMITTEE, 1, true).unwrap().newest, 5);
 }
 
 /// Three streams of which those named have passed, in a committee of their allocations and `others`.
@@ -241,7 +258,7 @@ fn partly_passed(allocations: [u64; 3], passed: &[u32], others: u64) -> Round {
         round.submit(slot, &of_slot(slot, number as i64)).unwrap();
     }
     for slot in passed {
-        round.pass(*slot, PASSABLE).unwrap();
+        round.pass(*slot, BY_COMMITTEE).unwrap();
     }
     round
 }
@@ -249,31 +266,37 @@ fn partly_passed(allocations: [u64; 3], passed: &[u32], others: u64) -> Round {
 #[test]
 fn the_first_to_pass_do_not_decide_alone() {
     let of_few = partly_passed([3, 2, 1], &[1, 2], 0);
-    assert_error(of_few.settle(PASSABLE, 2, false), AiFeedError::NoQuorum);
-    assert_eq!(of_few.settle(PASSABLE, 2, true).unwrap().streams, 2);
+    assert_error(of_few.settle(BY_COMMITTEE, 2, false), AiFeedError::NoQuorum);
+    assert_eq!(of_few.settle(BY_COMMITTEE, 2, true).unwrap().streams, 2);
     // Who did not submit at all weighs as well.
     let with_absent = partly_passed([3, 2, 1], &[0, 1, 2], 4);
     assert_error(
-        with_absent.settle(PASSABLE, 2, false),
+        with_absent.settle(BY_COMMITTEE, 2, false),
         AiFeedError::NoQuorum,
     );
     let just = partly_passed([3, 2, 1], &[0, 1, 2], 3);
-    assert_eq!(just.settle(PASSABLE, 2, false).unwrap().streams, 3);
+    assert_eq!(just.settle(BY_COMMITTEE, 2, false).unwrap().streams, 3);
 }
 
 #[test]
 fn one_that_never_passes_does_not_hold_up_a_quorum() {
     let round = partly_passed([3, 2, 1], &[0, 1], 0);
-    assert_eq!(round.settle(PASSABLE, 2, false).unwrap().streams, 2);
-    assert_error(round.settle(PASSABLE, 1, false), AiFeedError::StreamPending);
-    assert_error(round.settle(PASSABLE, 3, true), AiFeedError::TooFewStreams);
+    assert_eq!(round.settle(BY_COMMITTEE, 2, false).unwrap().streams, 2);
+    assert_error(
+        round.settle(BY_COMMITTEE, 1, false),
+        AiFeedError::StreamPending,
+    );
+    assert_error(
+        round.settle(BY_COMMITTEE, 3, true),
+        AiFeedError::TooFewStreams,
+    );
 }
 
 #[test]
 fn allocations_of_two_committees_do_not_overflow_a_quorum() {
     let mut round = round_of(&[(1, u64::MAX), (2, u64::MAX)]);
     round.total = u64::MAX;
-    assert_eq!(round.settle(PASSABLE, 2, false).unwrap().streams, 2);
+    assert_eq!(round.settle(BY_COMMITTEE, 2, false).unwrap().streams, 2);
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use anchor_lang::prelude::*;
 use device_registry::state::{Network, Operation};
-use introspection::{signatures, Precompile};
-use security_pool::state::{quorum, Committee};
+use feed_reader::Mask;
+use security_pool::state::Committee;
 
 use crate::{
     error::AiFeedError,
     events::AttestationPassed,
-    state::{Attestation, Feed, Round, PASSABLE},
+    signatures::Tally,
+    state::{Attestation, Feed, Round, BY_COMMITTEE},
 };
 
 /// Accounts of `attest_committee`.
@@ -70,40 +71,24 @@ pub fn handle_attest_committee(
     );
     require!(now < attestation.deadline, AiFeedError::SignedTooLate);
 
-    let sysvar = accounts.instructions.try_borrow_data()?;
-    let signatures = signatures(&sysvar, Precompile::Ed25519, instruction)
-        .map_err(|_| error!(AiFeedError::BadSignatureReference))?;
-    require!(
-        signatures.len() == members.len(),
-        AiFeedError::MembersMismatch
-    );
-    for (index, member) in (0..).zip(&members) {
-        let signature = signatures
-            .get(index)
-            .map_err(|_| error!(AiFeedError::BadSignatureReference))?;
-        let entry = committee
-            .members()
-            .get(usize::from(*member))
-            .ok_or_else(|| error!(AiFeedError::NotMember))?;
-        require!(
-            signature.public_key == entry.signer.as_array(),
-            AiFeedError::WrongSigner
-        );
-        require!(
-            signature.message == attestation.message,
-            AiFeedError::WrongMessage
-        );
-        attestation.sign(*member, entry.allocation)?;
-    }
+    require!(feed.private_model == 0, AiFeedError::PrivateModel);
 
-    // A committee that signs has fetched the payload and checked every reading's signature, so it says both at once.
-    if attestation.mask & PASSABLE == 0
-        && quorum(attestation.signed, committee.total)
-        && attestation.signers.count_ones() >= u32::from(feed.min_signers)
-    {
-        attestation.mask |= PASSABLE;
+    let tally = Tally {
+        signers: attestation.signers,
+        signed: attestation.signed,
+    }
+    .take(
+        &accounts.instructions,
+        instruction,
+        &members,
+        &committee,
+        &attestation.message,
+    )?;
+    attestation.signers = tally.signers;
+    attestation.signed = tally.signed;
+    if attestation.mask & Mask::COMMITTEE == 0 && tally.is_enough(&committee, feed.min_signers) {
+        attestation.pass(&mut round, BY_COMMITTEE)?;
         attestation.deadline = feed.challenge_end(now)?;
-        round.pass(attestation.slot, PASSABLE)?;
         emit!(AttestationPassed {
             feed: attestation.feed,
             attestation: accounts.attestation.key(),

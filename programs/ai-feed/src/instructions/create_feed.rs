@@ -8,15 +8,13 @@ use security_pool::state::MAX_OPERATORS;
 use crate::{
     error::AiFeedError,
     seeds,
-    state::{
-        Feed, Model, ACTIVE, AGGREGATION_MEDIAN, CELLS, MAX_DURATION, PASSABLE, RING, STREAMS,
-    },
+    state::{Feed, Model, ACTIVE, AGGREGATION_MEDIAN, CELLS, MAX_DURATION, RING, STREAMS},
 };
 
 /// Arguments of `create_feed`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct CreateFeedArgs {
-    /// `device_protocol::feed_id` of the network's id, the creator, the model's hash and the fields below.
+    /// `device_protocol::feed_id` of the network's id, the creator, the model's id and the fields below.
     pub id: [u8; 32],
     /// Schema of the readings, the model's.
     pub schema: u16,
@@ -62,7 +60,7 @@ pub struct CreateFeed<'info> {
 
 impl CreateFeedArgs {
     /// Checks every field on its own, exhaustively.
-    fn validate(&self) -> Result<()> {
+    fn validate(&self, private_model: bool) -> Result<()> {
         let Self {
             id: _,     // compared with what follows from the rest
             schema: _, // compared with the model's
@@ -91,11 +89,7 @@ impl CreateFeedArgs {
             (1..=MAX_DURATION).contains(round_length),
             AiFeedError::InvalidRoundLength
         );
-        require!(*required_mask != 0, AiFeedError::NothingRequired);
-        require!(
-            required_mask & !PASSABLE == 0,
-            AiFeedError::UnsupportedVerification
-        );
+        Feed::require_policy(*required_mask, private_model)?;
         require!(
             (1..=MAX_OPERATORS).contains(&usize::from(*min_signers)),
             AiFeedError::InvalidMinSigners
@@ -120,11 +114,11 @@ impl CreateFeedArgs {
 
 /// Takes a feed whose id follows from its fields, in a mask that can be passed.
 pub fn handle_create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Result<()> {
-    args.validate()?;
     let creator = ctx.accounts.creator.key();
     let network = ctx.accounts.network.load()?;
     let model = ctx.accounts.model.load()?;
-    let header = *model.parse()?.header();
+    args.validate(model.is_private())?;
+    let header = model.header()?;
     require!(args.schema == header.schema, AiFeedError::SchemaMismatch);
     let input = InputSpec {
         schema: args.schema,
@@ -134,7 +128,7 @@ pub fn handle_create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Res
     let id = feed_id(
         &network.id,
         &creator.to_bytes(),
-        &model.hash,
+        &model.id,
         &input,
         args.aggregation,
         args.round_length,
@@ -152,7 +146,7 @@ pub fn handle_create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Res
     feed.schema = args.schema;
     feed.id = id;
     feed.network = ctx.accounts.network.key();
-    feed.model = model.hash;
+    feed.model = model.id;
     feed.creator = creator;
     feed.authority = creator;
     feed.round_length = args.round_length;
@@ -163,6 +157,7 @@ pub fn handle_create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Res
     feed.required_mask = args.required_mask;
     feed.grace = args.grace;
     feed.challenge_window = args.challenge_window;
+    feed.private_model = u8::from(model.is_private());
     for (place, cell) in feed.cells.iter_mut().zip(&args.cells) {
         *place = *cell;
     }

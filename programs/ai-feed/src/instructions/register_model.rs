@@ -2,16 +2,13 @@
 
 use anchor_lang::prelude::*;
 use inference::{pack_model, ModelRef, MODEL_ELEMENTS};
-use solana_poseidon::{hashv, Endianness, Parameters, PoseidonSyscallError};
 
 use crate::{
     error::AiFeedError,
+    poseidon::{poseidon, INPUTS},
     seeds,
     state::{Model, MODEL_BYTES},
 };
-
-/// Inputs that one Poseidon takes, at most.
-const POSEIDON_INPUTS: usize = 12;
 
 /// Accounts of `register_model`.
 #[derive(Accounts)]
@@ -44,6 +41,7 @@ pub fn handle_register_model(
     account.version = 1;
     account.bump = ctx.bumps.model;
     account.hash = hash;
+    account.id = hash;
     account.publisher = ctx.accounts.publisher.key();
     account.bytes = *bytes;
     Ok(())
@@ -55,8 +53,8 @@ pub fn handle_register_model(
 fn hash_of(model: &ModelRef<'_>) -> Result<[u8; 32]> {
     let invalid = |_| error!(AiFeedError::InvalidModel);
     let elements = packed(model);
-    let (head, tail) = elements.split_at(POSEIDON_INPUTS);
-    let mut inputs = [[0; 32]; 1 + MODEL_ELEMENTS - POSEIDON_INPUTS];
+    let (head, tail) = elements.split_at(INPUTS);
+    let mut inputs = [[0; 32]; 1 + MODEL_ELEMENTS - INPUTS];
     let (first, rest) = inputs.split_at_mut(1);
     first.copy_from_slice(&[poseidon(head).map_err(invalid)?]);
     rest.copy_from_slice(tail);
@@ -66,16 +64,4 @@ fn hash_of(model: &ModelRef<'_>) -> Result<[u8; 32]> {
 #[inline(never)]
 fn packed(model: &ModelRef<'_>) -> [[u8; 32]; MODEL_ELEMENTS] {
     pack_model(model)
-}
-
-/// Circom's Poseidon over BN254, of big-endian elements; on chain by syscall.
-fn poseidon(inputs: &[[u8; 32]]) -> std::result::Result<[u8; 32], PoseidonSyscallError> {
-    let mut slices: [&[u8]; POSEIDON_INPUTS] = [&[]; POSEIDON_INPUTS];
-    let slices = slices
-        .get_mut(..inputs.len())
-        .ok_or(PoseidonSyscallError::InvalidNumberOfInputs)?;
-    for (slice, input) in slices.iter_mut().zip(inputs) {
-        *slice = input;
-    }
-    hashv(Parameters::Bn254X5, Endianness::BigEndian, slices).map(|hash| hash.to_bytes())
 }

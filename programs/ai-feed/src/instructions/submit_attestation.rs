@@ -115,8 +115,8 @@ pub fn handle_submit_attestation(
         AiFeedError::OutputsBeyondWindows
     );
     let model = accounts.model.load()?;
-    require!(model.hash == feed.model, AiFeedError::WrongModel);
-    let value = inference::aggregate(model.parse()?.header(), counted)
+    require!(model.id == feed.model, AiFeedError::WrongModel);
+    let value = inference::aggregate(&model.header()?, counted)
         .ok_or_else(|| error!(AiFeedError::InvalidWindows))?;
 
     let submission = Submission {
@@ -180,7 +180,7 @@ pub fn handle_submit_attestation(
         sequence: args.commitment.sequence,
         batch_index: args.batch_index,
         batch_leaf,
-        model: model.hash,
+        model: model.id,
         outputs: args.outputs,
         epoch: weight.epoch,
     }

@@ -2,11 +2,14 @@
 
 use anchor_lang::prelude::*;
 
-use crate::error::AiFeedError;
+use crate::state::Round;
 use feed_reader::Mask;
 
-/// Verifications that an attestation can pass: what the committee's signatures say.
-pub const PASSABLE: u16 = Mask::COMMITTEE | Mask::SOURCED;
+/// What a committee's signatures on an attestation say at once: it has fetched the payload and checked every reading's
+/// signature before it recomputed.
+pub const BY_COMMITTEE: u16 = Mask::COMMITTEE | Mask::SOURCED;
+/// Verifications that an attestation can pass.
+pub const PASSABLE: u16 = BY_COMMITTEE | Mask::ZK;
 
 /// What an attestation keeps of its batch leaf.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,27 +85,22 @@ pub struct Attestation {
     pub payer: Pubkey,
     /// What committee members sign: the digest of `device_protocol::AttestationMessage`.
     pub message: [u8; 32],
+    /// Committee members that signed for its sources alone, a bit each.
+    pub source_signers: u64,
+    /// Their allocations together.
+    pub source_signed: u64,
     /// Zero.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 112],
 }
 
 impl Attestation {
     /// Bytes of the account, its discriminator included.
     pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
 
-    /// Records a committee member's signature; a member's further ones change nothing.
-    pub fn sign(&mut self, member: u8, allocation: u64) -> Result<()> {
-        let bit = 1u64
-            .checked_shl(member.into())
-            .ok_or_else(|| error!(AiFeedError::NotMember))?;
-        if self.signers & bit != 0 {
-            return Ok(());
-        }
-        self.signers |= bit;
-        self.signed = self
-            .signed
-            .checked_add(allocation)
-            .ok_or_else(|| error!(AiFeedError::Overflow))?;
-        Ok(())
+    /// Lets verifications pass, here and in its round; what has passed before changes nothing.
+    pub fn pass(&mut self, round: &mut Round, mask: u16) -> Result<()> {
+        let new = mask & !self.mask;
+        self.mask |= new;
+        round.pass(self.slot, new)
     }
 }

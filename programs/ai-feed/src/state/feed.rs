@@ -2,8 +2,9 @@
 //! `feed-reader` reads.
 
 use anchor_lang::prelude::*;
+use feed_reader::Mask;
 
-use crate::error::AiFeedError;
+use crate::{error::AiFeedError, state::PASSABLE};
 
 /// Attestations and rounds go on.
 pub const ACTIVE: u8 = 0;
@@ -73,7 +74,7 @@ pub struct Feed {
     pub id: [u8; 32],
     /// Address of the network's account.
     pub network: Pubkey,
-    /// Hash of the model.
+    /// Id of the model: its hash, unless it is private.
     pub model: [u8; 32],
     /// Who created it.
     pub creator: Pubkey,
@@ -109,8 +110,10 @@ pub struct Feed {
     pub ema: i64,
     /// When it was frozen, unix seconds; 0 while it is active.
     pub frozen_at: i64,
+    /// 1 if the model is private: what a committee says of outputs counts for nothing.
+    pub private_model: u8,
     /// Zero.
-    pub reserved: [u8; 240],
+    pub reserved: [u8; 239],
     /// Finalised rounds, each a place after the one before, around.
     pub ring: [Entry; RING],
 }
@@ -118,6 +121,26 @@ pub struct Feed {
 impl Feed {
     /// Bytes of the account, its discriminator included.
     pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
+
+    /// Fails unless attestations of a feed with or without a private model can pass all of a mask, and the mask says
+    /// something.
+    pub fn require_policy(required_mask: u16, private_model: bool) -> Result<()> {
+        require!(required_mask != 0, AiFeedError::NothingRequired);
+        require!(
+            required_mask & !PASSABLE == 0,
+            AiFeedError::UnsupportedVerification
+        );
+        // A proof says how outputs were made, and nothing of where the windows come from.
+        require!(
+            required_mask & Mask::ZK == 0 || required_mask & Mask::SOURCED != 0,
+            AiFeedError::SourcesNotRequired
+        );
+        require!(
+            !private_model || required_mask == Mask::ZK | Mask::SOURCED,
+            AiFeedError::PrivateModelPolicy
+        );
+        Ok(())
+    }
 
     /// Fails on a feed that is frozen.
     pub fn require_active(&self) -> Result<()> {
