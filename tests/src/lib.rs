@@ -7,6 +7,7 @@
 pub mod cluster;
 pub mod duckdb;
 pub mod fixture;
+pub mod groth16;
 pub mod pki;
 
 use anchor_lang::prelude::Pubkey;

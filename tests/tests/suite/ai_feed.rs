@@ -3,7 +3,7 @@
 
 use ai_feed::error::AiFeedError as E;
 use ai_feed::instructions::{CreateFeedArgs, SubmitAttestationArgs};
-use ai_feed::state::{Attestation, Feed, Model, Round, FROZEN, PASSABLE};
+use ai_feed::state::{Attestation, Feed, Model, Round, BY_COMMITTEE, FROZEN};
 use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -24,6 +24,8 @@ use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tests::{assert_refused, Harness, START};
+
+mod zk;
 
 /// Seconds of a round.
 const ROUND: i64 = 60;
@@ -96,7 +98,7 @@ fn feed_args(network_id: &[u8; 32], creator: &Pubkey, model: &[u8; 32]) -> Creat
             cells: vec![0x0881_f1d4_885f_ffff, 0x0881_f1d4_887f_ffff],
             aggregation: 0,
             round_length: ROUND,
-            required_mask: PASSABLE,
+            required_mask: BY_COMMITTEE,
             min_signers: 2,
             min_streams: 1,
             grace: GRACE,
@@ -584,7 +586,7 @@ mod feeds {
             (feed.max_gap, feed.min_signers, feed.min_streams),
             (120, 2, 1)
         );
-        assert_eq!(feed.required_mask, PASSABLE);
+        assert_eq!(feed.required_mask, BY_COMMITTEE);
         assert_eq!((feed.cell_count, feed.cells[1]), (2, 0x0881_f1d4_887f_ffff));
         assert_eq!(world.read(60, Mask::COMMITTEE), Err(FeedError::NoEntry));
     }
@@ -635,8 +637,8 @@ mod feeds {
             ),
             (other(&|a| a.required_mask = 0), E::NothingRequired),
             (
-                other(&|a| a.required_mask |= Mask::ZK),
-                E::UnsupportedVerification,
+                other(&|a| a.required_mask = Mask::ZK | Mask::COMMITTEE),
+                E::SourcesNotRequired,
             ),
             (
                 other(&|a| a.required_mask = Mask::OPTIMISTIC),
@@ -1398,10 +1400,10 @@ mod committee {
         assert_eq!(state(&world), (0, 0b1010, 3, [0; 8]));
         world.sign(&attestation, &[2]).unwrap();
         let passed = [1, 0, 1, 0, 0, 0, 0, 0];
-        assert_eq!(state(&world), (PASSABLE, 0b1110, 4, passed));
+        assert_eq!(state(&world), (BY_COMMITTEE, 0b1110, 4, passed));
         // One more signature is kept, and does not count the attestation twice.
         world.sign(&attestation, &[0]).unwrap();
-        assert_eq!(state(&world), (PASSABLE, 0b1111, 6, passed));
+        assert_eq!(state(&world), (BY_COMMITTEE, 0b1111, 6, passed));
     }
 
     #[test]
@@ -1413,7 +1415,7 @@ mod committee {
         world.sign(&attestation, &[2]).unwrap();
         assert_eq!(
             world.harness.read::<Attestation>(&attestation).mask,
-            PASSABLE
+            BY_COMMITTEE
         );
     }
 
@@ -1447,7 +1449,7 @@ mod committee {
         );
         assert_eq!(
             world.harness.read::<Attestation>(&attestation).mask,
-            PASSABLE
+            BY_COMMITTEE
         );
     }
 
@@ -1467,7 +1469,7 @@ mod committee {
         // A signature that came before does not keep the others out.
         world.sign(&attestation, &[0, 1]).unwrap();
         assert_eq!((state().signers, state().signed), (0b11, 2));
-        assert_eq!(state().mask, PASSABLE);
+        assert_eq!(state().mask, BY_COMMITTEE);
     }
 
     #[test]
@@ -1794,7 +1796,7 @@ mod rounds {
         assert!(payer_after > payer_before, "the round's rent comes back");
         assert!(!world.harness.exists(&client::round(&world.feed, FIRST)));
 
-        let value = world.read(60, PASSABLE).unwrap();
+        let value = world.read(60, BY_COMMITTEE).unwrap();
         let batch = batch_in(FIRST, 1);
         assert_eq!(
             value,
@@ -1808,18 +1810,18 @@ mod rounds {
                 oldest_capture: batch.first_capture,
                 newest_capture: batch.last_capture,
                 data_root,
-                mask: PASSABLE,
+                mask: BY_COMMITTEE,
                 attesters: 3,
                 streams: 3,
                 disputed: false,
             }
         );
         assert_eq!(
-            world.read(60, PASSABLE | Mask::ZK),
+            world.read(60, BY_COMMITTEE | Mask::ZK),
             Err(FeedError::NotVerified)
         );
         world.harness.advance(60);
-        assert_eq!(world.read(60, PASSABLE), Err(FeedError::TooOld));
+        assert_eq!(world.read(60, BY_COMMITTEE), Err(FeedError::TooOld));
     }
 
     #[test]
@@ -1828,7 +1830,7 @@ mod rounds {
         world.run_round(0, FIRST, 100, &[0, 1]);
         world.harness.advance(ROUND);
         world.run_round(0, FIRST + 1, 20, &[0, 1]);
-        let value = world.read(60, PASSABLE).unwrap();
+        let value = world.read(60, BY_COMMITTEE).unwrap();
         assert_eq!(
             (value.value, value.ema, value.round),
             (-300, 500 - 100, FIRST + 1)
@@ -1861,7 +1863,7 @@ mod rounds {
         assert_refused(world.finalize(FIRST), E::StreamPending);
         world.harness.advance(1);
         world.finalize(FIRST).unwrap();
-        let value = world.read(600, PASSABLE).unwrap();
+        let value = world.read(600, BY_COMMITTEE).unwrap();
         assert_eq!((value.value, value.streams), (500, 1));
         assert_refused(
             world.sign(&slow, &[0, 1]),
@@ -1981,7 +1983,7 @@ mod rounds {
             world.sign(&attestation, &[4, 0]).unwrap();
         }
         world.finalize(FIRST).unwrap();
-        let value = world.read(60, PASSABLE).unwrap();
+        let value = world.read(60, BY_COMMITTEE).unwrap();
         assert_eq!(
             (value.value, value.confidence, value.streams),
             (500, 1_550, 5)
@@ -2112,7 +2114,7 @@ mod rounds {
             "{}",
             execution.compute_units
         );
-        let value = world.read(60, PASSABLE).unwrap();
+        let value = world.read(60, BY_COMMITTEE).unwrap();
         assert_eq!((value.streams, value.attesters), (64, 64));
         // Of the lower half of 2,062, the 28th weighs 1,000: four more make 1,031.
         assert_eq!((value.value, value.confidence), (-500 + 30 * 31, 1_890));
