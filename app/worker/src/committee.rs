@@ -8,7 +8,7 @@ use crate::worker::{Operator, WorkerError};
 use ai_feed::state::{Attestation, Feed, Model};
 use anchor_lang::prelude::Pubkey;
 use commitment::{CommitmentLeaf, Tree};
-use device_protocol::{AttestationMessage, Hash};
+use device_protocol::{AttestationMessage, Hash, SourcesMessage};
 use fieldproof_client::{chain, ClientError};
 use inference::ModelRef;
 use reqwest::blocking::Response;
@@ -26,7 +26,7 @@ const MAX_ANSWER: u64 = 64 << 10;
 pub struct MemberSignature {
     /// The member's index in the committee.
     pub member: u8,
-    /// Ed25519 signature of the attestation's message.
+    /// Ed25519 signature of the attestation's message; if the model is private, of that of its sources.
     #[serde(with = "signature_hex")]
     pub signature: Signature,
 }
@@ -132,36 +132,59 @@ pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusa
     )?;
 
     let model: Model = chain::read(chain, &fieldproof_client::ai_feed::model(&feed.model))?;
-    let model = ModelRef::parse(&model.bytes).map_err(|_| BatchError::Model)?;
-    let computed = window::compute(batch, &model)?;
-    if computed.leaf.hash() != attestation.batch_leaf {
+    let header = model.header().map_err(|_| BatchError::Model)?;
+    let leaf = window::sources(batch, &header)?.leaf.hash();
+    if leaf != attestation.batch_leaf {
         return Err(Refusal::WrongLeaf);
     }
-    if computed.outputs != attestation.outputs {
-        return Err(Refusal::WrongOutputs);
-    }
-    let message = AttestationMessage {
-        network: operator.network_id,
-        feed: feed.id,
-        stream,
-        round: attestation.round,
-        sequence: attestation.sequence,
-        batch_index: attestation.batch_index,
-        batch_leaf: computed.leaf.hash(),
-        model: feed.model,
-        outputs: computed.outputs,
-        epoch: committee.epoch,
-    }
-    .digest();
-    if message != attestation.message {
-        return Err(Refusal::WrongMessage);
-    }
+    // A private model's outputs are for a proof to show: members say nothing of them.
+    let message = if model.is_private() {
+        sources_message(&operator.network_id, &feed, &attestation)
+    } else {
+        let model = ModelRef::parse(&model.bytes).map_err(|_| BatchError::Model)?;
+        let outputs = window::compute(batch, &model)?.outputs;
+        if outputs != attestation.outputs {
+            return Err(Refusal::WrongOutputs);
+        }
+        let message = AttestationMessage {
+            network: operator.network_id,
+            feed: feed.id,
+            stream,
+            round: attestation.round,
+            sequence: attestation.sequence,
+            batch_index: attestation.batch_index,
+            batch_leaf: leaf,
+            model: feed.model,
+            outputs,
+            epoch: committee.epoch,
+        }
+        .digest();
+        if message != attestation.message {
+            return Err(Refusal::WrongMessage);
+        }
+        message
+    };
     // Kept, since the scores of the epoch are made of it.
     operator.store.put_payload(&bytes)?;
     Ok(MemberSignature {
         member,
         signature: operator.signer.sign_message(&message),
     })
+}
+
+/// What members sign for an attestation's sources.
+pub fn sources_message(network: &Hash, feed: &Feed, attestation: &Attestation) -> Hash {
+    SourcesMessage {
+        network: *network,
+        feed: feed.id,
+        stream: attestation.stream.to_bytes(),
+        round: attestation.round,
+        sequence: attestation.sequence,
+        batch_index: attestation.batch_index,
+        batch_leaf: attestation.batch_leaf,
+        epoch: attestation.committee_epoch,
+    }
+    .digest()
 }
 
 /// A commitment as the chain tells it, which is followed first where it is ahead of the database.

@@ -15,7 +15,7 @@ use device_protocol::Hash;
 use fieldproof_client::precompile::{self, Entry as SignatureEntry};
 use fieldproof_client::reward_emission::{self as emissions, VoteReference};
 use fieldproof_client::{ai_feed as feeds, chain, security_pool as pools};
-use inference::ModelRef;
+use inference::Header;
 use reward_emission::instructions::ProposeRootArgs;
 use reward_emission::state::{self, Emission, Proposal, Roots, FINAL, PASSED};
 use security_pool::state::{Bond, Committee};
@@ -191,11 +191,11 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
     let chain = operator.chain.as_ref();
     let network = operator.network()?;
     // Frozen ones too: what was committed for them before counts at whatever time it is scored.
-    let mut feeds_by_id: BTreeMap<Hash, (Feed, Model)> = BTreeMap::new();
+    let mut feeds_by_id: BTreeMap<Hash, (Feed, Header)> = BTreeMap::new();
     for (_, feed) in chain::read_all::<Feed>(chain)? {
         if operator.owns(&feed)? {
-            let model = chain::read(chain, &feeds::model(&feed.model))?;
-            feeds_by_id.insert(feed.id, (feed, model));
+            let model: Model = chain::read(chain, &feeds::model(&feed.model))?;
+            feeds_by_id.insert(feed.id, (feed, model.header()?));
         }
     }
     let mut commitments = operator.store.seen_commitments()?;
@@ -242,16 +242,13 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
         let mut leaves = Vec::with_capacity(batches.len());
         let mut counted = Vec::new();
         for batch in &batches {
-            let Some((feed, model)) = feeds_by_id.get(&batch.feed) else {
+            let Some((feed, header)) = feeds_by_id.get(&batch.feed) else {
                 break;
             };
-            let Ok(model) = ModelRef::parse(&model.bytes) else {
+            let Ok(sources) = window::sources(batch, header) else {
                 break;
             };
-            let Ok(computed) = window::compute(batch, &model) else {
-                break;
-            };
-            leaves.push(computed.leaf.hash());
+            leaves.push(sources.leaf.hash());
             let current = window::round_of(leaf.posted_at.saturating_mul(1_000), feed);
             let timely = current.is_some_and(|current| {
                 (current.saturating_sub(LOOKBACK)..=current).contains(&batch.round)

@@ -142,7 +142,9 @@ fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
     let feeds: Vec<(Pubkey, Feed)> = chain::read_all(operator.chain.as_ref())?;
     let mut batches: Vec<(Batch, Computed)> = Vec::new();
     for (_, feed) in &feeds {
-        if !operator.serves(feed)? {
+        // This worker makes no proofs, and nobody but its owner runs a private model, whose feeds need them.
+        let needs_proofs = feed.required_mask & Mask::ZK != 0;
+        if needs_proofs || !operator.serves(feed)? {
             continue;
         }
         let current = u64::try_from(now.div_euclid(feed.round_length)).unwrap_or(0);

@@ -8,7 +8,7 @@ use ai_feed::state::Feed;
 use commitment::{BatchLeaf, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
 use device_protocol::{Hash, SignedGrant, SignedReading};
 use fieldproof_client::poseidon::poseidon;
-use inference::ModelRef;
+use inference::{Header, ModelRef, FEATURES};
 use std::collections::{BTreeSet, HashSet};
 
 /// 16 consecutive readings of one device, oldest first, and where the device stands in the registry.
@@ -50,7 +50,7 @@ impl Window {
 pub struct Batch {
     /// The feed's id.
     pub feed: Hash,
-    /// The hash of the feed's model.
+    /// The id of the feed's model.
     pub model: Hash,
     /// The round.
     pub round: u64,
@@ -58,7 +58,16 @@ pub struct Batch {
     pub windows: Vec<Window>,
 }
 
-/// What follows from a batch alone.
+/// What follows from a batch and what its feed's model says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// The batch's leaf in its commitment.
+    pub leaf: BatchLeaf,
+    /// What the model sees of each window.
+    pub features: Vec<[u16; FEATURES]>,
+}
+
+/// What follows from a batch and its feed's model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Computed {
     /// The batch's leaf in its commitment.
@@ -178,15 +187,33 @@ pub fn check_batch(
 /// # Errors
 /// [`BatchError::Count`], [`BatchError::Schema`] or [`BatchError::Model`].
 pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchError> {
+    let Sources { leaf, features } = sources(batch, model.header())?;
+    let mut outputs = [0; WINDOWS];
+    for (features, output) in features.iter().zip(&mut outputs) {
+        *output = inference::infer(model, features);
+    }
+    let used = outputs.get(..features.len()).ok_or(BatchError::Count)?;
+    let value = inference::aggregate(model.header(), used).ok_or(BatchError::Count)?;
+    Ok(Computed {
+        leaf,
+        outputs,
+        value,
+    })
+}
+
+/// Computes a batch's leaf, for which a model's weights don't matter.
+///
+/// # Errors
+/// [`BatchError::Count`], [`BatchError::Schema`] or [`BatchError::Model`].
+pub fn sources(batch: &Batch, header: &Header) -> Result<Sources, BatchError> {
     if batch.windows.is_empty() || batch.windows.len() > WINDOWS {
         return Err(BatchError::Count);
     }
-    let header = model.header();
     let value_index = usize::from(header.value_index);
-    let mut outputs = [0; WINDOWS];
+    let mut seen = Vec::with_capacity(batch.windows.len());
     let mut window_leaves = Vec::with_capacity(batch.windows.len());
     let (mut first_capture, mut last_capture) = (i64::MAX, i64::MIN);
-    for (window, output) in batch.windows.iter().zip(&mut outputs) {
+    for window in &batch.windows {
         let mut values = [0; READINGS_PER_WINDOW];
         for (signed, value) in window.readings.iter().zip(&mut values) {
             let reading = &signed.reading;
@@ -195,7 +222,7 @@ pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchErr
             last_capture = last_capture.max(reading.captured_at);
         }
         let features = inference::features(header, &values);
-        *output = inference::infer(model, &features);
+        seen.push(features);
         let newest = &window.newest().reading;
         window_leaves.push(
             inference::window_leaf(
@@ -211,10 +238,6 @@ pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchErr
     }
     let windows_root =
         inference::windows_root(&window_leaves, poseidon).map_err(|_| BatchError::Model)?;
-    let used = outputs
-        .get(..batch.windows.len())
-        .ok_or(BatchError::Count)?;
-    let value = inference::aggregate(header, used).ok_or(BatchError::Count)?;
     let leaf = BatchLeaf {
         readings_root: readings_tree(batch)?.root(),
         windows_root,
@@ -223,10 +246,9 @@ pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchErr
         first_capture,
         last_capture,
     };
-    Ok(Computed {
+    Ok(Sources {
         leaf,
-        outputs,
-        value,
+        features: seen,
     })
 }
 
