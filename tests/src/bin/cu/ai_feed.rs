@@ -2,21 +2,22 @@
 
 use crate::bench::Bench;
 use crate::stream::Proof;
-use ai_feed::instructions::{CreateFeedArgs, SubmitAttestationArgs};
-use ai_feed::state::{Attestation, CELLS, PASSABLE};
+use ai_feed::instructions::{CreateFeedArgs, RegisterVerifyingKeyArgs, SubmitAttestationArgs};
+use ai_feed::state::{Attestation, VerifyingKey, BY_COMMITTEE, CELLS, REDUCTION_CIRCOM};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
 use bytemuck::Zeroable;
 use commitment::BatchLeaf;
-use device_protocol::{feed_id, InputSpec};
+use device_protocol::{attestation_context, feed_id, InputSpec, SourcesMessage};
 use device_registry::state::Network;
-use fieldproof_client::ai_feed::{self as client, Attested, Attesting};
+use fieldproof_client::ai_feed::{self as client, Attested, Attesting, Proven};
 use fieldproof_client::{data_commitment as streams, poseidon::poseidon, precompile};
 use inference::{Header, Model, ModelRef, BIASES, SHIFTS, WEIGHTS};
 use security_pool::state::{Committee, CommitteeEntry, Pool, MAX_OPERATORS};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use tests::groth16::Secrets;
 use tests::START;
 
 /// Seconds of a round.
@@ -51,6 +52,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     feed.sign(&attestation, &LIGHT, Some(case))?;
     let case = "5 signers, roster of 64; the attestation passes";
     feed.sign(&attestation, &HEAVY, Some(case))?;
+    feed.prove(&attestation)?;
     let finalize = client::finalize_round(&feed.network, &feed.key, round, &bench.payer());
     bench.measure("finalize_round", "1 stream", &[finalize], &[])?;
 
@@ -66,7 +68,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
 
     let passed_over = round + 1;
     bench.harness.advance(ROUND);
-    feed.attest(last, passed_over, None)?;
+    let attestation_passed_over = feed.attest(last, passed_over, None)?;
+    feed.sign_sources(&attestation_passed_over)?;
     let round = passed_over + 1;
     bench.harness.advance(ROUND);
     let attestation_of_next = feed.attest(last, round, None)?;
@@ -78,6 +81,11 @@ pub fn measure(bench: &Bench) -> Result<()> {
     bench.harness.advance(CHALLENGE);
     let close = client::close_attestation(&feed.key, &attestation, &bench.payer());
     bench.measure("close_attestation", "", &[close], &[])?;
+
+    let authority = bench.payer();
+    let hash = VerifyingKey::hash_of(&Secrets::new(1).key());
+    let revoke = client::revoke_verifying_key(&authority, &feed.network, &hash);
+    bench.measure("revoke_verifying_key", "", &[revoke], &[])?;
 
     let heir = bench.key();
     let offer = client::transfer_authority(&feed.key, &feed.creator.pubkey(), heir.pubkey());
@@ -102,6 +110,7 @@ struct Feed<'a> {
     members: Vec<Member>,
     creator: Keypair,
     model: [u8; 32],
+    id: [u8; 32],
     key: Pubkey,
 }
 
@@ -116,6 +125,7 @@ impl<'a> Feed<'a> {
                 id: NETWORK,
                 genesis: START,
                 epoch_length: 86_400,
+                authority: payer,
                 ..Network::zeroed()
             },
         )?;
@@ -154,8 +164,24 @@ impl<'a> Feed<'a> {
         let model = inference::model_hash(&parsed, poseidon)?;
         let register = client::register_model(&payer, model, bytes.to_vec());
         bench.measure("register_model", "", &[register], &[])?;
+        let header = self::model().header;
+        let (_, register) = client::register_private_model(&payer, model, &header);
+        bench.measure("register_private_model", "", &[register], &[])?;
+        let key = Secrets::new(1).key();
+        let args = RegisterVerifyingKeyArgs {
+            hash: VerifyingKey::hash_of(&key),
+            shape: Header::SHAPE,
+            windows: 32,
+            reduction: REDUCTION_CIRCOM,
+            circuit: [8; 32],
+            transcript: [9; 32],
+            key: key.to_vec(),
+        };
+        let register = client::register_verifying_key(&payer, &payer, &network, args);
+        bench.measure("register_verifying_key", "", &[register], &[])?;
         let args = feed_args(&creator.pubkey(), &model)?;
-        let key = client::feed(&args.id);
+        let id = args.id;
+        let key = client::feed(&id);
         let create = client::create_feed(&payer, &creator.pubkey(), &network, &model, args);
         bench.measure("create_feed", "8 cells", &[create], &[&creator])?;
         Ok(Self {
@@ -165,6 +191,7 @@ impl<'a> Feed<'a> {
             members,
             creator,
             model,
+            id,
             key,
         })
     }
@@ -175,8 +202,8 @@ impl<'a> Feed<'a> {
         let Member { signer, pool } = &self.members[member];
         let start = round as i64 * ROUND * 1_000;
         let batch = BatchLeaf {
-            readings_root: [1; 32],
-            windows_root: [member as u8; 32],
+            readings_root: [member as u8; 32],
+            windows_root: [2; 32],
             windows: 32,
             readings: 32 * 16,
             first_capture: start - 20_000,
@@ -218,30 +245,95 @@ impl<'a> Feed<'a> {
         case: Option<&'static str>,
     ) -> Result<()> {
         let state: Attestation = self.bench.harness.read(attestation);
+        let signatures = self.signatures(members, &state.message)?;
+        let members = members.iter().map(|member| *member as u8).collect();
+        let attest = client::attest_committee(&self.attested(attestation, &state), 0, members);
+        self.take("attest_committee", case, &[signatures, attest], &[])
+    }
+
+    /// Brings the heavy members' signatures for an attestation's sources, which pass; records the cost.
+    fn sign_sources(&self, attestation: &Pubkey) -> Result<()> {
+        let state: Attestation = self.bench.harness.read(attestation);
+        let message = SourcesMessage {
+            network: NETWORK,
+            feed: self.id,
+            stream: state.stream.to_bytes(),
+            round: state.round,
+            sequence: state.sequence,
+            batch_index: state.batch_index,
+            batch_leaf: state.batch_leaf,
+            epoch: state.committee_epoch,
+        }
+        .digest();
+        let signatures = self.signatures(&HEAVY, &message)?;
+        let members = HEAVY.map(|member| member as u8).to_vec();
+        let attest = client::attest_sources(&self.attested(attestation, &state), 0, members);
+        let case = "5 signers, roster of 64; the attestation passes";
+        self.bench
+            .measure("attest_sources", case, &[signatures, attest], &[])
+    }
+
+    /// Brings the proof of an attestation of 32 windows; records the cost.
+    fn prove(&self, attestation: &Pubkey) -> Result<()> {
+        let state: Attestation = self.bench.harness.read(attestation);
+        let context = attestation_context(
+            &self.id,
+            state.stream.as_array(),
+            state.sequence,
+            state.batch_index,
+            state.round,
+            state.pool.as_array(),
+        );
+        let input = inference::public_input(
+            &state.batch.windows_root,
+            &self.model,
+            &state.outputs,
+            state.windows,
+            &context,
+            poseidon,
+        )?;
+        let secrets = Secrets::new(1);
+        let proven = Proven {
+            network: self.network,
+            feed: self.key,
+            model: client::model(&self.model),
+            verifying_key: client::verifying_key(
+                &self.network,
+                &VerifyingKey::hash_of(&secrets.key()),
+            ),
+            round: client::round(&self.key, state.round),
+            attestation: *attestation,
+        };
+        let prove = client::attest_zk(&proven, secrets.prove(&input));
+        self.bench.measure("attest_zk", "32 windows", &[prove], &[])
+    }
+
+    /// The Ed25519 instruction in which members sign a message.
+    fn signatures(&self, members: &[usize], message: &[u8; 32]) -> Result<Instruction> {
         let signed: Vec<(Pubkey, [u8; 64])> = members
             .iter()
             .map(|member| &self.members[*member].signer)
-            .map(|signer| (signer.pubkey(), signer.sign_message(&state.message).into()))
+            .map(|signer| (signer.pubkey(), signer.sign_message(message).into()))
             .collect();
         let entries: Vec<precompile::Entry> = signed
             .iter()
             .map(|(key, signature)| precompile::Entry {
                 public_key: key.as_ref(),
-                message: &state.message,
+                message,
                 signature,
             })
             .collect();
-        let attested = Attested {
+        Ok(precompile::ed25519(&entries)?)
+    }
+
+    fn attested(&self, attestation: &Pubkey, state: &Attestation) -> Attested {
+        Attested {
             network: self.network,
             feed: self.key,
             committee: self.committee,
             round: client::round(&self.key, state.round),
             attestation: *attestation,
-        };
-        let members = members.iter().map(|member| *member as u8).collect();
-        let attest = client::attest_committee(&attested, 0, members);
-        let signatures = precompile::ed25519(&entries)?;
-        self.take("attest_committee", case, &[signatures, attest], &[])
+        }
     }
 
     /// Runs a transaction, and records its cost if the case has a name.
@@ -299,7 +391,7 @@ fn feed_args(creator: &Pubkey, model: &[u8; 32]) -> Result<CreateFeedArgs> {
         cells,
         aggregation,
         round_length: ROUND,
-        required_mask: PASSABLE,
+        required_mask: BY_COMMITTEE,
         min_signers: SIGNERS as u8,
         min_streams: 1,
         grace: GRACE,

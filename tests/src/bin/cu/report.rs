@@ -59,7 +59,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 22] = [
+const BUDGETS: [Budget; 23] = [
     budget(
         "device-registry",
         "register_device",
@@ -176,6 +176,7 @@ const BUDGETS: [Budget; 22] = [
         "5 signers, roster of 64; the attestation passes",
         10_000,
     ),
+    budget("ai-feed", "attest_zk", "32 windows", 88_000),
     budget(
         "reward-emission",
         "claim",
