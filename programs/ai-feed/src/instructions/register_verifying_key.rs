@@ -14,7 +14,7 @@ use crate::{
 /// Arguments of `register_verifying_key`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct RegisterVerifyingKeyArgs {
-    /// `digest("verifying-key", key)`.
+    /// `digest!("verifying-key", key)`.
     pub hash: [u8; 32],
     /// Shape of the models: 1.
     pub shape: u8,

@@ -46,7 +46,7 @@ pub struct VerifyingKey {
     pub reduction: u8,
     /// Zero.
     pub _pad: [u8; 2],
-    /// `digest("verifying-key", the six points)`.
+    /// `digest!("verifying-key", the six points)`.
     pub hash: [u8; 32],
     /// Address of the network that takes its proofs.
     pub network: Pubkey,
@@ -82,7 +82,7 @@ impl VerifyingKey {
 
     /// What names a key.
     pub fn hash_of(bytes: &[u8; KEY_BYTES]) -> [u8; 32] {
-        digest("verifying-key", &[bytes])
+        digest!("verifying-key", bytes)
     }
 
     /// Takes the six points of a key, if nothing is wrong with them that can be seen.
