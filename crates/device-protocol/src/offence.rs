@@ -42,6 +42,14 @@ pub enum Offence<'a> {
         /// The reading's index in the batch.
         reading: u16,
     },
+    /// An operator submitted or signed an attestation that was proven false: number 3. It answers for it once, whatever was
+    /// false in it.
+    FalseAttestation {
+        /// The attestation's address.
+        attestation: &'a Hash,
+        /// The operator's pool.
+        pool: &'a Hash,
+    },
 }
 
 impl Offence<'_> {
@@ -89,6 +97,9 @@ impl Offence<'_> {
                 &batch.to_le_bytes(),
                 &reading.to_le_bytes()
             ),
+            Self::FalseAttestation { attestation, pool } => {
+                digest!("offence", &[3], network, *attestation, *pool)
+            }
         }
     }
 }

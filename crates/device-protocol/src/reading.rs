@@ -135,6 +135,31 @@ impl Reading {
     pub fn parse_front(bytes: &[u8]) -> Result<(Self, &[u8]), ReadingError> {
         let mut reader = Reader(bytes);
         let header = ReadingHeader::read(&mut reader)?;
+        Self::read_values(header, reader)
+    }
+
+    /// The reading that starts with this network, device and leaf nonce and has these bytes after
+    /// [`ReadingHeader::OWNED`], and the bytes after it: readings of one device are passed without repeating whose they are.
+    ///
+    /// # Errors
+    /// As [`parse_front`](Self::parse_front).
+    pub fn parse_rest(
+        network: Hash,
+        device: Hash,
+        leaf_nonce: u32,
+        rest: &[u8],
+    ) -> Result<(Self, &[u8]), ReadingError> {
+        let mut reader = Reader(rest);
+        let header = ReadingHeader::read_rest(network, device, leaf_nonce, &mut reader)
+            .ok_or(ReadingError::Length)?
+            .counted()?;
+        Self::read_values(header, reader)
+    }
+
+    fn read_values(
+        header: ReadingHeader,
+        mut reader: Reader<'_>,
+    ) -> Result<(Self, &[u8]), ReadingError> {
         let mut values = Values {
             values: [0; Values::MAX],
             len: header.values,

@@ -556,6 +556,14 @@ proptest! {
         if let Ok(reading) = Reading::parse(&bytes) {
             prop_assert_eq!(reading.to_bytes(), &bytes[..]);
         }
+        if let Some((owner, rest)) = bytes.split_at_checked(ReadingHeader::OWNED) {
+            let (network, device) = (&owner[..32], &owner[32..64]);
+            let nonce = u32::from_le_bytes(owner[64..].try_into().unwrap());
+            prop_assert_eq!(
+                Reading::parse_rest(network.try_into().unwrap(), device.try_into().unwrap(), nonce, rest),
+                Reading::parse_front(&bytes)
+            );
+        }
         if let Ok((signed, rest)) = SignedReading::parse(&bytes) {
             prop_assert_eq!([signed.to_bytes(), rest.to_vec()].concat(), &bytes[..]);
         }

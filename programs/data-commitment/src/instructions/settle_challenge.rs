@@ -99,7 +99,7 @@ pub fn handle_settle_challenge(ctx: Context<SettleChallenge>) -> Result<()> {
         }
         .slash(&offence, challenge.slash_bps, SLASHER.1)?;
     }
-    accounts.stream.load_mut()?.close_challenge()?;
+    accounts.stream.load_mut()?.withhold(moment.now)?;
     emit!(ChallengeSettled {
         stream: accounts.stream.key(),
         challenge: accounts.challenge.key(),

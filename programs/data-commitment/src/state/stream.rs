@@ -28,7 +28,9 @@ pub struct Stream {
     pub _pad2: u32,
     /// Roots of the perfect trees that the commitments form: peak k is there when bit k of `count` is set.
     pub peaks: [[u8; 32]; mmr::PEAKS],
-    pub reserved: [u8; 128],
+    /// When a challenge was last settled without an answer, unix seconds; 0 if none ever was.
+    pub withheld_at: i64,
+    pub reserved: [u8; 120],
 }
 
 impl Stream {
@@ -65,6 +67,12 @@ impl Stream {
             .checked_add(1)
             .ok_or_else(|| error!(StreamError::Overflow))?;
         Ok(())
+    }
+
+    /// Notes that a reading was not shown in time, at `now` (unix seconds), and counts its challenge no longer.
+    pub fn withhold(&mut self, now: i64) -> Result<()> {
+        self.withheld_at = now;
+        self.close_challenge()
     }
 
     /// Counts a challenge that waits no longer.

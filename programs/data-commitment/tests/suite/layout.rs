@@ -14,7 +14,8 @@ fn stream() {
         (offset_of!(Stream, open_challenges), 4),
         (offset_of!(Stream, _pad2), 4),
         (offset_of!(Stream, peaks), 32 * 32),
-        (offset_of!(Stream, reserved), 128),
+        (offset_of!(Stream, withheld_at), 8),
+        (offset_of!(Stream, reserved), 120),
     ];
     let mut end = 0;
     for (offset, size) in fields {
