@@ -1,15 +1,25 @@
 //! Addresses and instructions of ai-feed: models, verifying keys, feeds, attestations, rounds.
 
 use crate::chain::Execution;
-use ai_feed::instructions::{CreateFeedArgs, RegisterVerifyingKeyArgs, SubmitAttestationArgs};
-use ai_feed::state::PROOF_BYTES;
+use crate::data_commitment::ReadingPlace;
+use crate::poseidon::poseidon;
+use crate::{security_pool as pools, token, ClientError};
+use ai_feed::instructions::{
+    offence, ChallengeOutputArgs, ChallengeWindowArgs, CreateFeedArgs, OwnerArgs,
+    RegisterVerifyingKeyArgs, SubmitAttestationArgs, WindowArgs, NO_GRANT, WINDOWS_DEPTH,
+};
+use ai_feed::penalty::SLASHER;
+use ai_feed::state::{Policy, PROOF_BYTES};
 use ai_feed::{accounts, instruction, seeds, ID};
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
 use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::{AnchorDeserialize, Discriminator, InstructionData, ToAccountMetas};
-use device_protocol::private_model_id;
+use commitment::{ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
+use device_protocol::{
+    private_model_id, Hash, ReadingHeader, SignedGrant, SignedReading, SIGNATURE_LEN,
+};
 use inference::Header;
 
 /// The account of the model of this id, which is a public model's hash.
@@ -48,6 +58,11 @@ pub fn attestation(
         &sequence.to_le_bytes(),
         &batch_index.to_le_bytes(),
     ])
+}
+
+/// What the attestations of an operator's pool have reserved in a network.
+pub fn bonds(network: &Pubkey, pool: &Pubkey) -> Pubkey {
+    address(&[seeds::BONDS, network.as_ref(), pool.as_ref()])
 }
 
 /// Publishes a model's canonical bytes under their hash.
@@ -185,6 +200,8 @@ pub struct Attesting {
     pub pool: Pubkey,
     /// The committee of the network's present epoch.
     pub committee: Pubkey,
+    /// The attester's bonds, if the feed asks for one: [`bonds`].
+    pub bonds: Option<Pubkey>,
 }
 
 /// Claims the model's outputs on a batch of the attester's stream.
@@ -198,6 +215,7 @@ pub fn submit_attestation(attesting: &Attesting, args: SubmitAttestationArgs) ->
         stream,
         pool,
         committee,
+        bonds,
     } = *attesting;
     build(
         accounts::SubmitAttestation {
@@ -218,6 +236,7 @@ pub fn submit_attestation(attesting: &Attesting, args: SubmitAttestationArgs) ->
                 args.batch_index,
             ),
             system_program: system_program::ID,
+            bonds,
         },
         instruction::SubmitAttestation { args },
     )
@@ -368,15 +387,318 @@ pub fn close_round(feed: &Pubkey, round: u64, payer: &Pubkey) -> Instruction {
     )
 }
 
-/// Returns the rent of an attestation that is over. `payer` paid it.
-pub fn close_attestation(feed: &Pubkey, attestation: &Pubkey, payer: &Pubkey) -> Instruction {
+/// Returns the rent of an attestation that is over, and the bond behind it to `bonds`, if it has one. `payer` paid the rent.
+pub fn close_attestation(
+    feed: &Pubkey,
+    attestation: &Pubkey,
+    payer: &Pubkey,
+    bonds: Option<Pubkey>,
+) -> Instruction {
     build(
         accounts::CloseAttestation {
             feed: *feed,
             attestation: *attestation,
             payer: *payer,
+            bonds,
         },
         instruction::CloseAttestation {},
+    )
+}
+
+/// Opens the bonds of an operator's pool in a network.
+pub fn open_bonds(payer: &Pubkey, network: &Pubkey, pool: &Pubkey) -> Instruction {
+    build(
+        accounts::OpenBonds {
+            payer: *payer,
+            network: *network,
+            pool: *pool,
+            bonds: bonds(network, pool),
+            system_program: system_program::ID,
+        },
+        instruction::OpenBonds {},
+    )
+}
+
+/// Puts all windows behind an attestation on the ledger.
+pub fn show_windows(round: &Pubkey, attestation: &Pubkey, windows: Vec<WindowArgs>) -> Instruction {
+    build(
+        accounts::ShowWindows {
+            round: *round,
+            attestation: *attestation,
+        },
+        instruction::ShowWindows { windows },
+    )
+}
+
+/// Stops an attestation's clock for an open challenge of a reading of its batch.
+pub fn stop_clock(
+    network: &Pubkey,
+    feed: &Pubkey,
+    attestation: &Pubkey,
+    challenge: &ReadingPlace,
+) -> Instruction {
+    build(
+        accounts::StopClock {
+            network: *network,
+            feed: *feed,
+            attestation: *attestation,
+            challenge: challenge.challenge(),
+        },
+        instruction::StopClock {},
+    )
+}
+
+/// Ends the stop for a challenge that is over.
+pub fn resume_clock(attestation: &Pubkey, challenge: &ReadingPlace) -> Instruction {
+    build(
+        accounts::ResumeClock {
+            attestation: *attestation,
+            challenge: challenge.challenge(),
+        },
+        instruction::ResumeClock {
+            reading: challenge.reading,
+        },
+    )
+}
+
+/// Lets an attestation pass whose challenge window ended undisputed. `stream` is the attester's.
+pub fn pass_attestation(
+    network: &Pubkey,
+    feed: &Pubkey,
+    stream: &Pubkey,
+    round: &Pubkey,
+    attestation: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::PassAttestation {
+            network: *network,
+            feed: *feed,
+            stream: *stream,
+            round: *round,
+            attestation: *attestation,
+        },
+        instruction::PassAttestation {},
+    )
+}
+
+/// What a challenge of an attestation is about, by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Challenging {
+    /// Who challenges, and pays the report's rent.
+    pub challenger: Pubkey,
+    /// Where the bounty goes: a token account of the stake mint.
+    pub bounty: Pubkey,
+    /// The feed's network.
+    pub network: Pubkey,
+    /// The network's id.
+    pub network_id: [u8; 32],
+    /// The network's stake mint.
+    pub stake_mint: Pubkey,
+    /// The feed.
+    pub feed: Pubkey,
+    /// The feed's model.
+    pub model: Pubkey,
+    /// The attestation.
+    pub attestation: Pubkey,
+    /// Its attester's pool.
+    pub pool: Pubkey,
+    /// Its round, as long as that is open.
+    pub round: Option<Pubkey>,
+}
+
+impl Challenging {
+    /// The report of the attester's slash, or that of the pool of a member that signed.
+    pub fn report(&self, pool: &Pubkey) -> Pubkey {
+        let offence = offence(&self.attestation, pool, &self.network_id);
+        pools::report(&SLASHER.0, &offence)
+    }
+
+    fn accounts(&self) -> accounts::ChallengeAttestation {
+        accounts::ChallengeAttestation {
+            challenger: self.challenger,
+            network: self.network,
+            feed: self.feed,
+            model: self.model,
+            attestation: self.attestation,
+            round: self.round,
+            penalty: self.penalty(&self.pool),
+        }
+    }
+
+    fn penalty(&self, pool: &Pubkey) -> accounts::Penalty {
+        accounts::Penalty {
+            slasher: SLASHER.0,
+            roster: pools::roster(&self.network),
+            pool: *pool,
+            vault: pools::vault(pool),
+            stake_mint: self.stake_mint,
+            report: self.report(pool),
+            bounty: self.bounty,
+            token_program: token::TOKEN_PROGRAM,
+            system_program: system_program::ID,
+            security_pool: slashing::SECURITY_POOL,
+        }
+    }
+}
+
+/// Shows that the model gives another output on a window than was attested.
+pub fn challenge_output(challenging: &Challenging, args: ChallengeOutputArgs) -> Instruction {
+    build(
+        challenging.accounts(),
+        instruction::ChallengeOutput { args },
+    )
+}
+
+/// Shows that a window is not made of its readings as the feed wants it.
+pub fn challenge_window(challenging: &Challenging, args: ChallengeWindowArgs) -> Instruction {
+    build(
+        challenging.accounts(),
+        instruction::ChallengeWindow { args },
+    )
+}
+
+/// What `challenge_output` takes of a batch's windows, for the one at `number`.
+///
+/// # Errors
+/// [`ClientError::Build`] if there is no such window.
+pub fn output_challenge(
+    windows: &[WindowArgs],
+    number: u8,
+) -> Result<ChallengeOutputArgs, ClientError> {
+    let failed = |error: &dyn std::fmt::Display| ClientError::Build(error.to_string());
+    let window = *windows
+        .get(usize::from(number))
+        .filter(|_| windows.len() <= WINDOWS)
+        .ok_or_else(|| failed(&"the batch has no such window"))?;
+    let mut nodes = vec![[0; 32]; WINDOWS];
+    for (node, window) in nodes.iter_mut().zip(windows) {
+        *node = window.leaf().map_err(|error| failed(&error))?;
+    }
+    let mut path = [[0; 32]; WINDOWS_DEPTH];
+    for (height, sibling) in path.iter_mut().enumerate() {
+        let place = (usize::from(number) >> height) ^ 1;
+        *sibling = *nodes
+            .get(place)
+            .ok_or_else(|| failed(&"the batch has no such window"))?;
+        nodes = nodes
+            .chunks(2)
+            .map(poseidon)
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed(&error))?;
+    }
+    Ok(ChallengeOutputArgs {
+        number,
+        window,
+        path,
+    })
+}
+
+/// What `challenge_window` takes of a batch's windows and readings, each with the grant of its session, for the window at
+/// `number`.
+///
+/// # Errors
+/// [`ClientError::Build`] if there is no such window, or its readings are not there.
+pub fn window_challenge(
+    windows: &[WindowArgs],
+    readings: &[(SignedReading, Option<SignedGrant>)],
+    number: u8,
+) -> Result<ChallengeWindowArgs, ClientError> {
+    let failed = || ClientError::Build("the window's readings are not there".to_owned());
+    let ChallengeOutputArgs { window, path, .. } = output_challenge(windows, number)?;
+    let first = usize::from(number) * READINGS_PER_WINDOW;
+    let own = readings
+        .get(first..first + READINGS_PER_WINDOW)
+        .ok_or_else(failed)?;
+    let leaves: Vec<Hash> = readings
+        .iter()
+        .map(|(signed, grant)| ReadingLeaf::of(signed, grant.as_ref()).hash())
+        .collect();
+    let tree = Tree::new(&leaves, READINGS_DEPTH).map_err(|_| failed())?;
+    let readings_path = tree.path(first as u64).map_err(|_| failed())?;
+    // The lowest levels are the window's own.
+    let within = 32 * READINGS_PER_WINDOW.ilog2() as usize;
+    let (owners, grants, passed) = window_readings(own);
+    Ok(ChallengeWindowArgs {
+        number,
+        window,
+        path,
+        owners,
+        grants,
+        readings: passed,
+        readings_path: readings_path.get(within..).ok_or_else(failed)?.to_vec(),
+    })
+}
+
+/// Owners, grants and readings of [`ChallengeWindowArgs`], of a window's 16 readings, each with the grant of its session.
+fn window_readings(
+    readings: &[(SignedReading, Option<SignedGrant>)],
+) -> (Vec<OwnerArgs>, Vec<[u8; SIGNATURE_LEN]>, Vec<u8>) {
+    fn place<T: PartialEq>(all: &mut Vec<T>, one: T) -> u8 {
+        let place = all.iter().position(|known| *known == one);
+        let place = place.unwrap_or_else(|| {
+            all.push(one);
+            all.len() - 1
+        });
+        place as u8 // of at most 16
+    }
+    let (mut owners, mut grants, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    for (signed, grant) in readings {
+        let owner = OwnerArgs {
+            device: signed.reading.device,
+            leaf_nonce: signed.reading.leaf_nonce,
+        };
+        bytes.push(place(&mut owners, owner));
+        bytes.push(grant.map_or(NO_GRANT, |grant| place(&mut grants, grant.signature)));
+        bytes.extend_from_slice(&signed.to_bytes()[ReadingHeader::OWNED..]);
+    }
+    (owners, grants, bytes)
+}
+
+/// Slashes a committee member, by its number and pool, that signed what was proven false.
+pub fn slash_signer(
+    challenging: &Challenging,
+    committee: &Pubkey,
+    member: u8,
+    pool: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::SlashSigner {
+            challenger: challenging.challenger,
+            network: challenging.network,
+            feed: challenging.feed,
+            attestation: challenging.attestation,
+            committee: *committee,
+            penalty: challenging.penalty(pool),
+        },
+        instruction::SlashSigner { member },
+    )
+}
+
+/// Proposes another policy for a feed.
+pub fn propose_policy(
+    feed: &Pubkey,
+    network: &Pubkey,
+    authority: &Pubkey,
+    policy: Policy,
+) -> Instruction {
+    build(
+        accounts::ProposePolicy {
+            authority: *authority,
+            network: *network,
+            feed: *feed,
+        },
+        instruction::ProposePolicy { policy },
+    )
+}
+
+/// Puts a feed's proposed policy in force.
+pub fn apply_policy(feed: &Pubkey, network: &Pubkey) -> Instruction {
+    build(
+        accounts::ApplyPolicy {
+            network: *network,
+            feed: *feed,
+        },
+        instruction::ApplyPolicy {},
     )
 }
 

@@ -105,8 +105,9 @@ impl<'a> Feed<'a> {
 
     /// Identity: the hash of network, creator, model, input, aggregation and round length.
     ///
-    /// It does not cover how the values are verified: required mask, signers and streams at least, grace and challenge
-    /// window. They never change, but whoever relies on them reads them from the account once.
+    /// It does not cover how the values are verified: required mask, signers and streams at least, grace, challenge window,
+    /// bond and slash. The feed's authority may change them behind the network's timelock, for rounds that open later; what a
+    /// value has passed is in the value.
     pub fn id(&self) -> [u8; 32] {
         self.field(16)
     }
@@ -126,7 +127,7 @@ impl<'a> Feed<'a> {
         self.field(112)
     }
 
-    /// Who may freeze the feed.
+    /// Who may freeze the feed, and propose how its values are verified.
     pub fn authority(&self) -> [u8; 32] {
         self.field(144)
     }
@@ -189,6 +190,16 @@ impl<'a> Feed<'a> {
     /// Seconds in which an attestation can be challenged.
     pub fn challenge_window(&self) -> i64 {
         i64::from_le_bytes(self.field(240))
+    }
+
+    /// Stake that each attestation reserves until it can't be challenged any more, in base units of the network's stake mint.
+    pub fn bond(&self) -> u64 {
+        u64::from_le_bytes(self.field(352))
+    }
+
+    /// What a false attestation costs whoever submitted or signed it, in basis points of its stake in the network.
+    pub fn slash_bps(&self) -> u16 {
+        u16::from_le_bytes(self.field(346))
     }
 
     /// H3 cells that the readings come from.

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::*;
 
 /// Errors of the program. Groups: 0 general, 100 models, 200 feeds, 300 attestations, 400 committee, 500 rounds,
-/// 600 verifying keys and proofs.
+/// 600 verifying keys and proofs, 700 bonds, challenges and time.
 #[error_code]
 pub enum AiFeedError {
     #[msg("An amount or a time is too large: use smaller values")]
@@ -62,6 +62,20 @@ pub enum AiFeedError {
     SourcesNotRequired = 215,
     #[msg("A feed of a private model must require ZK (8) and SOURCED (4), and nothing that recomputes it")]
     PrivateModelPolicy = 216,
+    #[msg("What a false attestation costs must be 1 to 10000 basis points, and padding zero")]
+    InvalidSlash = 217,
+    #[msg("OPTIMISTIC (2) stands on a bond: set one, or don't require it")]
+    BondRequired = 218,
+    #[msg("A feed that requires OPTIMISTIC (2) must wait for it: set a grace of at least the challenge window")]
+    GraceTooShort = 219,
+    #[msg("With a bond, the challenge window must not exceed the network's evidence window: stake may be gone after that")]
+    WindowOutlastsStake = 220,
+    #[msg("No policy is proposed: propose one first")]
+    NothingProposed = 221,
+    #[msg("The timelock is not over: apply at feed.pending_at or later")]
+    TimelockRunning = 222,
+    #[msg("The proposal was not applied within seven days of its timelock: propose it again")]
+    ProposalExpired = 223,
 
     #[msg("The stream belongs to another pool: pass the attester's own stream and pool")]
     WrongPool = 300,
@@ -152,4 +166,77 @@ pub enum AiFeedError {
     InvalidProof = 611,
     #[msg("The attestation has a proof already: nothing is left to do")]
     AlreadyProven = 612,
+
+    #[msg("The feed asks for a bond: open the attester's bonds and pass them")]
+    BondsMissing = 700,
+    #[msg("The bonds are of another network or pool: pass the attester's in the feed's network")]
+    WrongBonds = 701,
+    #[msg("Attestations have reserved the stake: close those that are over, or stake more")]
+    StakeReserved = 702,
+    #[msg("The windows are on the ledger already: nothing is left to do")]
+    WindowsShown = 703,
+    #[msg("These are not the windows of the attestation's root: pass all of them, in order")]
+    WindowsMismatch = 704,
+    #[msg("The attestation's deadline is over: show windows before attestation.deadline")]
+    TooLateToShow = 705,
+    #[msg("Nobody knows the windows: show them with show_windows, and wait for a challenge window from then")]
+    WindowsHidden = 706,
+    #[msg("No bond is behind the attestation, so it can't pass by time: have a committee sign it")]
+    NoBond = 707,
+    #[msg("The challenge window is not over: retry at attestation.deadline")]
+    WindowOpen = 708,
+    #[msg("A challenge of availability stops the clock: end it with resume_clock when it is answered or settled")]
+    ClockStopped = 709,
+    #[msg(
+        "The operator did not show a reading since it committed to this: have a committee sign it"
+    )]
+    Withheld = 710,
+    #[msg("The attestation has passed by time: nothing is left to do")]
+    AlreadyPassed = 711,
+    #[msg("The stream is not the attestation's: pass attestation.stream")]
+    WrongStream = 712,
+    #[msg("The challenge is of another batch: pass one of a reading of the attestation's batch")]
+    OtherBatch = 713,
+    #[msg("The challenge stops the clock already: nothing is left to do")]
+    AlreadyStopped = 714,
+    #[msg("No challenge of this reading stops the clock: name one that does")]
+    NotStopped = 715,
+    #[msg("The reading is still waited for: answer or settle its challenge first")]
+    StillChallenged = 716,
+    #[msg("Too little of the evidence window is left to stop the clock: challenge earlier")]
+    TooLateToStop = 717,
+    #[msg("The challenge window is over: challenge before attestation.deadline")]
+    ChallengeTooLate = 718,
+    #[msg("The attestation was proven false: slash its signers, if it has any")]
+    AttestationFalse = 719,
+    #[msg("The attestation was not proven false: challenge it first")]
+    NotFalse = 720,
+    #[msg("The batch has no such window: name one below attestation.windows")]
+    NoSuchWindow = 721,
+    #[msg(
+        "The window is not the attestation's there: pass its features, origin and path as shown"
+    )]
+    WindowNotProven = 722,
+    #[msg("The model gives this very output: there is nothing to challenge")]
+    OutputHolds = 723,
+    #[msg(
+        "The window is made of its readings as the feed wants it: there is nothing to challenge"
+    )]
+    WindowHolds = 724,
+    #[msg(
+        "The bytes are not 16 readings with their signatures: pass those of the window, in order"
+    )]
+    MalformedReadings = 725,
+    #[msg(
+        "The readings are not those of the batch there: pass the window's 16 readings and its path"
+    )]
+    ReadingsNotProven = 726,
+    #[msg("The round is still open: pass it, since the attestation is taken out of it")]
+    RoundMissing = 727,
+    #[msg("The roster or pool is not the one to slash: pass the network's roster and the offender's pool")]
+    WrongOffender = 728,
+    #[msg("The member did not sign what was proven false: name one of the signers")]
+    NotAccomplice = 729,
+    #[msg("The pool was slashed for this attestation: name another signer")]
+    AlreadySlashed = 730,
 }

@@ -2,6 +2,8 @@
 
 use anchor_lang::prelude::*;
 
+use crate::state::Policy;
+
 /// An attestation passed verifications.
 #[event]
 pub struct AttestationPassed {
@@ -64,4 +66,56 @@ pub struct RoundFinalized {
     pub newest_capture: i64,
     /// Root of the newest commitment of the stream that weighs most.
     pub data_root: [u8; 32],
+}
+
+/// An attestation was proven false.
+#[event]
+pub struct AttestationRefuted {
+    /// Address of the feed.
+    pub feed: Pubkey,
+    /// Address of the attestation.
+    pub attestation: Pubkey,
+    /// Number of the round.
+    pub round: u64,
+    /// The attester's pool.
+    pub pool: Pubkey,
+    /// What was wrong: 2 an output, 4 a window.
+    pub flag: u8,
+    /// The window by which it was shown.
+    pub window: u8,
+    /// Whether a value in the feed's history is disputed by it.
+    pub disputed: bool,
+    /// Whether the attester had something at stake, and was slashed.
+    pub slashed: bool,
+}
+
+/// A committee member was slashed for what it had signed.
+#[event]
+pub struct SignerSlashed {
+    /// Address of the attestation.
+    pub attestation: Pubkey,
+    /// The member's pool.
+    pub pool: Pubkey,
+}
+
+/// Another policy was proposed for a feed.
+#[event]
+pub struct PolicyProposed {
+    /// Address of the feed.
+    pub feed: Pubkey,
+    /// The policy.
+    pub policy: Policy,
+    /// From when it may be applied, unix seconds.
+    pub applies_from: i64,
+}
+
+/// A proposed policy is in force.
+#[event]
+pub struct PolicyApplied {
+    /// Address of the feed.
+    pub feed: Pubkey,
+    /// The policy.
+    pub policy: Policy,
+    /// The round in which it came into force.
+    pub round: u64,
 }

@@ -6,12 +6,14 @@ use anchor_lang::prelude::*;
 pub mod error;
 pub mod events;
 pub mod instructions;
+pub mod penalty;
 pub mod poseidon;
 pub mod seeds;
 pub mod signatures;
 pub mod state;
 
 pub use instructions::*;
+use state::Policy;
 
 declare_id!("3v6zfT3VA2pHGEUBmtzBP5TwZ3coEiHrVTXGY1Mc4TvT");
 
@@ -104,6 +106,62 @@ pub mod ai_feed {
     /// Anyone: brings a zero-knowledge proof of an attestation's outputs.
     pub fn attest_zk(ctx: Context<AttestZk>, proof: [u8; 256]) -> Result<()> {
         handle_attest_zk(ctx, proof)
+    }
+
+    /// Anyone: opens the account in which an operator's attestations reserve their bonds.
+    pub fn open_bonds(ctx: Context<OpenBonds>) -> Result<()> {
+        handle_open_bonds(ctx)
+    }
+
+    /// Anyone: puts the windows behind an attestation on the ledger, for whoever wants to challenge them.
+    pub fn show_windows(ctx: Context<ShowWindows>, windows: Vec<WindowArgs>) -> Result<()> {
+        handle_show_windows(ctx, windows)
+    }
+
+    /// Anyone: stops an attestation's clock for an open challenge of availability of its batch.
+    pub fn stop_clock(ctx: Context<StopClock>) -> Result<()> {
+        handle_stop_clock(ctx)
+    }
+
+    /// Anyone: ends a stop of an attestation's clock, when the challenge of the reading is over.
+    pub fn resume_clock(ctx: Context<ResumeClock>, reading: u16) -> Result<()> {
+        handle_resume_clock(ctx, reading)
+    }
+
+    /// Anyone: lets an attestation pass whose challenge window ended undisputed, with a bond behind it.
+    pub fn pass_attestation(ctx: Context<PassAttestation>) -> Result<()> {
+        handle_pass_attestation(ctx)
+    }
+
+    /// Anyone: shows that the model gives another output on a window; the attester is slashed.
+    pub fn challenge_output(
+        ctx: Context<ChallengeAttestation>,
+        args: ChallengeOutputArgs,
+    ) -> Result<()> {
+        handle_challenge_output(ctx, args)
+    }
+
+    /// Anyone: shows that a window is not made of its readings as the feed wants it; the attester is slashed.
+    pub fn challenge_window(
+        ctx: Context<ChallengeAttestation>,
+        args: ChallengeWindowArgs,
+    ) -> Result<()> {
+        handle_challenge_window(ctx, args)
+    }
+
+    /// Anyone: slashes a committee member that signed what was proven false.
+    pub fn slash_signer(ctx: Context<SlashSigner>, member: u8) -> Result<()> {
+        handle_slash_signer(ctx, member)
+    }
+
+    /// The feed's authority: proposes another policy.
+    pub fn propose_policy(ctx: Context<ProposePolicy>, policy: Policy) -> Result<()> {
+        handle_propose_policy(ctx, policy)
+    }
+
+    /// Anyone: puts a proposed policy in force once the network's timelock has passed.
+    pub fn apply_policy(ctx: Context<ApplyPolicy>) -> Result<()> {
+        handle_apply_policy(ctx)
     }
 
     /// Anyone: turns a round that has ended into the feed's newest value.

@@ -10,3 +10,5 @@ pub const FEED: &[u8] = b"feed";
 pub const ROUND: &[u8] = b"round";
 /// `["attestation", feed address, stream address, round u64, sequence u64, batch index u32]`.
 pub const ATTESTATION: &[u8] = b"attestation";
+/// `["bonds", network, pool]`.
+pub const BONDS: &[u8] = b"bonds";

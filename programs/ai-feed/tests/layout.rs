@@ -3,7 +3,8 @@
 use std::mem::{offset_of, size_of, size_of_val};
 
 use ai_feed::state::{
-    Attestation, BatchRecord, Entry, Feed, Model, Round, StreamSlot, VerifyingKey, FROZEN, RING,
+    Attestation, AttesterBonds, BatchRecord, Entry, Feed, Model, Policy, Round, StreamSlot,
+    VerifyingKey, FROZEN, RING,
 };
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::Discriminator;
@@ -36,7 +37,8 @@ fn feed() {
         id: 8, network: 40, model: 72, creator: 104, authority: 136, pending_authority: 168,
         round_length: 200, created_at: 208, max_gap: 216, min_signers: 220, min_streams: 221, required_mask: 222,
         grace: 224, challenge_window: 232, cells: 240, last_round: 304, entries: 312, head: 316, ema: 320,
-        frozen_at: 328, private_model: 336, reserved: 337, ring: 576,
+        frozen_at: 328, private_model: 336, _pad: 337, slash_bps: 338, _pad2: 340, bond: 344, policy_round: 352, earlier_grace: 360,
+        pending_at: 368, pending: 376, reserved: 408, ring: 576,
     } 6_720);
 }
 
@@ -51,7 +53,7 @@ fn entry() {
 #[test]
 fn round() {
     assert_layout!(Round {
-        version: 0, bump: 1, _pad: 2, slots: 4, feed: 8, round: 40, payer: 48, total: 80, slot: 88, reserved: 9_816,
+        version: 0, bump: 1, _pad: 2, slots: 4, feed: 8, round: 40, payer: 48, total: 80, slot: 88, policy: 9_816, reserved: 9_848,
     } 9_872);
     // What one instruction can allocate.
     const { assert!(Round::SIZE <= 10_240) };
@@ -68,10 +70,11 @@ fn stream_slot() {
 #[test]
 fn attestation() {
     assert_layout!(Attestation {
-        version: 0, bump: 1, windows: 2, _pad: 3, batch_index: 4, feed: 8, stream: 40, pool: 72, round: 104,
-        sequence: 112, batch: 120, batch_leaf: 208, outputs: 240, value: 272, mask: 280, _pad2: 282, slot: 284,
+        version: 0, bump: 1, windows: 2, flags: 3, batch_index: 4, feed: 8, stream: 40, pool: 72, round: 104,
+        sequence: 112, batch: 120, batch_leaf: 208, outputs: 240, value: 272, mask: 280, slash_bps: 282, slot: 284,
         committee: 288, committee_epoch: 320, signers: 328, signed: 336, bond: 344, posted_at: 352, deadline: 360,
-        payer: 368, message: 400, source_signers: 432, source_signed: 440, reserved: 448,
+        payer: 368, message: 400, source_signers: 432, source_signed: 440,
+        stopped_at: 448, committed_at: 456, stops: 464, reserved: 528,
     } 560);
 }
 
@@ -82,6 +85,20 @@ fn verifying_key() {
         transcript: 104, registrant: 136, registered_at: 168, active_from: 176, revoked_at: 184, alpha: 192, beta: 256,
         gamma: 384, delta: 512, ic: 640, reserved: 768,
     } 896);
+}
+
+#[test]
+fn attester_bonds() {
+    assert_layout!(AttesterBonds {
+        version: 0, bump: 1, _pad: 2, open: 4, network: 8, pool: 40, bonded: 72, reserved: 80,
+    } 144);
+}
+
+#[test]
+fn policy() {
+    assert_layout!(Policy {
+        required_mask: 0, min_signers: 2, min_streams: 3, slash_bps: 4, _pad: 6, grace: 8, challenge_window: 16, bond: 24,
+    } 32);
 }
 
 #[test]
@@ -133,6 +150,8 @@ fn feed_of_distinct_fields() -> Feed {
         required_mask: Mask::COMMITTEE | Mask::SOURCED,
         grace: 20,
         challenge_window: 600,
+        bond: 5_000,
+        slash_bps: 250,
         ..Feed::zeroed()
     };
     feed.cells[..2].copy_from_slice(&[0x0812_3456, 0x0812_3457]);
@@ -218,6 +237,8 @@ fn the_reader_reads_what_the_program_writes() {
     assert_eq!(read.required_mask(), feed.required_mask);
     assert_eq!(read.grace(), feed.grace);
     assert_eq!(read.challenge_window(), feed.challenge_window);
+    assert_eq!(read.bond(), feed.bond);
+    assert_eq!(read.slash_bps(), feed.slash_bps);
     assert_eq!(read.cells().collect::<Vec<_>>(), &feed.cells[..2]);
     assert_eq!(read.last_round(), 100);
     assert_eq!(read.entries(), 64);
@@ -245,4 +266,5 @@ fn accounts_are_plain_bytes() {
     is_pod::<Round>();
     is_pod::<Attestation>();
     is_pod::<VerifyingKey>();
+    is_pod::<AttesterBonds>();
 }

@@ -2,7 +2,7 @@
 
 use ai_feed::error::AiFeedError;
 use ai_feed::state::{
-    Entry, Feed, Outcome, Round, Submission, BY_COMMITTEE, MAX_DURATION, STREAMS,
+    Entry, Feed, Outcome, Policy, Round, Submission, BY_COMMITTEE, MAX_DURATION, STREAMS,
 };
 use anchor_lang::error::Error;
 use anchor_lang::prelude::Pubkey;
@@ -338,12 +338,21 @@ fn a_capture_lies_in_one_round() {
 fn a_round_is_finalized_after_its_end_and_never_back() {
     let mut feed = feed();
     feed.last_round = 10;
-    assert_error(feed.finalizable(10, 10_000), AiFeedError::RoundOver);
-    assert_error(feed.finalizable(11, 719), AiFeedError::RoundNotEnded);
-    assert!(!feed.finalizable(11, 720).unwrap());
-    assert!(!feed.finalizable(11, 749).unwrap());
-    assert!(feed.finalizable(11, 750).unwrap());
-    assert_error(feed.finalizable(u64::MAX, i64::MAX), AiFeedError::Overflow);
+    assert_error(
+        feed.finalizable(10, feed.grace, 10_000),
+        AiFeedError::RoundOver,
+    );
+    assert_error(
+        feed.finalizable(11, feed.grace, 719),
+        AiFeedError::RoundNotEnded,
+    );
+    assert!(!feed.finalizable(11, feed.grace, 720).unwrap());
+    assert!(!feed.finalizable(11, feed.grace, 749).unwrap());
+    assert!(feed.finalizable(11, feed.grace, 750).unwrap());
+    assert_error(
+        feed.finalizable(u64::MAX, feed.grace, i64::MAX),
+        AiFeedError::Overflow,
+    );
 }
 
 #[test]
@@ -353,17 +362,26 @@ fn a_round_is_passed_over_only_after_its_grace() {
     feed.last_round = 10;
     feed.entries = 1;
     // Round 11 ends at 720 and has until 820; round 12 ends at 780, and its own grace at 830.
-    assert_error(feed.finalizable(12, 780), AiFeedError::EarlierRoundInGrace);
-    assert_error(feed.finalizable(12, 819), AiFeedError::EarlierRoundInGrace);
-    assert!(!feed.finalizable(12, 820).unwrap());
+    assert_error(
+        feed.finalizable(12, feed.grace, 780),
+        AiFeedError::EarlierRoundInGrace,
+    );
+    assert_error(
+        feed.finalizable(12, feed.grace, 819),
+        AiFeedError::EarlierRoundInGrace,
+    );
+    assert!(!feed.finalizable(12, feed.grace, 820).unwrap());
     feed.last_round = 11;
-    assert!(!feed.finalizable(12, 780).unwrap());
+    assert!(!feed.finalizable(12, feed.grace, 780).unwrap());
     // Before the first of all, one grace.
     feed.last_round = 0;
     feed.entries = 0;
     feed.grace = 90;
-    assert_error(feed.finalizable(12, 809), AiFeedError::EarlierRoundInGrace);
-    assert!(!feed.finalizable(12, 810).unwrap());
+    assert_error(
+        feed.finalizable(12, feed.grace, 809),
+        AiFeedError::EarlierRoundInGrace,
+    );
+    assert!(!feed.finalizable(12, feed.grace, 810).unwrap());
 }
 
 #[test]
@@ -375,7 +393,7 @@ fn durations_within_their_bounds_do_not_overflow() {
     };
     let century = 100 * 366 * 86_400 * 1_000;
     let round = feed.round_of(century).unwrap();
-    assert!(feed.finalizable(round, i64::MAX).unwrap());
+    assert!(feed.finalizable(round, feed.grace, i64::MAX).unwrap());
 }
 
 #[test]
@@ -388,4 +406,98 @@ fn a_round_is_recorded_once() {
     feed.record(entry).unwrap();
     assert_error(feed.record(entry), AiFeedError::RoundOver);
     assert!(feed.is_over(3) && feed.is_over(2) && !feed.is_over(4));
+}
+
+/// A policy that waits for `grace` seconds.
+fn waiting(grace: i64) -> Policy {
+    Policy {
+        required_mask: BY_COMMITTEE,
+        min_signers: 1,
+        min_streams: 1,
+        slash_bps: 1,
+        grace,
+        challenge_window: 60,
+        ..Policy::default()
+    }
+}
+
+#[test]
+fn a_shorter_grace_does_not_shut_out_rounds_that_opened_under_a_longer_one() {
+    let mut feed = feed();
+    feed.grace = 50;
+    feed.last_round = 10;
+    feed.entries = 1;
+    feed.propose(waiting(0), 10, 600).unwrap();
+    assert_error(feed.apply(609), AiFeedError::TimelockRunning);
+    // Round 11 is from 660 to 720; it may have opened.
+    feed.apply(700).unwrap();
+    assert_error(feed.apply(701), AiFeedError::NothingProposed);
+    assert_eq!((feed.grace, feed.policy_round), (0, 11));
+    // Round 12 opens under the new policy, and passes over round 11 only when twice that one's grace is over.
+    let refused = feed.finalizable(12, 0, 819);
+    assert_error(refused, AiFeedError::EarlierRoundInGrace);
+    assert!(feed.finalizable(12, 0, 820).unwrap());
+    // A round that opened before keeps its own grace.
+    assert!(!feed.finalizable(11, 50, 769).unwrap());
+    assert!(feed.finalizable(11, 50, 770).unwrap());
+    // Once round 11 is over, no grace of before counts.
+    feed.last_round = 11;
+    assert!(feed.finalizable(13, 0, 840).unwrap());
+}
+
+#[test]
+fn graces_of_two_changes_in_a_row_are_remembered() {
+    let mut feed = feed();
+    feed.grace = 50;
+    feed.last_round = 10;
+    feed.entries = 1;
+    for _ in 0..2 {
+        feed.propose(waiting(0), 0, 700).unwrap();
+        feed.apply(700).unwrap();
+    }
+    let refused = feed.finalizable(12, 0, 819);
+    assert_error(refused, AiFeedError::EarlierRoundInGrace);
+}
+
+#[test]
+fn a_proposal_is_applied_within_a_week_of_its_timelock() {
+    let mut feed = feed();
+    feed.propose(waiting(0), 10, 600).unwrap();
+    let late = 610 + ai_feed::state::APPLY_WITHIN + 1;
+    assert_error(feed.apply(late), AiFeedError::ProposalExpired);
+    feed.apply(late - 1).unwrap();
+}
+
+#[test]
+fn a_dispute_marks_what_it_may_be_part_of() {
+    let mut feed = feed();
+    for round in 1..=3 {
+        let entry = Entry {
+            round,
+            mask: BY_COMMITTEE,
+            ..Entry::zeroed()
+        };
+        feed.record(entry).unwrap();
+    }
+    let flags = |feed: &Feed| [0, 1, 2].map(|place| feed.ring[place].flags);
+    // Neither a round that is not there, nor one without a verification that the value has.
+    assert!(!feed.dispute(4, BY_COMMITTEE));
+    assert!(!feed.dispute(0, BY_COMMITTEE));
+    assert!(!feed.dispute(2, Mask::SOURCED));
+    assert_eq!(flags(&feed), [0; 3]);
+    assert!(feed.dispute(2, BY_COMMITTEE | Mask::OPTIMISTIC));
+    assert_eq!(flags(&feed), [0, 1, 0]);
+}
+
+#[test]
+fn what_is_taken_back_never_passes_again() {
+    let mut round = Round::zeroed();
+    let slot = round.admit(key(1), 1).unwrap();
+    round.submit(slot, &of_slot(slot, 1)).unwrap();
+    round.pass(slot, BY_COMMITTEE).unwrap();
+    assert!(round.slot[0].has_passed(BY_COMMITTEE));
+    round.take_back(slot, BY_COMMITTEE).unwrap();
+    assert_eq!(round.slot[0].passed, [0; 8]);
+    assert!(!round.slot[0].has_passed(BY_COMMITTEE));
+    assert_error(round.take_back(slot, BY_COMMITTEE), AiFeedError::Invariant);
 }

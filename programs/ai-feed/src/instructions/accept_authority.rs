@@ -15,10 +15,11 @@ pub struct AcceptAuthority<'info> {
     pub feed: AccountLoader<'info, Feed>,
 }
 
-/// The offered key becomes the authority, and nothing is on offer any more.
+/// The offered key becomes the authority, and nothing is on offer any more. What the last one proposed falls with it.
 pub fn handle_accept_authority(ctx: Context<AcceptAuthority>) -> Result<()> {
     let mut feed = ctx.accounts.feed.load_mut()?;
     feed.authority = feed.pending_authority;
     feed.pending_authority = Pubkey::default();
+    feed.withdraw_proposal();
     Ok(())
 }

@@ -69,8 +69,8 @@ pub fn handle_attest_committee(
         !accounts.network.load()?.is_paused(Operation::Attest, now),
         AiFeedError::Paused
     );
-    require!(now < attestation.deadline, AiFeedError::SignedTooLate);
-
+    require!(!attestation.is_false(), AiFeedError::AttestationFalse);
+    require!(attestation.is_open(now), AiFeedError::SignedTooLate);
     require!(feed.private_model == 0, AiFeedError::PrivateModel);
 
     let tally = Tally {
@@ -86,9 +86,11 @@ pub fn handle_attest_committee(
     )?;
     attestation.signers = tally.signers;
     attestation.signed = tally.signed;
-    if attestation.mask & Mask::COMMITTEE == 0 && tally.is_enough(&committee, feed.min_signers) {
+    if attestation.mask & Mask::COMMITTEE == 0
+        && tally.is_enough(&committee, round.policy.min_signers)
+    {
         attestation.pass(&mut round, BY_COMMITTEE)?;
-        attestation.deadline = feed.challenge_end(now)?;
+        attestation.restart(round.policy.challenge_window, now)?;
         emit!(AttestationPassed {
             feed: attestation.feed,
             attestation: accounts.attestation.key(),

@@ -60,7 +60,8 @@ pub fn handle_attest_sources(
         !network.is_paused(Operation::Attest, now),
         AiFeedError::Paused
     );
-    require!(now < attestation.deadline, AiFeedError::SignedTooLate);
+    require!(!attestation.is_false(), AiFeedError::AttestationFalse);
+    require!(attestation.is_open(now), AiFeedError::SignedTooLate);
 
     let message = SourcesMessage {
         network: network.id,
@@ -86,9 +87,11 @@ pub fn handle_attest_sources(
     )?;
     attestation.source_signers = tally.signers;
     attestation.source_signed = tally.signed;
-    if attestation.mask & Mask::SOURCED == 0 && tally.is_enough(&committee, feed.min_signers) {
+    if attestation.mask & Mask::SOURCED == 0
+        && tally.is_enough(&committee, round.policy.min_signers)
+    {
         attestation.pass(&mut round, Mask::SOURCED)?;
-        attestation.deadline = feed.challenge_end(now)?;
+        attestation.restart(round.policy.challenge_window, now)?;
         emit!(AttestationPassed {
             feed: attestation.feed,
             attestation: accounts.attestation.key(),

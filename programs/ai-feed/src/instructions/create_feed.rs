@@ -3,12 +3,11 @@
 use anchor_lang::prelude::*;
 use device_protocol::{feed_id, InputSpec};
 use device_registry::state::{cell::is_cell, Network};
-use security_pool::state::MAX_OPERATORS;
 
 use crate::{
     error::AiFeedError,
     seeds,
-    state::{Feed, Model, ACTIVE, AGGREGATION_MEDIAN, CELLS, MAX_DURATION, RING, STREAMS},
+    state::{Feed, Model, Policy, ACTIVE, AGGREGATION_MEDIAN, CELLS, MAX_DURATION},
 };
 
 /// Arguments of `create_feed`.
@@ -34,8 +33,12 @@ pub struct CreateFeedArgs {
     pub min_streams: u8,
     /// Seconds after a round's end from which it is finalised over whatever streams have passed.
     pub grace: i64,
-    /// Seconds for which an attestation takes signatures, and can be challenged once it has passed.
+    /// Seconds for which an attestation takes signatures, and can be challenged.
     pub challenge_window: i64,
+    /// Stake that an attestation reserves, base units; 0 if none is to pass by time.
+    pub bond: u64,
+    /// What a false attestation costs whoever submitted or signed it, in basis points of its stake in the network.
+    pub slash_bps: u16,
 }
 
 /// Accounts of `create_feed`.
@@ -59,8 +62,8 @@ pub struct CreateFeed<'info> {
 }
 
 impl CreateFeedArgs {
-    /// Checks every field on its own, exhaustively.
-    fn validate(&self, private_model: bool) -> Result<()> {
+    /// Checks what the feed computes, each field on its own, exhaustively.
+    fn validate(&self) -> Result<()> {
         let Self {
             id: _,     // compared with what follows from the rest
             schema: _, // compared with the model's
@@ -68,11 +71,13 @@ impl CreateFeedArgs {
             cells,
             aggregation,
             round_length,
-            required_mask,
-            min_signers,
-            min_streams,
-            grace,
-            challenge_window,
+            required_mask: _, // from here on the policy's
+            min_signers: _,
+            min_streams: _,
+            grace: _,
+            challenge_window: _,
+            bond: _,
+            slash_bps: _,
         } = self;
         require!(*max_gap >= 1, AiFeedError::InvalidGap);
         require!(
@@ -89,26 +94,20 @@ impl CreateFeedArgs {
             (1..=MAX_DURATION).contains(round_length),
             AiFeedError::InvalidRoundLength
         );
-        Feed::require_policy(*required_mask, private_model)?;
-        require!(
-            (1..=MAX_OPERATORS).contains(&usize::from(*min_signers)),
-            AiFeedError::InvalidMinSigners
-        );
-        require!(
-            (1..=STREAMS).contains(&usize::from(*min_streams)),
-            AiFeedError::InvalidMinStreams
-        );
-        require!(
-            (0..=MAX_DURATION).contains(grace),
-            AiFeedError::InvalidGrace
-        );
-        // Whoever challenges a value must still find it in the ring. Within its bounds the product is far from 2^63.
-        require!(
-            (1..=MAX_DURATION).contains(challenge_window)
-                && *challenge_window < round_length * RING as i64,
-            AiFeedError::InvalidChallengeWindow
-        );
         Ok(())
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            required_mask: self.required_mask,
+            min_signers: self.min_signers,
+            min_streams: self.min_streams,
+            slash_bps: self.slash_bps,
+            _pad: 0,
+            grace: self.grace,
+            challenge_window: self.challenge_window,
+            bond: self.bond,
+        }
     }
 }
 
@@ -117,7 +116,7 @@ pub fn handle_create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Res
     let creator = ctx.accounts.creator.key();
     let network = ctx.accounts.network.load()?;
     let model = ctx.accounts.model.load()?;
-    args.validate(model.is_private())?;
+    args.validate()?;
     let header = model.header()?;
     require!(args.schema == header.schema, AiFeedError::SchemaMismatch);
     let input = InputSpec {
@@ -152,12 +151,10 @@ pub fn handle_create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Res
     feed.round_length = args.round_length;
     feed.created_at = Clock::get()?.unix_timestamp;
     feed.max_gap = args.max_gap;
-    feed.min_signers = args.min_signers;
-    feed.min_streams = args.min_streams;
-    feed.required_mask = args.required_mask;
-    feed.grace = args.grace;
-    feed.challenge_window = args.challenge_window;
     feed.private_model = u8::from(model.is_private());
+    let policy = args.policy();
+    policy.validate(&feed, &network)?;
+    feed.set_policy(policy);
     for (place, cell) in feed.cells.iter_mut().zip(&args.cells) {
         *place = *cell;
     }

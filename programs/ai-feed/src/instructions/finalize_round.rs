@@ -26,7 +26,7 @@ pub struct FinalizeRound<'info> {
     pub payer: UncheckedAccount<'info>,
 }
 
-/// Settles the round over the streams that passed what the feed requires. Before the round's grace is over, they must
+/// Settles the round, under the policy that it opened under, over the streams that passed what that requires. Before the round's grace is over, they must
 /// be a quorum of the committee's allocation, or, in a feed that asks for one stream only, all that submitted.
 pub fn handle_finalize_round(ctx: Context<FinalizeRound>) -> Result<()> {
     let accounts = &ctx.accounts;
@@ -42,8 +42,9 @@ pub fn handle_finalize_round(ctx: Context<FinalizeRound>) -> Result<()> {
         !accounts.network.load()?.is_paused(Operation::Finalize, now),
         AiFeedError::Paused
     );
-    let grace_over = feed.finalizable(round.round, now)?;
-    let outcome = round.settle(feed.required_mask, feed.min_streams, grace_over)?;
+    let policy = round.policy;
+    let grace_over = feed.finalizable(round.round, policy.grace, now)?;
+    let outcome = round.settle(policy.required_mask, policy.min_streams, grace_over)?;
     let entry = Entry {
         round: round.round,
         value: outcome.value,

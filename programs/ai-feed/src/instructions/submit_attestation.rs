@@ -11,7 +11,7 @@ use security_pool::state::{Committee, Pool};
 use crate::{
     error::AiFeedError,
     seeds,
-    state::{Attestation, BatchRecord, Feed, Model, Round, Submission},
+    state::{Attestation, AttesterBonds, BatchRecord, Feed, Model, Policy, Round, Submission},
 };
 
 /// By how much a device's clock may be ahead of the chain's when its reading is committed, in milliseconds.
@@ -88,10 +88,18 @@ pub struct SubmitAttestation<'info> {
     pub attestation: AccountLoader<'info, Attestation>,
     /// To create the accounts.
     pub system_program: Program<'info, System>,
+    /// The attester's bonds in the network, if the round's policy asks for one.
+    #[account(
+        mut,
+        has_one = network @ AiFeedError::WrongBonds,
+        has_one = pool @ AiFeedError::WrongBonds,
+    )]
+    pub bonds: Option<AccountLoader<'info, AttesterBonds>>,
 }
 
 /// Takes an attestation of a committee member with an allocation, on a batch that its stream committed to and whose
-/// last capture lies in the round. Nothing counts before it has passed what the feed requires.
+/// last capture lies in the round, and reserves the bond that the round's policy asks for. Nothing counts before it has
+/// passed what the feed requires.
 pub fn handle_submit_attestation(
     ctx: Context<SubmitAttestation>,
     args: SubmitAttestationArgs,
@@ -127,7 +135,7 @@ pub fn handle_submit_attestation(
         data_root: args.commitment.root,
         batch_leaf,
     };
-    let slot = accounts.enter(
+    let (slot, policy) = accounts.enter(
         &feed,
         args.round,
         &weight,
@@ -135,6 +143,7 @@ pub fn handle_submit_attestation(
         now,
         ctx.bumps.round,
     )?;
+    accounts.reserve(policy.bond, &weight)?;
 
     let stream = accounts.stream.key();
     let BatchArgs {
@@ -167,10 +176,13 @@ pub fn handle_submit_attestation(
     attestation.outputs = args.outputs;
     attestation.value = value;
     attestation.slot = slot;
+    attestation.slash_bps = policy.slash_bps;
+    attestation.bond = policy.bond;
+    attestation.committed_at = args.commitment.posted_at;
     attestation.committee = accounts.committee.key();
     attestation.committee_epoch = weight.epoch;
     attestation.posted_at = now;
-    attestation.deadline = feed.challenge_end(now)?;
+    attestation.restart(policy.challenge_window, now)?;
     attestation.payer = accounts.payer.key();
     attestation.message = AttestationMessage {
         network: network.id,
@@ -262,8 +274,8 @@ impl SubmitAttestation<'_> {
         Ok((batch.hash(), windows))
     }
 
-    /// Adds the attestation to its round, which it opens if it is the first; its stream's slot. Once the round has
-    /// ended, a stream of which everything passed takes no more, so that it can't become pending again.
+    /// Adds the attestation to its round, which it opens under the feed's policy if it is the first; its stream's slot and
+    /// the round's policy. Once the round has ended, a stream of which everything passed takes no more, so that it can't become pending again.
     fn enter(
         &self,
         feed: &Feed,
@@ -272,7 +284,7 @@ impl SubmitAttestation<'_> {
         submission: &Submission,
         now: i64,
         bump: u8,
-    ) -> Result<u32> {
+    ) -> Result<(u32, Policy)> {
         let is_new = self.round.as_ref().try_borrow_data()?.starts_with(&[0; 8]);
         let mut round = if is_new {
             let mut round = self.round.load_init()?;
@@ -282,6 +294,7 @@ impl SubmitAttestation<'_> {
             round.round = number;
             round.payer = self.payer.key();
             round.total = weight.total;
+            round.policy = feed.policy();
             round
         } else {
             self.round.load_mut()?
@@ -291,9 +304,24 @@ impl SubmitAttestation<'_> {
         let has_passed = round
             .streams()
             .get(slot as usize)
-            .is_some_and(|slot| slot.has_passed(feed.required_mask));
+            .is_some_and(|slot| slot.has_passed(round.policy.required_mask));
         require!(!(has_ended && has_passed), AiFeedError::StreamPassed);
         round.submit(slot, submission)?;
-        Ok(slot)
+        Ok((slot, round.policy))
+    }
+
+    /// Reserves a bond (base units) of what the attester weighs in its committee, as far as its stake is still there.
+    fn reserve(&self, bond: u64, weight: &Weight) -> Result<()> {
+        if bond == 0 {
+            return Ok(());
+        }
+        let stake = self.pool.load()?.slashable();
+        let backing =
+            u64::try_from(stake).map_or(weight.allocation, |stake| stake.min(weight.allocation));
+        self.bonds
+            .as_ref()
+            .ok_or_else(|| error!(AiFeedError::BondsMissing))?
+            .load_mut()?
+            .reserve(bond, backing)
     }
 }

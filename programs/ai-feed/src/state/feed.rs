@@ -4,7 +4,10 @@
 use anchor_lang::prelude::*;
 use feed_reader::Mask;
 
-use crate::{error::AiFeedError, state::PASSABLE};
+use crate::{
+    error::AiFeedError,
+    state::{Policy, APPLY_WITHIN, PASSABLE},
+};
 
 /// Attestations and rounds go on.
 pub const ACTIVE: u8 = 0;
@@ -21,6 +24,8 @@ pub const CELLS: usize = 8;
 pub const MAX_DURATION: i64 = 30 * 86_400;
 /// The EMA moves by one part in this many towards each new value.
 pub const EMA_DIVISOR: i128 = 8;
+/// Flag of an entry: an attestation behind it was proven false.
+pub const DISPUTED: u16 = 1;
 
 /// A finalised round.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +53,7 @@ pub struct Entry {
     pub attesters: u16,
     /// Streams behind it.
     pub streams: u16,
-    /// 1: disputed.
+    /// [`DISPUTED`].
     pub flags: u16,
 }
 
@@ -78,7 +83,7 @@ pub struct Feed {
     pub model: [u8; 32],
     /// Who created it.
     pub creator: Pubkey,
-    /// Who may freeze it.
+    /// Who may freeze it and propose its policy.
     pub authority: Pubkey,
     /// Who may accept the authority; the default key is nobody.
     pub pending_authority: Pubkey,
@@ -96,7 +101,7 @@ pub struct Feed {
     pub required_mask: u16,
     /// Seconds after a round's end from which it is finalised over whatever streams have passed.
     pub grace: i64,
-    /// Seconds for which an attestation takes signatures, and can be challenged once it has passed.
+    /// Seconds for which an attestation takes signatures, and can be challenged.
     pub challenge_window: i64,
     /// H3 cells that devices must be in, rising; none means anywhere.
     pub cells: [u64; CELLS],
@@ -113,7 +118,23 @@ pub struct Feed {
     /// 1 if the model is private: what a committee says of outputs counts for nothing.
     pub private_model: u8,
     /// Zero.
-    pub reserved: [u8; 239],
+    pub _pad: u8,
+    /// What a false attestation costs whoever submitted or signed it, in basis points of its stake in the network.
+    pub slash_bps: u16,
+    /// Zero.
+    pub _pad2: [u8; 4],
+    /// Stake that an attestation reserves, base units.
+    pub bond: u64,
+    /// The round in which the policy came into force; later ones all open under it.
+    pub policy_round: u64,
+    /// The longest grace that rounds up to `policy_round` may have opened under.
+    pub earlier_grace: i64,
+    /// From when the proposed policy may be applied, unix seconds; 0 if none is proposed.
+    pub pending_at: i64,
+    /// The proposed policy; zero if none is.
+    pub pending: Policy,
+    /// Zero.
+    pub reserved: [u8; 168],
     /// Finalised rounds, each a place after the one before, around.
     pub ring: [Entry; RING],
 }
@@ -174,23 +195,109 @@ impl Feed {
             .ok_or_else(|| error!(AiFeedError::Overflow))
     }
 
-    /// The end of a challenge window that starts now, unix seconds.
-    pub fn challenge_end(&self, now: i64) -> Result<i64> {
-        now.checked_add(self.challenge_window)
-            .ok_or_else(|| error!(AiFeedError::Overflow))
+    /// The policy in force.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            required_mask: self.required_mask,
+            min_signers: self.min_signers,
+            min_streams: self.min_streams,
+            slash_bps: self.slash_bps,
+            _pad: 0,
+            grace: self.grace,
+            challenge_window: self.challenge_window,
+            bond: self.bond,
+        }
     }
 
-    /// Whether a round may be finalised now, and whether its grace is over.
+    /// Puts a policy in force.
+    pub fn set_policy(&mut self, policy: Policy) {
+        let Policy {
+            required_mask,
+            min_signers,
+            min_streams,
+            slash_bps,
+            _pad: _,
+            grace,
+            challenge_window,
+            bond,
+        } = policy;
+        self.required_mask = required_mask;
+        self.min_signers = min_signers;
+        self.min_streams = min_streams;
+        self.slash_bps = slash_bps;
+        self.grace = grace;
+        self.challenge_window = challenge_window;
+        self.bond = bond;
+    }
+
+    /// Proposes a policy that may be applied after `timelock` seconds; it replaces an earlier proposal.
+    pub fn propose(&mut self, policy: Policy, timelock: i64, now: i64) -> Result<()> {
+        self.pending_at = now
+            .checked_add(timelock)
+            .ok_or_else(|| error!(AiFeedError::Overflow))?;
+        self.pending = policy;
+        Ok(())
+    }
+
+    /// Puts the proposed policy in force for the rounds that open from `now` on (unix seconds).
+    pub fn apply(&mut self, now: i64) -> Result<()> {
+        require!(self.pending_at != 0, AiFeedError::NothingProposed);
+        require!(now >= self.pending_at, AiFeedError::TimelockRunning);
+        require!(
+            now - self.pending_at <= APPLY_WITHIN,
+            AiFeedError::ProposalExpired
+        );
+        self.earlier_grace = self.longest_grace();
+        self.policy_round = now
+            .checked_mul(1_000)
+            .and_then(|now| self.round_of(now))
+            .ok_or_else(|| error!(AiFeedError::Overflow))?;
+        self.set_policy(self.pending);
+        self.withdraw_proposal();
+        Ok(())
+    }
+
+    /// Drops the proposed policy.
+    pub fn withdraw_proposal(&mut self) {
+        self.pending = Policy::default();
+        self.pending_at = 0;
+    }
+
+    /// The longest grace of a round that may still be open.
+    fn longest_grace(&self) -> i64 {
+        if self.last_round < self.policy_round {
+            self.grace.max(self.earlier_grace)
+        } else {
+            self.grace
+        }
+    }
+
+    /// Marks a round's value in the history as disputed, if an attestation that had passed `mask` may have been part of it:
+    /// one that lacks a verification of the value was not. Whether there was something to mark.
+    pub fn dispute(&mut self, round: u64, mask: u16) -> bool {
+        let entries = (self.entries as usize).min(RING);
+        let mut entries = self.ring.iter_mut().take(entries);
+        let Some(entry) = entries.find(|entry| entry.round == round) else {
+            return false;
+        };
+        let counted = mask & entry.mask == entry.mask;
+        if counted {
+            entry.flags |= DISPUTED;
+        }
+        counted
+    }
+
+    /// Whether a round of this grace may be finalised now, and whether its grace is over.
     ///
     /// It must have ended and be newer than the last. A round may be passed over only when twice its grace is over: its
     /// grace could keep it from being finalised, and as much again is left to do so, or a quick next round could shut
     /// out one that was late. What was before the feed's first round has no streams to shut out but within its grace.
-    pub fn finalizable(&self, round: u64, now: i64) -> Result<bool> {
+    pub fn finalizable(&self, round: u64, grace: i64, now: i64) -> Result<bool> {
         require!(round > self.last_round, AiFeedError::RoundOver);
         require!(now >= self.round_end(round)?, AiFeedError::RoundNotEnded);
-        let graces_after = |end: i64, graces: i64| -> Result<bool> {
+        let graces_after = |end: i64, graces: i64, grace: i64| -> Result<bool> {
             let over = graces
-                .checked_mul(self.grace)
+                .checked_mul(grace)
                 .and_then(|wait| end.checked_add(wait))
                 .ok_or_else(|| error!(AiFeedError::Overflow))?;
             Ok(now >= over)
@@ -198,11 +305,11 @@ impl Feed {
         if round - self.last_round > 1 {
             let graces = if self.entries == 0 { 1 } else { 2 };
             require!(
-                graces_after(self.round_start(round)?, graces)?,
+                graces_after(self.round_start(round)?, graces, self.longest_grace())?,
                 AiFeedError::EarlierRoundInGrace
             );
         }
-        graces_after(self.round_end(round)?, 1)
+        graces_after(self.round_end(round)?, 1, grace)
     }
 
     /// The newest entry.

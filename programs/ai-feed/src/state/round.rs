@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 
 use security_pool::state::{quorum, MAX_OPERATORS};
 
-use crate::error::AiFeedError;
+use crate::{error::AiFeedError, state::Policy};
 
 /// Streams in a round, at most: one for every seat of a committee, so that nobody's seats fill a round.
 pub const STREAMS: usize = MAX_OPERATORS;
@@ -121,8 +121,10 @@ pub struct Round {
     pub total: u64,
     /// One a stream, in the order of their first attestations.
     pub slot: [StreamSlot; STREAMS],
+    /// The feed's policy when it opened, which is its own.
+    pub policy: Policy,
     /// Zero.
-    pub reserved: [u8; 56],
+    pub reserved: [u8; 24],
 }
 
 impl Round {
@@ -199,6 +201,20 @@ impl Round {
             if mask & 1 << bit != 0 {
                 require!(*passed < submitted, AiFeedError::Invariant);
                 *passed += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what an attestation of a slot had passed. What it submitted stays, so that its stream never passes again:
+    /// who was wrong once in a round has no say in it.
+    pub fn take_back(&mut self, slot: u32, mask: u16) -> Result<()> {
+        let slot = self.slot_mut(slot)?;
+        for (bit, passed) in slot.passed.iter_mut().enumerate() {
+            if mask & 1 << bit != 0 {
+                *passed = passed
+                    .checked_sub(1)
+                    .ok_or_else(|| error!(AiFeedError::Invariant))?;
             }
         }
         Ok(())

@@ -1,0 +1,91 @@
+//! How a feed's attestations must be verified, and what stands behind them: what its authority may change.
+
+use anchor_lang::prelude::*;
+use bytemuck::{Pod, Zeroable};
+use device_registry::state::Network;
+use feed_reader::Mask;
+use security_pool::state::MAX_OPERATORS;
+
+use crate::{
+    error::AiFeedError,
+    state::{Feed, MAX_DURATION, RING, STREAMS},
+};
+
+/// Hundred per cent, in basis points.
+pub const FULL_BPS: u16 = 10_000;
+/// How long a proposed policy can be applied once its timelock has passed, in seconds.
+pub const APPLY_WITHIN: i64 = 7 * 86_400;
+
+/// A feed's policy. A round keeps the one under which its first attestation opened it.
+#[derive(
+    AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable,
+)]
+#[repr(C)]
+pub struct Policy {
+    /// Verifications that every attestation must pass.
+    pub required_mask: u16,
+    /// Committee members that must sign an attestation, at least.
+    pub min_signers: u8,
+    /// Streams that a round needs, at least.
+    pub min_streams: u8,
+    /// What a false attestation costs whoever submitted or signed it, in basis points of its stake in the network.
+    pub slash_bps: u16,
+    /// Zero.
+    pub _pad: u16,
+    /// Seconds after a round's end from which it is finalised over whatever streams have passed.
+    pub grace: i64,
+    /// Seconds for which an attestation takes signatures, and can be challenged.
+    pub challenge_window: i64,
+    /// Stake that an attestation reserves, base units; a false one costs its attester at least that.
+    pub bond: u64,
+}
+
+impl Policy {
+    /// Bounds that hold for every policy of a feed in this network.
+    pub fn validate(&self, feed: &Feed, network: &Network) -> Result<()> {
+        let Self {
+            required_mask,
+            min_signers,
+            min_streams,
+            slash_bps,
+            _pad,
+            grace,
+            challenge_window,
+            bond,
+        } = *self;
+        Feed::require_policy(required_mask, feed.private_model != 0)?;
+        require!(
+            (1..=MAX_OPERATORS).contains(&usize::from(min_signers)),
+            AiFeedError::InvalidMinSigners
+        );
+        require!(
+            (1..=STREAMS).contains(&usize::from(min_streams)),
+            AiFeedError::InvalidMinStreams
+        );
+        require!(
+            (0..=MAX_DURATION).contains(&grace),
+            AiFeedError::InvalidGrace
+        );
+        // Whoever challenges a value must still find it in the ring. Within its bounds the product is far from 2^63.
+        require!(
+            (1..=MAX_DURATION).contains(&challenge_window)
+                && challenge_window < feed.round_length * RING as i64,
+            AiFeedError::InvalidChallengeWindow
+        );
+        require!(
+            (1..=FULL_BPS).contains(&slash_bps) && _pad == 0,
+            AiFeedError::InvalidSlash
+        );
+        if required_mask & Mask::OPTIMISTIC != 0 {
+            require!(bond > 0, AiFeedError::BondRequired);
+            // A window that starts with the round's last attestation ends before the round may go on without it.
+            require!(grace >= challenge_window, AiFeedError::GraceTooShort);
+        }
+        // Stake that is asked back while it stands behind an attestation stays for the network's evidence window.
+        require!(
+            bond == 0 || challenge_window <= network.parameters.evidence_window,
+            AiFeedError::WindowOutlastsStake
+        );
+        Ok(())
+    }
+}
