@@ -1,6 +1,7 @@
 //! ai-feed: a feed's life, with a committee of 64 and streams of 2^20 commitments.
 
 use crate::bench::Bench;
+use crate::optimistic;
 use crate::stream::Proof;
 use ai_feed::instructions::{CreateFeedArgs, RegisterVerifyingKeyArgs, SubmitAttestationArgs};
 use ai_feed::state::{Attestation, VerifyingKey, BY_COMMITTEE, CELLS, REDUCTION_CIRCOM};
@@ -79,7 +80,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let close = client::close_round(&feed.key, passed_over, &bench.payer());
     bench.measure("close_round", "", &[close], &[])?;
     bench.harness.advance(CHALLENGE);
-    let close = client::close_attestation(&feed.key, &attestation, &bench.payer());
+    let close = client::close_attestation(&feed.key, &attestation, &bench.payer(), None);
     bench.measure("close_attestation", "", &[close], &[])?;
 
     let authority = bench.payer();
@@ -93,7 +94,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let accept = client::accept_authority(&feed.key, &heir.pubkey());
     bench.measure("accept_authority", "", &[accept], &[&heir])?;
     let freeze = client::freeze_feed(&feed.key, &heir.pubkey());
-    bench.measure("freeze_feed", "", &[freeze], &[&heir])
+    bench.measure("freeze_feed", "", &[freeze], &[&heir])?;
+    optimistic::measure(bench)
 }
 
 /// A member of the committee.
@@ -221,6 +223,7 @@ impl<'a> Feed<'a> {
             stream,
             pool: *pool,
             committee: self.committee,
+            bonds: None,
         };
         let args = SubmitAttestationArgs {
             round,
@@ -351,7 +354,8 @@ impl<'a> Feed<'a> {
     }
 }
 
-fn model() -> Model {
+/// The model of every feed here.
+pub fn model() -> Model {
     Model {
         header: Header {
             version: Header::VERSION,
@@ -396,5 +400,7 @@ fn feed_args(creator: &Pubkey, model: &[u8; 32]) -> Result<CreateFeedArgs> {
         min_streams: 1,
         grace: GRACE,
         challenge_window: CHALLENGE,
+        bond: 0,
+        slash_bps: 1_000,
     })
 }

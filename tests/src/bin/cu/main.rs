@@ -5,6 +5,7 @@ mod availability;
 mod bench;
 mod data_commitment;
 mod device_registry;
+mod optimistic;
 mod parametric_insurance;
 mod report;
 mod reports;

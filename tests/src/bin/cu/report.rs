@@ -59,7 +59,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 23] = [
+const BUDGETS: [Budget; 25] = [
     budget(
         "device-registry",
         "register_device",
@@ -177,6 +177,18 @@ const BUDGETS: [Budget; 23] = [
         10_000,
     ),
     budget("ai-feed", "attest_zk", "32 windows", 88_000),
+    budget(
+        "ai-feed",
+        "challenge_output",
+        "without its slash; the last of 32 windows, the round is open",
+        30_000,
+    ),
+    budget(
+        "ai-feed",
+        "challenge_output",
+        "without its slash; the last of 32 windows, the value is found last of 64",
+        30_000,
+    ),
     budget(
         "reward-emission",
         "claim",
