@@ -145,7 +145,7 @@ pub struct Feed {
     pub round_length: i64,
     /// Largest gap between consecutive readings, seconds.
     pub max_gap: u32,
-    /// Verifications required: `committee`, `sourced`.
+    /// Verifications required: `committee`, `optimistic`, `sourced`.
     pub required: Vec<String>,
     /// Committee members that must sign.
     pub min_signers: u8,
@@ -155,6 +155,11 @@ pub struct Feed {
     pub grace: i64,
     /// Seconds for which an attestation can be challenged.
     pub challenge_window: i64,
+    /// Stake that an attestation reserves, base units; none, unless one is to pass by time.
+    #[serde(default)]
+    pub bond: u64,
+    /// What a false attestation costs whoever submitted or signed it, basis points of its stake.
+    pub slash_bps: u16,
 }
 
 /// Why a configuration can't be used.

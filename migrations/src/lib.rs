@@ -473,10 +473,11 @@ impl Migration<'_> {
         for name in &wanted.required {
             required_mask |= match name.as_str() {
                 "committee" => feed_reader::Mask::COMMITTEE,
+                "optimistic" => feed_reader::Mask::OPTIMISTIC,
                 "sourced" => feed_reader::Mask::SOURCED,
                 other => {
                     return Err(MigrationError::Config(format!(
-                        "required verification {other} is none: use committee, sourced"
+                        "required verification {other} is none: use committee, optimistic, sourced"
                     )));
                 }
             };
@@ -506,7 +507,9 @@ impl Migration<'_> {
                     && known.min_signers == wanted.min_signers
                     && known.min_streams == wanted.min_streams
                     && known.grace == wanted.grace
-                    && known.challenge_window == wanted.challenge_window,
+                    && known.challenge_window == wanted.challenge_window
+                    && known.bond == wanted.bond
+                    && known.slash_bps == wanted.slash_bps,
                 &name,
             )?;
             self.done(&name);
@@ -524,6 +527,8 @@ impl Migration<'_> {
             min_streams: wanted.min_streams,
             grace: wanted.grace,
             challenge_window: wanted.challenge_window,
+            bond: wanted.bond,
+            slash_bps: wanted.slash_bps,
         };
         let create = feeds::create_feed(&key, &key, network, &model, args);
         self.send(&name, &[create])?;

@@ -8,13 +8,15 @@ use crate::committee::{self, batch_path};
 use crate::payload::{self, Payload, MAX_BATCHES};
 use crate::window::{self, Batch, Computed};
 use crate::worker::{Event, Operator, WorkerError};
-use ai_feed::state::{Attestation, Feed, Model};
+use ai_feed::instructions::WindowArgs;
+use ai_feed::state::{Attestation, AttesterBonds, Feed, Model, BY_TIME, WINDOWS_SHOWN};
 use anchor_lang::prelude::Pubkey;
 use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, Tree, WINDOWS};
 use data_commitment::instructions::CommitRootArgs;
-use data_commitment::state::Stream;
+use data_commitment::state::{Challenge, Stream};
 use device_protocol::Hash;
 use feed_reader::Mask;
+use fieldproof_client::data_commitment::ReadingPlace;
 use fieldproof_client::precompile::{self, Entry};
 use fieldproof_client::{
     ai_feed as feeds, chain, data_commitment as streams, security_pool as pools,
@@ -70,7 +72,7 @@ pub enum Stage {
     Built,
     /// Its attestation is on the chain.
     Submitted,
-    /// The committee has passed it.
+    /// It has passed what its feed requires.
     Attested,
     /// Its round is final, or was passed over.
     Finalized,
@@ -125,6 +127,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
             operator.store.put_job(&job.feed, job.round, &job)?;
         }
     }
+    release_bonds(operator, now)?;
     Ok(events)
 }
 
@@ -334,7 +337,13 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
         .and_then(|round| i64::try_from(round).ok()?.checked_mul(feed.round_length))
         .is_none_or(|time| now > time.saturating_add(feed.grace));
     let unverified = attestation.is_none_or(|known| known.mask == 0);
-    if !operator.serves(&feed)? || (unverified && (given_up || feed.last_round >= job.round)) {
+    // What is to pass by time takes as long as its clock.
+    let waits = attestation.is_some_and(|known| {
+        known.bond > 0 && known.is_open(now.saturating_sub(feed.challenge_window))
+    });
+    let moved_on = feed.last_round >= job.round || (given_up && !waits);
+    let refuted = attestation.is_some_and(|known| known.is_false());
+    if !operator.serves(&feed)? || refuted || (unverified && moved_on) {
         // The feed has moved on without it.
         job.stage = Stage::Finalized;
         return Ok(Vec::new());
@@ -353,12 +362,39 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
                     "a submitted attestation is not on the chain",
                 ));
             };
-            if attestation.mask & Mask::COMMITTEE == 0 {
-                attest(operator, job, &feed_key, &attestation_key, &attestation)
-            } else {
+            let required = feed.required_mask;
+            if attestation.mask & required == required {
                 job.stage = Stage::Attested;
-                Ok(Vec::new())
+                return Ok(Vec::new());
             }
+            let by_time = required & Mask::OPTIMISTIC != 0;
+            let by_committee =
+                required & Mask::COMMITTEE != 0 || (required & Mask::SOURCED != 0 && !by_time);
+            let mut events = Vec::new();
+            if by_committee && attestation.mask & Mask::COMMITTEE == 0 {
+                events.extend(attest(
+                    operator,
+                    job,
+                    &feed_key,
+                    &attestation_key,
+                    &attestation,
+                )?);
+            }
+            if by_time {
+                events.extend(wait_out(
+                    operator,
+                    job,
+                    &feed,
+                    &attestation_key,
+                    &attestation,
+                    now,
+                )?);
+            }
+            let after: Attestation = chain::read(chain, &attestation_key)?;
+            if after.mask & required == required {
+                job.stage = Stage::Attested;
+            }
+            Ok(events)
         }
         Stage::Attested => finalize(operator, job, &feed_key, &feed, now),
         Stage::Finalized => Ok(Vec::new()),
@@ -390,6 +426,8 @@ fn submit(
         batch: job.batch.into(),
         batch_path: batch_path(&record.batches, job.batch_index)?,
     };
+    let bonds = feeds::bonds(&operator.network, &operator.pool);
+    let bonds_open = chain::find::<AttesterBonds>(operator.chain.as_ref(), &bonds)?.is_some();
     let instruction = feeds::submit_attestation(
         &feeds::Attesting {
             payer: operator.signer_key(),
@@ -400,10 +438,16 @@ fn submit(
             stream: operator.stream,
             pool: operator.pool,
             committee: pools::committee(&operator.network, epoch),
+            bonds: (bonds_open || feed.bond > 0).then_some(bonds),
         },
         args,
     );
-    let execution = operator.land(&[instruction], |_| Ok(()))?;
+    let mut instructions = vec![instruction];
+    if feed.bond > 0 && !bonds_open {
+        let open = feeds::open_bonds(&operator.signer_key(), &operator.network, &operator.pool);
+        instructions.insert(0, open);
+    }
+    let execution = operator.land(&instructions, |_| Ok(()))?;
     job.stage = Stage::Submitted;
     Ok(vec![Event::Submitted {
         feed: job.feed,
@@ -480,11 +524,117 @@ fn attest(
             compute_units: execution.compute_units,
         });
     }
-    let now: Attestation = chain::read(chain, attestation_key)?;
-    if now.mask & Mask::COMMITTEE != 0 {
-        job.stage = Stage::Attested;
-    }
     Ok(events)
+}
+
+/// Shows the windows of an attestation that is to pass by time, lets its clock go on when a challenge of availability is
+/// over, and lets it pass when its challenge window is.
+fn wait_out(
+    operator: &Operator,
+    job: &Job,
+    feed: &Feed,
+    attestation_key: &Pubkey,
+    attestation: &Attestation,
+    now: i64,
+) -> Result<Vec<Event>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let feed_key = feeds::feed(&job.feed);
+    let round = feeds::round(&feed_key, job.round);
+    if attestation.flags & WINDOWS_SHOWN == 0 {
+        if attestation.is_open(now) {
+            let windows = windows(operator, job, feed)?;
+            let show = feeds::show_windows(&round, attestation_key, windows);
+            operator.land(&[show], |_| Ok(()))?;
+        }
+        return Ok(Vec::new());
+    }
+    if attestation.stopped_at != 0 {
+        let stopping = (0u16..512).filter(|reading| {
+            let word = attestation.stops.get(usize::from(reading / 64));
+            word.is_some_and(|word| word >> (reading % 64) & 1 == 1)
+        });
+        for reading in stopping {
+            let place = ReadingPlace {
+                stream: attestation.stream,
+                sequence: attestation.sequence,
+                batch: attestation.batch_index,
+                reading,
+            };
+            if chain::find::<Challenge>(chain, &place.challenge())?.is_none() {
+                let resume = feeds::resume_clock(attestation_key, &place);
+                operator.land(&[resume], |_| Ok(()))?;
+            }
+        }
+        return Ok(Vec::new());
+    }
+    let stream: Stream = chain::read(chain, &operator.stream)?;
+    if attestation.is_open(now)
+        || attestation.mask & BY_TIME == BY_TIME
+        || stream.withheld_at >= attestation.committed_at
+    {
+        return Ok(Vec::new());
+    }
+    let pass = feeds::pass_attestation(
+        &operator.network,
+        &feed_key,
+        &operator.stream,
+        &round,
+        attestation_key,
+    );
+    let execution = operator.land(&[pass], |_| Ok(()))?;
+    let after: Attestation = chain::read(chain, attestation_key)?;
+    Ok(vec![Event::Attested {
+        feed: job.feed,
+        round: job.round,
+        value: after.value,
+        mask: after.mask,
+        signers: after.signers.count_ones(),
+        signature: execution.signature,
+        compute_units: execution.compute_units,
+    }])
+}
+
+/// What the windows of a job's batch are made of, from the payload that archives it.
+fn windows(operator: &Operator, job: &Job, feed: &Feed) -> Result<Vec<WindowArgs>, WorkerError> {
+    let missing = || WorkerError::State("a job's payload is missing");
+    let commitments: Vec<Commitment> = operator.store.commitments()?;
+    let record = commitments
+        .iter()
+        .find(|record| record.sequence == job.sequence)
+        .ok_or_else(missing)?;
+    let bytes = operator
+        .store
+        .payload(&record.payload_hash)?
+        .ok_or_else(missing)?;
+    let Payload::Readings { batches, .. } = Payload::decode(&bytes)? else {
+        return Err(missing());
+    };
+    let batch = batches.get(job.batch_index as usize).ok_or_else(missing)?;
+    let model = model(operator, feed)?;
+    let model = ModelRef::parse(&model.bytes).map_err(|_| window::BatchError::Model)?;
+    Ok(window::compute(batch, &model)?.windows)
+}
+
+/// Closes this operator's attestations that are over and stand on a bond, which others need to stand on.
+fn release_bonds(operator: &Operator, now: i64) -> Result<(), WorkerError> {
+    let chain = operator.chain.as_ref();
+    let bonds = feeds::bonds(&operator.network, &operator.pool);
+    if chain::find::<AttesterBonds>(chain, &bonds)?.is_none_or(|bonds| bonds.open == 0) {
+        return Ok(());
+    }
+    let attestations: Vec<(Pubkey, Attestation)> = chain::read_all(chain)?;
+    let over = attestations.iter().filter(|(_, attestation)| {
+        attestation.pool == operator.pool && attestation.bond > 0 && !attestation.is_open(now)
+    });
+    for (key, attestation) in over {
+        let feed: Feed = chain::read(chain, &attestation.feed)?;
+        if feed.network == operator.network && feed.is_over(attestation.round) {
+            let close =
+                feeds::close_attestation(&attestation.feed, key, &attestation.payer, Some(bonds));
+            operator.land(&[close], |_| Ok(()))?;
+        }
+    }
+    Ok(())
 }
 
 fn finalize(
@@ -505,19 +655,21 @@ fn finalize(
     let round_key = feeds::round(feed_key, job.round);
     let round: ai_feed::state::Round = chain::read(chain, &round_key)?;
     // The program's own rule: what it would refuse is not sent.
+    let policy = round.policy;
     let streams = round.streams();
     let passed: Vec<_> = streams
         .iter()
-        .filter(|slot| slot.has_passed(feed.required_mask))
+        .filter(|slot| slot.has_passed(policy.required_mask))
         .collect();
-    let grace_over = now >= end.saturating_add(feed.grace);
-    let ready = if feed.min_streams < 2 {
+    let grace_over = now >= end.saturating_add(policy.grace);
+    let ready = if policy.min_streams < 2 {
         passed.len() == streams.len()
     } else {
         let allocation: u128 = passed.iter().map(|slot| u128::from(slot.allocation)).sum();
         quorum(u64::try_from(allocation).unwrap_or(u64::MAX), round.total)
     };
-    if now < end || passed.len() < usize::from(feed.min_streams.max(1)) || !(ready || grace_over) {
+    if now < end || passed.len() < usize::from(policy.min_streams.max(1)) || !(ready || grace_over)
+    {
         return Ok(Vec::new());
     }
     let instruction = feeds::finalize_round(&operator.network, feed_key, job.round, &round.payer);

@@ -4,11 +4,12 @@
 
 use crate::registry::{Device, RegistryAt};
 use crate::{verify, Reject};
+use ai_feed::instructions::WindowArgs;
 use ai_feed::state::Feed;
 use commitment::{BatchLeaf, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
 use device_protocol::{Hash, SignedGrant, SignedReading};
 use fieldproof_client::poseidon::poseidon;
-use inference::{Header, ModelRef, FEATURES};
+use inference::{Header, ModelRef};
 use std::collections::{BTreeSet, HashSet};
 
 /// 16 consecutive readings of one device, oldest first, and where the device stands in the registry.
@@ -63,8 +64,8 @@ pub struct Batch {
 pub struct Sources {
     /// The batch's leaf in its commitment.
     pub leaf: BatchLeaf,
-    /// What the model sees of each window.
-    pub features: Vec<[u16; FEATURES]>,
+    /// What its window leaves are made of.
+    pub windows: Vec<WindowArgs>,
 }
 
 /// What follows from a batch and its feed's model.
@@ -72,6 +73,8 @@ pub struct Sources {
 pub struct Computed {
     /// The batch's leaf in its commitment.
     pub leaf: BatchLeaf,
+    /// What its window leaves are made of.
+    pub windows: Vec<WindowArgs>,
     /// The model's output for each window, zero beyond the last.
     pub outputs: [u8; WINDOWS],
     /// The outputs' aggregate, in the model's units.
@@ -187,15 +190,16 @@ pub fn check_batch(
 /// # Errors
 /// [`BatchError::Count`], [`BatchError::Schema`] or [`BatchError::Model`].
 pub fn compute(batch: &Batch, model: &ModelRef<'_>) -> Result<Computed, BatchError> {
-    let Sources { leaf, features } = sources(batch, model.header())?;
+    let Sources { leaf, windows } = sources(batch, model.header())?;
     let mut outputs = [0; WINDOWS];
-    for (features, output) in features.iter().zip(&mut outputs) {
-        *output = inference::infer(model, features);
+    for (window, output) in windows.iter().zip(&mut outputs) {
+        *output = inference::infer(model, &window.features);
     }
-    let used = outputs.get(..features.len()).ok_or(BatchError::Count)?;
+    let used = outputs.get(..windows.len()).ok_or(BatchError::Count)?;
     let value = inference::aggregate(model.header(), used).ok_or(BatchError::Count)?;
     Ok(Computed {
         leaf,
+        windows,
         outputs,
         value,
     })
@@ -210,7 +214,7 @@ pub fn sources(batch: &Batch, header: &Header) -> Result<Sources, BatchError> {
         return Err(BatchError::Count);
     }
     let value_index = usize::from(header.value_index);
-    let mut seen = Vec::with_capacity(batch.windows.len());
+    let mut windows = Vec::with_capacity(batch.windows.len());
     let mut window_leaves = Vec::with_capacity(batch.windows.len());
     let (mut first_capture, mut last_capture) = (i64::MAX, i64::MIN);
     for window in &batch.windows {
@@ -222,19 +226,16 @@ pub fn sources(batch: &Batch, header: &Header) -> Result<Sources, BatchError> {
             last_capture = last_capture.max(reading.captured_at);
         }
         let features = inference::features(header, &values);
-        seen.push(features);
         let newest = &window.newest().reading;
-        window_leaves.push(
-            inference::window_leaf(
-                &features,
-                window.tree,
-                window.index,
-                newest.leaf_nonce,
-                newest.captured_at,
-                poseidon,
-            )
-            .map_err(|_| BatchError::Model)?,
-        );
+        let args = WindowArgs {
+            features,
+            tree: window.tree,
+            index: window.index,
+            nonce: newest.leaf_nonce,
+            last_capture: newest.captured_at,
+        };
+        window_leaves.push(args.leaf().map_err(|_| BatchError::Model)?);
+        windows.push(args);
     }
     let windows_root =
         inference::windows_root(&window_leaves, poseidon).map_err(|_| BatchError::Model)?;
@@ -246,10 +247,7 @@ pub fn sources(batch: &Batch, header: &Header) -> Result<Sources, BatchError> {
         first_capture,
         last_capture,
     };
-    Ok(Sources {
-        leaf,
-        features: seen,
-    })
+    Ok(Sources { leaf, windows })
 }
 
 /// The tree over a batch's readings, each with the signatures behind it.

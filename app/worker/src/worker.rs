@@ -107,7 +107,8 @@ pub enum Event {
         pool: Pubkey,
         reason: String,
     },
-    /// Members' signatures were brought to the chain; value and mask are as they stand after.
+    /// Members' signatures were brought to the chain, or a challenge window ended undisputed; value and mask are as they
+    /// stand after.
     Attested {
         feed: Hash,
         round: u64,

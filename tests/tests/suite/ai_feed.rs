@@ -103,6 +103,8 @@ fn feed_args(network_id: &[u8; 32], creator: &Pubkey, model: &[u8; 32]) -> Creat
             min_streams: 1,
             grace: GRACE,
             challenge_window: CHALLENGE,
+            bond: 0,
+            slash_bps: 1_000,
         },
         network_id,
         creator,
@@ -370,6 +372,7 @@ impl World {
             stream: operator.stream,
             pool: operator.pool,
             committee: self.committee,
+            bonds: None,
         }
     }
 
@@ -642,6 +645,18 @@ mod feeds {
             ),
             (
                 other(&|a| a.required_mask = Mask::OPTIMISTIC),
+                E::BondRequired,
+            ),
+            (
+                other(&|a| (a.required_mask, a.bond) = (Mask::OPTIMISTIC, 1)),
+                E::GraceTooShort,
+            ),
+            // The network takes no evidence at all.
+            (other(&|a| a.bond = 1), E::WindowOutlastsStake),
+            (other(&|a| a.slash_bps = 0), E::InvalidSlash),
+            (other(&|a| a.slash_bps = 10_001), E::InvalidSlash),
+            (
+                other(&|a| a.required_mask = Mask::ORACLE),
                 E::UnsupportedVerification,
             ),
             (
@@ -856,7 +871,7 @@ mod feeds {
             .send(
                 &[
                     client::close_round(&world.feed, round, &payer),
-                    client::close_attestation(&world.feed, &attestation, &payer),
+                    client::close_attestation(&world.feed, &attestation, &payer, None),
                 ],
                 &[],
             )
@@ -2130,7 +2145,7 @@ mod closing {
         let attestation = world.attest(0, FIRST, 100);
         let open = world.attest(1, FIRST, 100);
         let payer = world.payer();
-        let close = client::close_attestation(&world.feed, &attestation, &payer);
+        let close = client::close_attestation(&world.feed, &attestation, &payer, None);
         assert_refused(
             world.send(std::slice::from_ref(&close), &[]),
             E::StillChallengeable,
@@ -2149,7 +2164,7 @@ mod closing {
 
         world.finalize(FIRST).unwrap();
         let thief = world.harness.key().pubkey();
-        let steal = client::close_attestation(&world.feed, &attestation, &thief);
+        let steal = client::close_attestation(&world.feed, &attestation, &thief, None);
         assert_refused(world.send(&[steal], &[]), E::WrongPayer);
         let lamports = |key: &Pubkey| world.harness.chain.account(key).unwrap().unwrap().lamports;
         let before = lamports(&payer);
@@ -2175,7 +2190,12 @@ mod closing {
         let payer = world.payer();
         world
             .send(
-                &[client::close_attestation(&world.feed, &attestation, &payer)],
+                &[client::close_attestation(
+                    &world.feed,
+                    &attestation,
+                    &payer,
+                    None,
+                )],
                 &[],
             )
             .unwrap();
@@ -2203,7 +2223,7 @@ mod closing {
         let create = client::create_feed(&payer, creator, &world.network, &world.model, args);
         let freeze = client::freeze_feed(&feed, creator);
         world.send(&[create, freeze], &[&world.creator]).unwrap();
-        let close = client::close_attestation(&feed, &attestation, &payer);
+        let close = client::close_attestation(&feed, &attestation, &payer, None);
         assert_refused(world.send(&[close], &[]), E::WrongFeed);
     }
 }

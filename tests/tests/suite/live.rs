@@ -441,6 +441,8 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             min_streams: 1,
             grace: ROUND,
             challenge_window: ROUND,
+            bond: 0,
+            slash_bps: 1_000,
         }],
     }
 }

@@ -273,7 +273,10 @@ mod network {
         let mut empty = Empty::new();
         empty.config.feeds[0].required = vec!["zk".to_owned()];
         let error = empty.run().expect_err("no verification").to_string();
-        assert!(error.contains("use committee, sourced"), "{error}");
+        assert!(
+            error.contains("use committee, optimistic, sourced"),
+            "{error}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod challenges;
 
-use ai_feed::state::{Attestation, Feed};
+use ai_feed::state::{Attestation, AttesterBonds, Feed, BY_TIME};
 use ai_feed::{CreateFeedArgs, SubmitAttestationArgs};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -398,6 +398,7 @@ impl World {
                 stream: committer.stream,
                 pool: committer.pool,
                 committee: pools::committee(&self.network.key, epoch),
+                bonds: None,
             },
             SubmitAttestationArgs {
                 round,
@@ -491,17 +492,29 @@ fn sign(signer: &DeviceSigner, reading: Reading) -> SignedReading {
 fn create_feed(harness: &Harness, network: &Network) -> Pubkey {
     let payer = harness.payer.pubkey();
     let hash = inference::model_hash(&model(), poseidon).expect("hash");
+    harness
+        .send(&[feeds::register_model(&payer, hash, MODEL.to_vec())], &[])
+        .expect("model");
+    let args = feed_args(network, &payer, HOUR as u32);
+    let create = feeds::create_feed(&payer, &payer, &network.key, &hash, args.clone());
+    harness.send(&[create], &[]).expect("feed");
+    feeds::feed(&args.id)
+}
+
+/// What it is created with; the largest gap tells feeds apart.
+fn feed_args(network: &Network, creator: &Pubkey, max_gap: u32) -> CreateFeedArgs {
+    let hash = inference::model_hash(&model(), poseidon).expect("hash");
     let cells = vec![CELL];
     let input = InputSpec {
         schema: 1,
-        max_gap_s: HOUR as u32,
+        max_gap_s: max_gap,
         cells: &cells,
     };
-    let id = feed_id(&network.id, &payer.to_bytes(), &hash, &input, 0, HOUR).expect("id");
-    let args = CreateFeedArgs {
+    let id = feed_id(&network.id, &creator.to_bytes(), &hash, &input, 0, HOUR).expect("id");
+    CreateFeedArgs {
         id,
         schema: 1,
-        max_gap: HOUR as u32,
+        max_gap,
         cells,
         aggregation: 0,
         round_length: HOUR,
@@ -510,13 +523,9 @@ fn create_feed(harness: &Harness, network: &Network) -> Pubkey {
         min_streams: 3,
         grace: HOUR,
         challenge_window: HOUR,
-    };
-    harness
-        .send(&[feeds::register_model(&payer, hash, MODEL.to_vec())], &[])
-        .expect("model");
-    let create = feeds::create_feed(&payer, &payer, &network.key, &hash, args);
-    harness.send(&[create], &[]).expect("feed");
-    feeds::feed(&id)
+        bond: 0,
+        slash_bps: 1_000,
+    }
 }
 
 fn create_emission(harness: &Harness, network: &Network) {
@@ -1204,6 +1213,50 @@ mod round {
             assert_eq!(attestation.signers.count_ones(), 3);
         }
         // Nothing is done twice.
+        assert!(world.settle().is_empty());
+    }
+
+    #[test]
+    fn passes_by_time_when_the_feed_says_so_and_gives_its_bonds_back() {
+        let world = World::new();
+        let payer = world.payer.pubkey();
+        let args = CreateFeedArgs {
+            required_mask: BY_TIME,
+            min_streams: 1,
+            grace: 2 * HOUR,
+            bond: 5 * TOKEN,
+            ..feed_args(&world.network, &payer, HOUR as u32 + 1)
+        };
+        let feed = feeds::feed(&args.id);
+        let hash = inference::model_hash(&model(), poseidon).expect("hash");
+        let create = feeds::create_feed(&payer, &payer, &world.network.key, &hash, args);
+        world.send(&[create]).expect("feed");
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 700));
+        }
+        let bonded = || {
+            world.operators.each_ref().map(|operator| {
+                let bonds = feeds::bonds(&world.network.key, &operator.pool);
+                let bonds: AttesterBonds =
+                    chain::read(world.chain.as_ref(), &bonds).expect("bonds");
+                bonds.bonded
+            })
+        };
+        let newest = || {
+            let feed: Feed = chain::read(world.chain.as_ref(), &feed).expect("feed");
+            feed.newest().copied()
+        };
+        world.settle();
+        assert_eq!(bonded(), [5 * TOKEN; 3]);
+        assert!(newest().is_none());
+        world.set_time(world.now() + HOUR - 1);
+        world.settle();
+        assert!(newest().is_none());
+        world.set_time(world.now() + 1);
+        world.settle();
+        let entry = newest().expect("value");
+        assert_eq!((entry.mask, entry.streams), (BY_TIME, 3));
+        assert_eq!(bonded(), [0; 3]);
         assert!(world.settle().is_empty());
     }
 
