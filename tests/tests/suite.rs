@@ -13,6 +13,7 @@ mod suite {
     mod migrations;
     mod mqtt;
     mod nfts;
+    mod optimistic;
     mod proxy;
     mod registry_leaves;
     mod reports;
