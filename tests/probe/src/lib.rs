@@ -4,7 +4,7 @@
 use anchor_lang::solana_program::account_info::AccountInfo;
 use anchor_lang::solana_program::entrypoint::ProgramResult;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
-use anchor_lang::solana_program::program::invoke;
+use anchor_lang::solana_program::program::invoke_unchecked;
 use anchor_lang::solana_program::program_error::ProgramError;
 use anchor_lang::solana_program::pubkey::Pubkey;
 use anchor_lang::{AnchorDeserialize, Discriminator};
@@ -137,7 +137,8 @@ fn call_verify_reading(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
             ],
             data: data.to_vec(),
         };
-        invoke(&instruction, &[network.clone(), stream.clone()])
+        // Neither account is borrowed, which is all that the checked call would look at.
+        invoke_unchecked(&instruction, &[network.clone(), stream.clone()])
     })
 }
 

@@ -134,15 +134,12 @@ const BUDGETS: [Budget; 25] = [
         "worst of 2^20: 20 merges",
         8_000,
     ),
-    Budget {
-        open: Some("1,250 are the call itself, 4,800 its 29 nodes"),
-        ..budget(
-            "data-commitment",
-            "verify_reading",
-            "by CPI; stream of 2^20 commitments, 1 batch, reading of 3 values",
-            9_000,
-        )
-    },
+    budget(
+        "data-commitment",
+        "verify_reading",
+        "by CPI; stream of 2^20 commitments, 1 batch, reading of 3 values",
+        9_000,
+    ),
     Budget {
         open: Some("1,250 are the call itself, 4,800 its 29 nodes"),
         ..budget(
