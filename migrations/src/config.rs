@@ -21,6 +21,9 @@ pub struct Config {
     pub roster: Roster,
     /// The emission of rewards.
     pub emission: Emission,
+    /// Verifying keys whose proofs the network takes.
+    #[serde(default)]
+    pub verifying_keys: Vec<VerifyingKey>,
     /// Models.
     #[serde(default)]
     pub models: Vec<PathBuf>,
@@ -133,6 +136,18 @@ pub struct Emission {
     pub breaker_limit: u64,
 }
 
+/// A verifying key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyingKey {
+    /// Its file: 576 bytes, as the chain takes them.
+    pub file: PathBuf,
+    /// SHA-256 of the circuit as an `.r1cs` file, hexadecimal.
+    pub circuit: String,
+    /// SHA-256 of the ceremony's transcript, hexadecimal. A key without one is a development key.
+    pub transcript: Option<String>,
+}
+
 /// A feed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,7 +160,7 @@ pub struct Feed {
     pub round_length: i64,
     /// Largest gap between consecutive readings, seconds.
     pub max_gap: u32,
-    /// Verifications required: `committee`, `optimistic`, `sourced`.
+    /// Verifications required: `committee`, `optimistic`, `sourced`, `zk`.
     pub required: Vec<String>,
     /// Committee members that must sign.
     pub min_signers: u8,
@@ -186,6 +201,9 @@ impl Config {
         let directory = file.parent().unwrap_or(Path::new("."));
         for model in &mut config.models {
             *model = directory.join(&model);
+        }
+        for key in &mut config.verifying_keys {
+            key.file = directory.join(&key.file);
         }
         for feed in &mut config.feeds {
             feed.model = directory.join(&feed.model);

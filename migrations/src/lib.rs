@@ -1,4 +1,5 @@
-//! Brings a chain to what a configuration says: mints, network, trees, makers, roster, emission, models, feeds.
+//! Brings a chain to what a configuration says: mints, network, trees, makers, roster, emission, verifying keys, models,
+//! feeds.
 //!
 //! Every address follows from the authority and the configuration, so a step that was done is seen to be done: a second
 //! run changes nothing, and one that was cut off is completed by the next. What exists and differs from the configuration
@@ -9,7 +10,8 @@ pub mod deploy;
 
 pub use config::Config;
 
-use ai_feed::state::{Feed, Model};
+use ai_feed::instructions::RegisterVerifyingKeyArgs;
+use ai_feed::state::{Feed, Model, VerifyingKey, KEY_BYTES, REDUCTION_CIRCOM};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_instruction;
@@ -21,7 +23,7 @@ use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::{ai_feed as feeds, device_registry as registry};
 use fieldproof_client::{reward_emission as emissions, security_pool as pools};
 use fieldproof_client::{token, transaction, ClientError};
-use inference::ModelRef;
+use inference::{Header, ModelRef, WINDOWS};
 use reward_emission::state::{Emission, Schedule};
 use security_pool::state::{Roster, RosterTerms};
 use serde::Serialize;
@@ -130,6 +132,9 @@ pub fn run(
     migration.makers(config, &network)?;
     migration.roster(config, &network, &stake_mint)?;
     migration.emission(config, &network, &reward_mint)?;
+    for key in &config.verifying_keys {
+        migration.verifying_key(key, &network)?;
+    }
     for file in &config.models {
         migration.model(file)?;
     }
@@ -432,6 +437,47 @@ impl Migration<'_> {
         self.send("emission", &[create])
     }
 
+    fn verifying_key(
+        &mut self,
+        wanted: &config::VerifyingKey,
+        network: &Pubkey,
+    ) -> Result<(), MigrationError> {
+        let file = &wanted.file;
+        let name = format!("verifying-key {}", file.display());
+        let bytes = std::fs::read(file)
+            .map_err(|error| MigrationError::Config(format!("{name}: {error}")))?;
+        let points = bytes.as_slice().try_into().map_err(|_| {
+            MigrationError::Config(format!("{name}: a verifying key has {KEY_BYTES} bytes"))
+        })?;
+        let hash = VerifyingKey::hash_of(points);
+        let circuit = sha256(&name, &wanted.circuit)?;
+        let transcript = match &wanted.transcript {
+            Some(transcript) => sha256(&name, transcript)?,
+            None => [0; 32],
+        };
+        let address = feeds::verifying_key(network, &hash);
+        if let Some(known) = chain::find::<VerifyingKey>(self.chain, &address).map_err(at(&name))? {
+            // Keys are revoked in a network's life.
+            same(
+                (known.circuit, known.transcript) == (circuit, transcript),
+                &name,
+            )?;
+            self.done(&name);
+            return Ok(());
+        }
+        let args = RegisterVerifyingKeyArgs {
+            hash,
+            shape: Header::SHAPE,
+            windows: WINDOWS as u8,
+            reduction: REDUCTION_CIRCOM,
+            circuit,
+            transcript,
+            key: bytes,
+        };
+        let register = feeds::register_verifying_key(&self.key(), &self.key(), network, args);
+        self.send(&name, &[register])
+    }
+
     fn model(&mut self, file: &PathBuf) -> Result<Hash, MigrationError> {
         let name = format!("model {}", file.display());
         let bytes = std::fs::read(file)
@@ -475,9 +521,10 @@ impl Migration<'_> {
                 "committee" => feed_reader::Mask::COMMITTEE,
                 "optimistic" => feed_reader::Mask::OPTIMISTIC,
                 "sourced" => feed_reader::Mask::SOURCED,
+                "zk" => feed_reader::Mask::ZK,
                 other => {
                     return Err(MigrationError::Config(format!(
-                        "required verification {other} is none: use committee, optimistic, sourced"
+                        "required verification {other} is none: use committee, optimistic, sourced, zk"
                     )));
                 }
             };
@@ -542,6 +589,14 @@ fn hash_of(file: &std::path::Path, bytes: &[u8]) -> Result<Hash, MigrationError>
         |error: &dyn std::fmt::Display| MigrationError::Model(file.to_owned(), error.to_string());
     let model = ModelRef::parse(bytes).map_err(|error| failed(&error))?;
     inference::model_hash(&model, poseidon).map_err(|error| failed(&error))
+}
+
+fn sha256(name: &str, text: &str) -> Result<Hash, MigrationError> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).map_err(|_| {
+        MigrationError::Config(format!("{name}: a SHA-256 has 64 hexadecimal digits"))
+    })?;
+    Ok(hash)
 }
 
 fn at(step: &str) -> impl FnOnce(ClientError) -> MigrationError + '_ {

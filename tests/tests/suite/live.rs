@@ -384,6 +384,8 @@ fn binary(name: &str) -> PathBuf {
 pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
     let model = dir.join("temperature.model");
     std::fs::write(&model, MODEL).expect("model");
+    let key = dir.join("verifying.key");
+    std::fs::write(&key, tests::groth16::Secrets::new(1).key()).expect("key");
     migrations::Config {
         network: config::Network {
             nonce: 7,
@@ -391,7 +393,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             epoch_length: EPOCH,
             timelock: 60,
             self_signed_makers: false,
-            development_keys: false,
+            development_keys: true,
             device_bond: 0,
             evidence_window: 3_600,
             answer_window: 1_200,
@@ -400,6 +402,11 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             tier_discount_bps: [0, 5_000, 9_000, 9_500],
             withheld_slash_bps: 1_000,
         },
+        verifying_keys: vec![config::VerifyingKey {
+            file: key,
+            circuit: "08".repeat(32),
+            transcript: None,
+        }],
         mints: config::Mints {
             reward_decimals: 6,
             stake_decimals: 6,

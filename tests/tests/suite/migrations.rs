@@ -217,13 +217,13 @@ mod network {
         empty.run().expect("migration");
         let before = empty.accounts();
         let config = empty.config.clone();
-        let changes: [(&str, Change); 16] = [
+        let changes: [(&str, Change); 17] = [
             ("reward-mint", |config| config.mints.reward_decimals = 9),
             ("stake-mint", |config| config.mints.stake_decimals = 9),
             ("network", |config| config.network.genesis += 1),
             ("network", |config| config.network.epoch_length += 1_200),
             ("network", |config| config.network.timelock += 1),
-            ("network", |config| config.network.development_keys = true),
+            ("network", |config| config.network.development_keys = false),
             ("tree-0", |config| config.trees[0].canopy = 11),
             ("roster", |config| config.roster.slash_cap_bps += 1),
             ("roster", |config| config.roster.bounty_bps += 1),
@@ -231,6 +231,9 @@ mod network {
             ("emission", |config| config.emission.operators_bps += 1),
             ("emission", |config| config.emission.challenge_window += 1),
             ("emission", |config| config.emission.breaker_limit -= 1),
+            ("verifying-key", |config| {
+                config.verifying_keys[0].transcript = Some("09".repeat(32));
+            }),
             ("feed", |config| config.feeds[0].min_signers += 1),
             ("feed", |config| config.feeds[0].grace += 1),
             ("feed", |config| {
@@ -271,12 +274,20 @@ mod network {
         let error = empty.run().expect_err("no address").to_string();
         assert!(error.contains("maker nobody is no address"), "{error}");
         let mut empty = Empty::new();
-        empty.config.feeds[0].required = vec!["zk".to_owned()];
+        empty.config.feeds[0].required = vec!["tee".to_owned()];
         let error = empty.run().expect_err("no verification").to_string();
         assert!(
             error.contains("use committee, optimistic, sourced"),
             "{error}"
         );
+        let mut empty = Empty::new();
+        empty.config.verifying_keys[0].circuit.pop();
+        let error = empty.run().expect_err("no hash").to_string();
+        assert!(error.contains("64 hexadecimal digits"), "{error}");
+        let mut empty = Empty::new();
+        empty.config.verifying_keys[0].file = empty.config.models[0].clone();
+        let error = empty.run().expect_err("no key").to_string();
+        assert!(error.contains("576 bytes"), "{error}");
     }
 }
 

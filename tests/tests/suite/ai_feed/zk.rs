@@ -3,7 +3,9 @@
 
 use super::*;
 use ai_feed::instructions::RegisterVerifyingKeyArgs;
-use ai_feed::state::{VerifyingKey, G1, G2, INSECURE, KEY_BYTES, PRIVATE, REDUCTION_CIRCOM};
+use ai_feed::state::{
+    VerifyingKey, DEVELOPMENT_ALPHA, G1, G2, INSECURE, KEY_BYTES, PRIVATE, REDUCTION_CIRCOM,
+};
 use client::Proven;
 use device_protocol::{attestation_context, private_model_id, SourcesMessage};
 use device_registry::state::network::DEVELOPMENT_KEYS;
@@ -415,6 +417,21 @@ mod keys {
         let key = client::verifying_key(&proving.world.network, &args.hash);
         let key: VerifyingKey = proving.world.harness.read(&key);
         assert_eq!((key.flags, key.transcript), (INSECURE, [0; 32]));
+    }
+
+    /// Whatever its registrant says of a ceremony.
+    #[test]
+    fn of_the_development_set_up_is_known_by_its_alpha() {
+        let proving = Proving::new();
+        let mut key = Secrets::new(2).key();
+        key[..G1].copy_from_slice(&DEVELOPMENT_ALPHA);
+        let args = key_args(key);
+        assert_refused(proving.register(args.clone()), E::DevelopmentKey);
+        proving.put_network(|network| network.flags = DEVELOPMENT_KEYS);
+        proving.register(args.clone()).unwrap();
+        let key = client::verifying_key(&proving.world.network, &args.hash);
+        let key: VerifyingKey = proving.world.harness.read(&key);
+        assert_eq!(key.flags, INSECURE);
     }
 
     #[test]
