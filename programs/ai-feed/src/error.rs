@@ -154,7 +154,7 @@ pub enum AiFeedError {
     KeyOffCurve = 605,
     #[msg("Two of beta, gamma and delta are equal up to their sign, so anyone can forge: contribute to the key's second phase")]
     DegenerateKey = 606,
-    #[msg("No ceremony made the key, and the network takes no development keys: pass the transcript's hash of a ceremony")]
+    #[msg("No ceremony made the key, and the network takes no development keys: register one of a ceremony, with its transcript's hash")]
     DevelopmentKey = 607,
     #[msg("Only the network's authority may do this: sign with network.authority")]
     NotNetworkAuthority = 608,
