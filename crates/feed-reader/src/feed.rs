@@ -19,6 +19,9 @@ pub const MAX_CELLS: usize = 8;
 /// Length of a feed's account in bytes, with the discriminator.
 pub const FEED_LEN: usize = RING + HISTORY * ENTRY_LEN;
 
+/// Length of what follows the discriminator.
+pub(crate) const BODY_LEN: usize = FEED_LEN - FEED_DISCRIMINATOR.len();
+
 const VERSION: u8 = 1;
 const ACTIVE: u8 = 0;
 const RING: usize = 584;
@@ -26,7 +29,7 @@ const RING: usize = 584;
 /// A feed's account.
 #[derive(Clone, Copy, Debug)]
 pub struct Feed<'a> {
-    bytes: &'a [u8; FEED_LEN],
+    body: &'a [u8; BODY_LEN],
 }
 
 impl<'a> Feed<'a> {
@@ -40,21 +43,33 @@ impl<'a> Feed<'a> {
             return Err(FeedError::Owner);
         }
         let feed = Self::parse(data)?;
-        if feed.id() != *expected_id {
-            return Err(FeedError::Id);
+        feed.expect(expected_id)
+    }
+
+    /// The feed, if it is the one expected.
+    pub(crate) fn expect(self, id: &[u8; 32]) -> Result<Self, FeedError> {
+        match self.id() == *id {
+            true => Ok(self),
+            false => Err(FeedError::Id),
         }
-        Ok(feed)
     }
 
     /// A feed from an account's data. Whoever calls this has checked who owns the account and which feed it is.
     pub fn parse(data: &'a [u8]) -> Result<Self, FeedError> {
-        let feed = Self {
-            bytes: data.try_into().map_err(|_| FeedError::Length)?,
+        let data: &[u8; FEED_LEN] = data.try_into().map_err(|_| FeedError::Length)?;
+        let Some((discriminator, body)) = data.split_first_chunk() else {
+            return Err(FeedError::Length);
         };
-        if feed.field(0) != FEED_DISCRIMINATOR {
+        if *discriminator != FEED_DISCRIMINATOR {
             return Err(FeedError::Discriminator);
         }
-        if feed.bytes[8] != VERSION {
+        Self::of_body(body.try_into().map_err(|_| FeedError::Length)?)
+    }
+
+    /// A feed from what follows the discriminator.
+    pub(crate) fn of_body(body: &'a [u8; BODY_LEN]) -> Result<Self, FeedError> {
+        let feed = Self { body };
+        if feed.byte(8) != VERSION {
             return Err(FeedError::Version);
         }
         if feed.entries() as usize > HISTORY || feed.head() as usize >= HISTORY {
@@ -134,7 +149,7 @@ impl<'a> Feed<'a> {
 
     /// The feed was frozen by its authority.
     pub fn is_frozen(&self) -> bool {
-        self.bytes[9] != ACTIVE
+        self.byte(9) != ACTIVE
     }
 
     /// Values are in units of ten to this power.
@@ -144,7 +159,7 @@ impl<'a> Feed<'a> {
 
     /// How a stream's windows make one value: 0 is the median.
     pub fn aggregation(&self) -> u8 {
-        self.bytes[11]
+        self.byte(11)
     }
 
     /// Schema of the readings in the input.
@@ -169,12 +184,12 @@ impl<'a> Feed<'a> {
 
     /// Operators that must sign an attestation, at least.
     pub fn min_signers(&self) -> u8 {
-        self.bytes[228]
+        self.byte(228)
     }
 
     /// Streams that must be in a round, at least.
     pub fn min_streams(&self) -> u8 {
-        self.bytes[229]
+        self.byte(229)
     }
 
     /// Bits of [`crate::Mask`] that every round has to pass.
@@ -204,9 +219,9 @@ impl<'a> Feed<'a> {
 
     /// H3 cells that the readings come from.
     pub fn cells(&self) -> impl Iterator<Item = u64> + 'a {
-        let bytes = self.bytes;
-        let count = usize::from(bytes[13]).min(MAX_CELLS);
-        (0..count).map(move |cell| u64::from_le_bytes(field(bytes, 248 + 8 * cell)))
+        let feed = *self;
+        let count = usize::from(feed.byte(13)).min(MAX_CELLS);
+        (0..count).map(move |cell| u64::from_le_bytes(feed.field(248 + 8 * cell)))
     }
 
     /// The newest finalised round, 0 for none.
@@ -251,14 +266,27 @@ impl<'a> Feed<'a> {
 
     /// The entries of the ring, the newest first.
     fn history(&self) -> impl Iterator<Item = &'a EntryBytes> + 'a {
-        let (ring, _) = self.bytes[RING..].as_chunks::<ENTRY_LEN>();
+        let (ring, _) = self.body[at(RING)..].as_chunks::<ENTRY_LEN>();
         let (head, entries) = (self.head() as usize, self.entries() as usize);
         let (newer, older) = ring.split_at(head + 1);
         newer.iter().rev().chain(older.iter().rev()).take(entries)
     }
 
+    /// `N` bytes at an offset in the account.
     #[inline(always)]
     fn field<const N: usize>(&self, offset: usize) -> [u8; N] {
-        field(self.bytes, offset)
+        field(self.body, at(offset))
     }
+
+    /// The byte at an offset in the account.
+    #[inline(always)]
+    fn byte(&self, offset: usize) -> u8 {
+        self.body[at(offset)]
+    }
+}
+
+/// Where an offset in the account is in the body.
+#[inline(always)]
+const fn at(offset: usize) -> usize {
+    offset - FEED_DISCRIMINATOR.len()
 }

@@ -5,6 +5,12 @@ use feed_reader::{FEED_DISCRIMINATOR, HISTORY};
 /// Milliseconds in a second.
 pub const SECOND: i64 = 1_000;
 
+/// Operators behind every entry.
+pub const ATTESTERS: u16 = 4;
+
+/// Streams behind every entry.
+pub const STREAMS: u16 = 2;
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Entry {
     pub round: u64,
@@ -12,6 +18,29 @@ pub struct Entry {
     pub newest_capture: i64,
     pub mask: u16,
     pub flags: u16,
+}
+
+/// What an entry holds besides: each different, and from one entry to another where it can be.
+impl Entry {
+    pub fn confidence(&self) -> u64 {
+        self.round
+    }
+
+    pub fn ema(&self) -> i64 {
+        self.value.wrapping_add(1)
+    }
+
+    pub fn posted_at(&self) -> i64 {
+        self.newest_capture / SECOND + 20
+    }
+
+    pub fn oldest_capture(&self) -> i64 {
+        self.newest_capture.wrapping_sub(30 * SECOND)
+    }
+
+    pub fn data_root(&self) -> [u8; 32] {
+        [(self.round as u8).wrapping_add(2); 32]
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -85,21 +114,21 @@ impl Account {
         bytes.extend(newest.round.to_le_bytes());
         bytes.extend(self.entries.to_le_bytes());
         bytes.extend(self.head.to_le_bytes());
-        bytes.extend((newest.value + 1).to_le_bytes()); // exponential moving average
+        bytes.extend(newest.ema().to_le_bytes());
         bytes.extend(self.frozen_at.to_le_bytes());
         bytes.extend([0; 240]);
         for entry in &self.ring {
             bytes.extend(entry.round.to_le_bytes());
             bytes.extend(entry.value.to_le_bytes());
-            bytes.extend(7u64.to_le_bytes()); // confidence
-            bytes.extend((entry.value + 1).to_le_bytes()); // exponential moving average
-            bytes.extend((entry.newest_capture / SECOND + 20).to_le_bytes()); // posted at
-            bytes.extend((entry.newest_capture - 30 * SECOND).to_le_bytes()); // oldest capture
+            bytes.extend(entry.confidence().to_le_bytes());
+            bytes.extend(entry.ema().to_le_bytes());
+            bytes.extend(entry.posted_at().to_le_bytes());
+            bytes.extend(entry.oldest_capture().to_le_bytes());
             bytes.extend(entry.newest_capture.to_le_bytes());
-            bytes.extend([9; 32]); // data root
+            bytes.extend(entry.data_root());
             bytes.extend(entry.mask.to_le_bytes());
-            bytes.extend(4u16.to_le_bytes()); // attesters
-            bytes.extend(2u16.to_le_bytes()); // streams
+            bytes.extend(ATTESTERS.to_le_bytes());
+            bytes.extend(STREAMS.to_le_bytes());
             bytes.extend(entry.flags.to_le_bytes());
         }
         bytes

@@ -1,135 +1,88 @@
-use feed_reader::{Feed, Value, AI_FEED_ID};
-use serde::Deserialize;
+use crate::vectors::{directory, files, Expected, Read, Vectors};
+use feed_reader::{Feed, FeedError, Value};
+use std::fs;
 
-/// feed.json: what a reader in any language finds in feed.hex.
-#[derive(Deserialize)]
-struct Golden {
-    id: String,
-    network: String,
-    model: String,
-    creator: String,
-    authority: String,
-    exponent: i8,
-    aggregation: u8,
-    schema: u16,
-    round_length: i64,
-    created_at: i64,
-    max_gap: u32,
-    min_signers: u8,
-    min_streams: u8,
-    required_mask: u16,
-    grace: i64,
-    challenge_window: i64,
-    cells: Vec<String>,
-    last_round: u64,
-    entries: u32,
-    ema: i64,
-    frozen_at: i64,
-    newest_value_unverified: Expected,
-    reads: Vec<Read>,
-}
-
-#[derive(Deserialize)]
-struct Read {
-    now: i64,
-    max_age: u32,
-    min_mask: u16,
-    value: Option<Expected>,
-    error: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct Expected {
-    round: u64,
-    value: i64,
-    confidence: u64,
-    ema: i64,
-    posted_at: i64,
-    oldest_capture: i64,
-    newest_capture: i64,
-    data_root: String,
-    mask: u16,
-    attesters: u16,
-    streams: u16,
-    disputed: bool,
-}
-
-impl Expected {
-    fn check(&self, value: &Value) {
-        assert_eq!(
-            (value.round, value.value, value.confidence, value.ema),
-            (self.round, self.value, self.confidence, self.ema)
-        );
-        assert_eq!(
-            (value.posted_at, value.oldest_capture, value.newest_capture),
-            (self.posted_at, self.oldest_capture, self.newest_capture)
-        );
-        assert_eq!(hex::encode(value.data_root), self.data_root);
-        assert_eq!(
-            (value.mask, value.attesters, value.streams, value.disputed),
-            (self.mask, self.attesters, self.streams, self.disputed)
+#[test]
+fn the_committed_vectors_are_those_written() {
+    let mut written: Vec<_> = files();
+    written.sort();
+    let mut committed: Vec<_> = fs::read_dir(directory())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            (name.to_owned(), fs::read(&path).unwrap())
+        })
+        .collect();
+    committed.sort();
+    let names = |files: &[(String, Vec<u8>)]| -> Vec<_> {
+        files.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names(&written), names(&committed));
+    for (written, committed) in written.iter().zip(&committed) {
+        assert!(
+            written == committed,
+            "{} differs: cargo run -p feed-reader --example vectors",
+            written.0
         );
     }
 }
 
 #[test]
-fn golden_account() {
-    let bytes = hex::decode(include_str!("../golden/feed.hex").trim()).unwrap();
-    let golden: Golden = serde_json::from_str(include_str!("../golden/feed.json")).unwrap();
-    let id = hex::decode(&golden.id).unwrap().try_into().unwrap();
-    let feed = Feed::from_account(&AI_FEED_ID, &bytes, &id).unwrap();
-    let keys = [
-        feed.network(),
-        feed.model(),
-        feed.creator(),
-        feed.authority(),
-    ]
-    .map(hex::encode);
-    assert_eq!(
-        keys,
-        [
-            golden.network,
-            golden.model,
-            golden.creator,
-            golden.authority
-        ]
-    );
-    assert_eq!(
-        (feed.exponent(), feed.aggregation(), feed.schema()),
-        (golden.exponent, golden.aggregation, golden.schema)
-    );
-    assert_eq!(
-        (feed.round_length(), feed.created_at(), feed.max_gap()),
-        (golden.round_length, golden.created_at, golden.max_gap)
-    );
-    assert_eq!(
-        (feed.min_signers(), feed.min_streams(), feed.required_mask()),
-        (golden.min_signers, golden.min_streams, golden.required_mask)
-    );
-    assert_eq!(
-        (feed.grace(), feed.challenge_window()),
-        (golden.grace, golden.challenge_window)
-    );
-    let cells: Vec<_> = feed.cells().map(|cell| format!("{cell:x}")).collect();
-    assert_eq!(cells, golden.cells);
-    assert_eq!(
-        (feed.last_round(), feed.entries(), feed.ema()),
-        (golden.last_round, golden.entries, golden.ema)
-    );
-    assert_eq!(feed.frozen_at(), golden.frozen_at);
-    let newest = feed.newest_value_unverified().unwrap();
-    golden.newest_value_unverified.check(&newest);
-
-    for read in &golden.reads {
-        match feed.value(read.now, read.max_age, read.min_mask) {
-            Ok(value) => {
-                assert_eq!(value.exponent, golden.exponent);
-                read.value
-                    .as_ref()
-                    .expect("the read should fail")
-                    .check(&value);
-            }
-            Err(error) => assert_eq!(Some(error.code()), read.error),
+fn this_reader_reads_them() {
+    let json = fs::read(directory().join("vectors.json")).unwrap();
+    let vectors: Vectors = serde_json::from_slice(&json).unwrap();
+    assert!(vectors.reads.len() > 30);
+    for read in &vectors.reads {
+        let data = fs::read(directory().join(&read.account)).unwrap();
+        let name = format!("{}: {}", read.account, read.name);
+        let (got, newest) = outcome(read, &data);
+        let expected = (read.value.clone(), read.error, read.rounds.clone());
+        assert_eq!(got, expected, "{name}");
+        if let Some(newest) = newest {
+            assert_eq!(Some(newest), read.newest, "{name}");
         }
+    }
+}
+
+type Outcome = (Option<Expected>, Option<u32>, Option<Vec<String>>);
+
+fn outcome(read: &Read, data: &[u8]) -> (Outcome, Option<(String, bool)>) {
+    let hash = |text: &str| -> [u8; 32] { hex::decode(text).unwrap().try_into().unwrap() };
+    let refused = |error: FeedError| (None, Some(error.code()), None);
+    let feed = match Feed::from_account(&hash(&read.owner), data, &hash(&read.id)) {
+        Ok(feed) => feed,
+        Err(error) => return (refused(error), None),
+    };
+    let now = read.now.parse().unwrap();
+    let newest = feed
+        .newest_value_unverified()
+        .map(|value| (value.round.to_string(), value.disputed));
+    let rounds = feed
+        .values(now, read.max_age, read.min_mask)
+        .map(|values| values.map(|value| value.round.to_string()).collect())
+        .ok();
+    let got = match feed.value(now, read.max_age, read.min_mask) {
+        Ok(value) => (Some(of(&value)), None, rounds),
+        Err(error) => (None, Some(error.code()), rounds),
+    };
+    (got, newest.ok())
+}
+
+fn of(value: &Value) -> Expected {
+    assert!(!value.disputed);
+    Expected {
+        round: value.round.to_string(),
+        value: value.value.to_string(),
+        exponent: value.exponent,
+        confidence: value.confidence.to_string(),
+        ema: value.ema.to_string(),
+        posted_at: value.posted_at.to_string(),
+        oldest_capture: value.oldest_capture.to_string(),
+        newest_capture: value.newest_capture.to_string(),
+        data_root: hex::encode(value.data_root),
+        mask: value.mask,
+        attesters: value.attesters,
+        streams: value.streams,
     }
 }

@@ -1,5 +1,8 @@
 mod account;
+mod anchor;
+mod cpi;
 mod golden;
 mod history;
 mod parse;
 mod value;
+mod vectors;
