@@ -405,6 +405,18 @@ pub fn close_attestation(
     )
 }
 
+/// Reads the feed `id` by a call, which returns an [`ai_feed::FeedValue`]; a program makes it by CPI.
+pub fn read_feed(id: [u8; 32], max_age: u32, min_mask: u16) -> Instruction {
+    build(
+        accounts::ReadFeed { feed: feed(&id) },
+        instruction::ReadFeed {
+            id,
+            max_age,
+            min_mask,
+        },
+    )
+}
+
 /// Opens the bonds of an operator's pool in a network.
 pub fn open_bonds(payer: &Pubkey, network: &Pubkey, pool: &Pubkey) -> Instruction {
     build(

@@ -178,4 +178,15 @@ pub mod ai_feed {
     pub fn close_attestation(ctx: Context<CloseAttestation>) -> Result<()> {
         handle_close_attestation(ctx)
     }
+
+    /// Anyone, by CPI: returns the feed's newest value that has every bit of `min_mask` and was captured at most
+    /// `max_age` seconds ago. Fails as feed-reader does, with its error codes.
+    pub fn read_feed(
+        ctx: Context<ReadFeed>,
+        id: [u8; 32],
+        max_age: u32,
+        min_mask: u16,
+    ) -> Result<FeedValue> {
+        handle_read_feed(ctx, &id, max_age, min_mask)
+    }
 }

@@ -32,6 +32,9 @@ pub const SLASH: u8 = 4;
 /// `slash_bond` by CPI. Data: bump of this program's slasher, offence 32, owner 32, amount u64. Accounts: those of
 /// `SlashBondAccounts`, the security-pool.
 pub const SLASH_BOND: u8 = 5;
+/// A feed's newest value, by a CPI of ai-feed. Data: feed id 32, oldest age u32, mask u16. Account: the feed. Returns what
+/// ai-feed returned.
+pub const CALL_READ_FEED: u8 = 6;
 
 /// Runs the case that the first byte names.
 pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
@@ -45,6 +48,7 @@ pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramR
         CALL_VERIFY_READING => call_verify_reading(accounts, data),
         SLASH => slash(accounts, data),
         SLASH_BOND => slash_bond(accounts, data),
+        CALL_READ_FEED => call_read_feed(accounts, data),
         _ => Err(ProgramError::InvalidInstructionData),
     }
 }
@@ -81,6 +85,20 @@ fn read_feed(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
         match value {
             Ok(value) if value.round > 0 => Ok(()),
             _ => Err(ProgramError::InvalidAccountData),
+        }
+    })
+}
+
+fn call_read_feed(accounts: &[AccountInfo], mut data: &[u8]) -> ProgramResult {
+    let id = next(&mut data)?;
+    let max_age = u32::from_le_bytes(*next(&mut data)?);
+    let min_mask = u16::from_le_bytes(*next(&mut data)?);
+    let feed = accounts.first().ok_or(ProgramError::NotEnoughAccountKeys)?;
+    measured(|| {
+        let value = feed_reader::cpi::read_feed(feed, id, max_age, min_mask)?;
+        match value.mask & min_mask == min_mask && value.round > 0 {
+            true => Ok(()),
+            false => Err(ProgramError::InvalidAccountData),
         }
     })
 }

@@ -25,6 +25,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tests::{assert_refused, Harness, START};
 
+mod reading;
 mod zk;
 
 /// Seconds of a round.

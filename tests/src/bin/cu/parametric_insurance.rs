@@ -94,6 +94,18 @@ pub fn measure(bench: &Bench) -> Result<()> {
         probe::READ_FEED,
         &[FEED.as_slice(), &now.to_le_bytes()].concat(),
         &[feed],
+    )?;
+    bench.measure_call(
+        "reading a feed",
+        "the newest of 64 rounds, by CPI",
+        probe::CALL_READ_FEED,
+        &[
+            FEED.as_slice(),
+            &u32::MAX.to_le_bytes(),
+            &Mask::COMMITTEE.to_le_bytes(),
+        ]
+        .concat(),
+        &[feed, ai_feed::ID],
     )
 }
 
