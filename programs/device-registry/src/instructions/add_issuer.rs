@@ -18,7 +18,7 @@ pub struct AddIssuer<'info> {
         init,
         payer = payer,
         space = Issuer::SIZE,
-        seeds = [seeds::ISSUER, maker.key().as_ref(), Issuer::seed(&issuer_key).as_ref()],
+        seeds = [seeds::ISSUER, maker.key().as_ref(), &Issuer::seed(&issuer_key)],
         bump
     )]
     pub issuer: AccountLoader<'info, Issuer>,

@@ -2,7 +2,7 @@
 
 use crate::error::RegistryError;
 use anchor_lang::prelude::*;
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 /// Flag: makers may sign for their own devices (tier 0).
 pub const SELF_SIGNED_MAKERS: u8 = 1;
@@ -52,7 +52,18 @@ impl TryFrom<u8> for Operation {
 }
 
 /// What the network's authority may change, behind the timelock.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+// By the full names of the last two, the interface tells that it is part of a zero-copy account.
+#[derive(
+    AnchorSerialize,
+    AnchorDeserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    bytemuck::Pod,
+    bytemuck::Zeroable,
+)]
 #[repr(C)]
 pub struct Parameters {
     /// Bond of one device before its tier's discount, in base units of the stake mint.
