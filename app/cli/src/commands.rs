@@ -13,4 +13,5 @@ pub mod register;
 pub mod report;
 pub mod send;
 pub mod status;
+pub mod verify;
 pub mod voucher;

@@ -10,7 +10,7 @@ mod output;
 use clap::{Parser, Subcommand, ValueEnum};
 use commands::{
     batch, bond, challenge, claim, device, feed, keys, load, maker, register, report, send, status,
-    voucher,
+    verify, voucher,
 };
 use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
@@ -112,6 +112,9 @@ enum Command {
     Status(status::Arguments),
     /// Read a feed
     Feed(feed::Arguments),
+    /// Recompute what the chain says from what devices signed
+    #[command(subcommand)]
+    Verify(verify::Command),
     /// Claim rewards
     Claim(claim::Arguments),
     /// Put up a bond for devices, and take it back
@@ -135,6 +138,7 @@ fn main() {
         Command::Load(command) => load::run(&context, command),
         Command::Status(arguments) => status::run(&context, arguments),
         Command::Feed(arguments) => feed::run(&context, arguments),
+        Command::Verify(command) => verify::run(&context, command),
         Command::Claim(arguments) => claim::run(&context, arguments),
         Command::Bond(command) => bond::run(&context, command),
     };

@@ -1,9 +1,10 @@
-//! Events that programs emit by calling themselves (`emit_cpi!`), which no log limit truncates.
+//! Events that programs emit by calling themselves (`emit_cpi!`), which no log limit truncates, and those that they log.
 
 use crate::chain::{Execution, Invocation};
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AnchorDeserialize, Discriminator};
+use base64::prelude::{Engine, BASE64_STANDARD};
 
 /// The events of type `E` that its program emitted in `execution`, in order.
 pub fn events<E>(execution: &Execution, program: &Pubkey) -> Vec<E>
@@ -12,6 +13,44 @@ where
 {
     let inner = execution.inner.iter();
     inner.filter_map(|inner| parse(inner, program)).collect()
+}
+
+/// The events of type `E` that `program` logged in `execution` (`emit!`), in order, up to where the log was cut off.
+pub fn logged<E>(execution: &Execution, program: &Pubkey) -> Vec<E>
+where
+    E: AnchorDeserialize + Discriminator,
+{
+    let program = program.to_string();
+    let mut running: Vec<&str> = Vec::new();
+    let mut events = Vec::new();
+    for line in &execution.logs {
+        if let Some(data) = line.strip_prefix("Program data: ") {
+            let data = BASE64_STANDARD.decode(data).unwrap_or_default();
+            if let (true, Some(mut data)) = (
+                running.last() == Some(&program.as_str()),
+                data.strip_prefix(E::DISCRIMINATOR),
+            ) {
+                events.extend(E::deserialize(&mut data));
+            }
+            continue;
+        }
+        // What a program says itself has "log:" for its name.
+        let Some((name, rest)) = line
+            .strip_prefix("Program ")
+            .and_then(|line| line.split_once(' '))
+        else {
+            continue;
+        };
+        if name.ends_with(':') {
+            continue;
+        }
+        if rest.starts_with("invoke [") {
+            running.push(name);
+        } else if rest == "success" || rest.starts_with("failed") {
+            running.pop();
+        }
+    }
+    events
 }
 
 /// The event of type `E` that a call is, if it is one of its program's.

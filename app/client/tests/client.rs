@@ -7,7 +7,7 @@ use anchor_lang::Event;
 use data_commitment::events::RootCommitted;
 use device_protocol::{Curve, DeviceKey};
 use fieldproof_client::chain::{Execution, Invocation, PriorityFee};
-use fieldproof_client::event::events;
+use fieldproof_client::event::{events, logged};
 use fieldproof_client::key::{normalise_low_s, verify, DeviceSigner, KeyError};
 use fieldproof_client::precompile::{
     ed25519, secp256r1, Entry, PrecompileError, MAX_ED25519, MAX_SECP256R1,
@@ -632,4 +632,68 @@ fn a_recent_priority_fee_is_the_percentile_of_what_was_paid_up_to_the_cap() {
         cap: 99,
     };
     assert_eq!(fee.choose(Vec::new()), 0);
+}
+
+#[test]
+fn only_what_a_program_logs_itself_is_its_event() {
+    use ai_feed::events::AttestationPassed;
+    use base64::prelude::{Engine, BASE64_STANDARD};
+
+    let event = AttestationPassed {
+        feed: Pubkey::new_unique(),
+        attestation: Pubkey::new_unique(),
+        round: 7,
+        mask: 5,
+        signers: 3,
+    };
+    let data = format!("Program data: {}", BASE64_STANDARD.encode(event.data()));
+    let (program, other) = (ai_feed::ID, Pubkey::new_unique());
+    let of = |lines: &[String]| {
+        let execution = Execution {
+            signature: Default::default(),
+            slot: 0,
+            error: None,
+            logs: lines.to_vec(),
+            outer: Vec::new(),
+            inner: Vec::new(),
+            compute_units: 0,
+            return_data: Vec::new(),
+        };
+        let events: Vec<AttestationPassed> = logged(&execution, &program);
+        events.iter().map(|event| event.round).collect::<Vec<_>>()
+    };
+    let starts = |program: &Pubkey, depth: u8| format!("Program {program} invoke [{depth}]");
+    let ends = |program: &Pubkey| format!("Program {program} success");
+    let log = |text: &str| format!("Program log: {text}");
+    let own = [starts(&program, 1), log("so"), data.clone(), ends(&program)];
+    assert_eq!(of(&own), [7]);
+    // Within another's call, and after a call of its own
+    let within = [&[starts(&other, 1)], &own[..], &[ends(&other)]].concat();
+    assert_eq!(of(&within), [7]);
+    let after = [
+        starts(&program, 1),
+        starts(&other, 2),
+        ends(&other),
+        data.clone(),
+    ];
+    assert_eq!(of(&after), [7]);
+
+    let others = [starts(&other, 1), data.clone(), ends(&other)];
+    assert!(of(&others).is_empty());
+    let beside = [starts(&program, 1), starts(&other, 2), data.clone()];
+    assert!(of(&beside).is_empty());
+    let behind = [&own[..2], &own[3..], &[starts(&other, 1), data.clone()]].concat();
+    assert!(of(&behind).is_empty());
+    // What a program writes into its log starts and ends nothing.
+    let [as_if_started, as_if_ended] = [starts(&program, 1), ends(&other)].map(|line| log(&line));
+    let spoofed = [
+        starts(&program, 1),
+        starts(&other, 2),
+        as_if_ended,
+        log("success"),
+        as_if_started,
+        log("invoke [1]"),
+        data,
+    ];
+    assert!(of(&spoofed).is_empty());
 }

@@ -3,7 +3,7 @@
 use crate::follow;
 use crate::payload::{self, Payload, PayloadError, MAX_LEN};
 use crate::store::StoreError;
-use crate::window::{self, BatchError};
+use crate::window::{self, BatchError, Computed};
 use crate::worker::{Operator, WorkerError};
 use ai_feed::state::{Attestation, Feed, Model};
 use anchor_lang::prelude::Pubkey;
@@ -11,7 +11,7 @@ use commitment::{CommitmentLeaf, Tree};
 use device_protocol::{AttestationMessage, Hash, SourcesMessage};
 use fieldproof_client::{chain, ClientError};
 use inference::ModelRef;
-use reqwest::blocking::Response;
+use reqwest::blocking::{Client, Response};
 use security_pool::state::Committee;
 use serde::{Deserialize, Serialize};
 use solana_signature::Signature;
@@ -142,23 +142,17 @@ pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusa
         sources_message(&operator.network_id, &feed, &attestation)
     } else {
         let model = ModelRef::parse(&model.bytes).map_err(|_| BatchError::Model)?;
-        let outputs = window::compute(batch, &model)?.outputs;
-        if outputs != attestation.outputs {
+        let computed = window::compute(batch, &model)?;
+        if computed.outputs != attestation.outputs {
             return Err(Refusal::WrongOutputs);
         }
-        let message = AttestationMessage {
-            network: operator.network_id,
-            feed: feed.id,
-            stream,
-            round: attestation.round,
-            sequence: attestation.sequence,
-            batch_index: attestation.batch_index,
-            batch_leaf: leaf,
-            model: feed.model,
-            outputs,
-            epoch: committee.epoch,
-        }
-        .digest();
+        let message = message(
+            &operator.network_id,
+            &feed,
+            &attestation,
+            &committee,
+            &computed,
+        );
         if message != attestation.message {
             return Err(Refusal::WrongMessage);
         }
@@ -183,6 +177,29 @@ pub fn sources_message(network: &Hash, feed: &Feed, attestation: &Attestation) -
         batch_index: attestation.batch_index,
         batch_leaf: attestation.batch_leaf,
         epoch: attestation.committee_epoch,
+    }
+    .digest()
+}
+
+/// What a committee signs of an attestation on the batch that was recomputed.
+pub fn message(
+    network: &Hash,
+    feed: &Feed,
+    attestation: &Attestation,
+    committee: &Committee,
+    computed: &Computed,
+) -> Hash {
+    AttestationMessage {
+        network: *network,
+        feed: feed.id,
+        stream: attestation.stream.to_bytes(),
+        round: attestation.round,
+        sequence: attestation.sequence,
+        batch_index: attestation.batch_index,
+        batch_leaf: computed.leaf.hash(),
+        model: feed.model,
+        outputs: computed.outputs,
+        epoch: committee.epoch,
     }
     .digest()
 }
@@ -216,15 +233,12 @@ pub fn fetch(
     if let Some(bytes) = operator.store.payload(&commitment.payload_hash)? {
         return Ok(bytes);
     }
-    if commitment.payload_len > MAX_LEN as u64 {
-        return Err(Refusal::TooLarge);
-    }
     // The author first, then whoever else may have archived it.
     let author = operator.peers.get_key_value(pool);
     let others = operator.peers.iter().filter(|(other, _)| *other != pool);
     let mut last = Refusal::Unavailable(format!("no worker of pool {pool} is configured"));
     for (_, peer) in author.into_iter().chain(others) {
-        match fetch_from(operator, peer, commitment) {
+        match fetch_from(&operator.http, peer, commitment) {
             Ok(bytes) => return Ok(bytes),
             // Somebody who lies is worth telling more than somebody who is away.
             Err(refusal) if !matches!(last, Refusal::Tampered) => last = refusal,
@@ -234,14 +248,20 @@ pub fn fetch(
     Err(last)
 }
 
-fn fetch_from(
-    operator: &Operator,
+/// The payload of a commitment from the worker at `peer`. Whatever is returned has the committed hash and length.
+///
+/// # Errors
+/// [`Refusal::TooLarge`], [`Refusal::Unavailable`] or [`Refusal::Tampered`].
+pub fn fetch_from(
+    http: &Client,
     peer: &str,
     commitment: &CommitmentLeaf,
 ) -> Result<Vec<u8>, Refusal> {
+    if commitment.payload_len > MAX_LEN as u64 {
+        return Err(Refusal::TooLarge);
+    }
     let hash = hex::encode(commitment.payload_hash);
-    let response = operator
-        .http
+    let response = http
         .get(format!("{peer}/v1/payloads/{hash}"))
         .send()
         .and_then(Response::error_for_status)

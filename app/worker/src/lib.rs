@@ -24,6 +24,7 @@ pub mod round;
 pub mod score;
 pub mod server;
 pub mod store;
+pub mod trace;
 pub mod verify;
 pub mod window;
 pub mod worker;

@@ -93,6 +93,7 @@ fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
     assert_failed(&fresh, "no value to rely on");
     let network = live.deployment.network.to_string();
     assert_failed(&live.cli("owner.json", &["feed", &network]), &network);
+    assert_traced(&live, &feed, &value);
 
     // The rewards.
     let claim = ["claim", "--worker", &url];
@@ -460,6 +461,39 @@ fn a_fleet_drives_a_worker() {
     assert_failed(&load(&none), "1 to 4096");
     live.sh("echo 00 > fleet.secret");
     assert_failed(&load(&run), "not 32 bytes in hex");
+}
+
+/// The feed's value is traced back with what its worker has archived, and not without.
+fn assert_traced(live: &Live, feed: &str, value: &Value) {
+    let url = &live.operators[0].url;
+    let verify = ["verify", "feed", feed];
+    let traced = live.cli_done("owner.json", &[&verify[..], &["--worker", url]].concat());
+    assert_eq!(traced["verified"], true);
+    assert_eq!(
+        (&traced["round"], &traced["value"]),
+        (&value["round"], &value["value"])
+    );
+    let stages = |traced: &Value| -> Vec<String> {
+        let steps = traced["steps"].as_array().expect("steps").iter();
+        steps
+            .map(|step| step["stage"].as_str().expect("stage").to_owned())
+            .collect()
+    };
+    let stages_of_all = stages(&traced);
+    assert_eq!(stages_of_all.last().map(String::as_str), Some("value"));
+
+    let payload = live.dir.path().join("payload");
+    std::fs::write(&payload, "of something else").expect("written");
+    let payload = ["--payload", payload.to_str().expect("path")];
+    let failed = live.cli("owner.json", &[&verify[..], &payload].concat());
+    assert!(!failed.status.success());
+    let traced: Value = serde_json::from_slice(&failed.stdout).expect("JSON");
+    assert_eq!(traced["verified"], false);
+    assert_eq!(traced["failed"]["stage"], "payload");
+    assert_eq!(stages(&traced), stages_of_all[..5]);
+    let error: Value = serde_json::from_slice(&failed.stderr).expect("JSON");
+    let error = error["error"].as_str().expect("message");
+    assert!(error.contains("not verified: payload"), "{error}");
 }
 
 fn send<'a>(url: &'a str, device: &'a str, captured_at: &'a str, value: &'a str) -> [&'a str; 14] {

@@ -49,6 +49,8 @@ use tests::{assert_refused, Harness, START};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+mod tracing;
+
 /// The model that comes with the project.
 pub const MODEL: &[u8] = include_bytes!("../../../app/trainer/models/temperature.model");
 /// The feed's cell, an H3 index of resolution 5.
