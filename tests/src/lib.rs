@@ -9,6 +9,7 @@ pub mod duckdb;
 pub mod fixture;
 pub mod groth16;
 pub mod pki;
+pub mod typescript;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};

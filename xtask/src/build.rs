@@ -14,20 +14,7 @@ use crate::workspace::{self, Workspace};
 /// directory.
 pub fn run(workspace: &Workspace) -> Result<PathBuf> {
     let deploy = workspace.deploy();
-    let compiler = Compiler::find(workspace);
-    let mut build = Command::new(compiler.path());
-    build
-        .args([
-            "build-sbf",
-            "--arch",
-            "v3",
-            "--workspace",
-            "--manifest-path",
-        ])
-        .arg(workspace.root.join("Cargo.toml"))
-        .arg("--sbf-out-dir")
-        .arg(&deploy);
-    workspace::run(&mut build).context("the programs did not compile")?;
+    compile(workspace, &workspace.root, &deploy).context("the programs did not compile")?;
 
     eprintln!("Programs in {}:", deploy.display());
     for program in &workspace.programs {
@@ -43,6 +30,26 @@ pub fn run(workspace: &Workspace) -> Result<PathBuf> {
         eprintln!("  {:<21}{size:>8} bytes  {address}", program.package);
     }
     Ok(deploy)
+}
+
+/// Compiles every program of the cargo workspace in `dir`, and puts the binaries into `out`. What both this workspace
+/// and another depend on is compiled once, where its version and features are the same.
+pub fn compile(workspace: &Workspace, dir: &Path, out: &Path) -> Result<()> {
+    let compiler = Compiler::find(workspace);
+    let mut build = Command::new(compiler.path());
+    build
+        .args([
+            "build-sbf",
+            "--arch",
+            "v3",
+            "--workspace",
+            "--manifest-path",
+        ])
+        .arg(dir.join("Cargo.toml"))
+        .arg("--sbf-out-dir")
+        .arg(out)
+        .env("CARGO_TARGET_DIR", &workspace.target);
+    workspace::run(&mut build)
 }
 
 /// What compiles to sBPF.

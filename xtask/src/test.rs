@@ -10,6 +10,7 @@ use anyhow::{bail, Context, Result};
 
 use crate::{
     build::{self, Compiler},
+    idl,
     workspace::{self, Workspace},
 };
 
@@ -17,10 +18,14 @@ use crate::{
 /// the runner's own last line.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let programs = build::run(workspace)?;
+    idl::check_examples(workspace)?;
+    // Beside the programs, since the tests run them on the same chain.
+    build::compile(workspace, &workspace.root.join("examples"), &programs)
+        .context("the examples did not compile")?;
     // Tests of one package start the binaries of others.
     workspace::run(&mut workspace.cargo(&["build", "--workspace", "--bins"]))?;
-    for packages in ["surfpool", "duckdb"] {
-        install_node_packages(&workspace.root.join("tests").join(packages))?;
+    for packages in ["tests/surfpool", "tests/duckdb", "examples/typescript"] {
+        install_node_packages(&workspace.root.join(packages))?;
     }
     let nextest = workspace
         .cargo(&["nextest", "--version"])
@@ -63,7 +68,7 @@ pub fn install_node_packages(dir: &Path) -> Result<()> {
             .status();
         if !version.is_ok_and(|status| status.success()) {
             bail!(
-                "the tests on a real RPC server and with DuckDB need {tool}, which is not installed \
+                "the tests on a real RPC server, with DuckDB and in TypeScript need {tool}, which is not installed \
                  (on Debian: apt-get install nodejs npm)"
             );
         }
