@@ -875,6 +875,18 @@ mod time {
     }
 
     #[test]
+    fn passes_the_sources_alone_of_outputs_that_nobody_can_challenge() {
+        let world = World::new();
+        let batch = world.batch(FIRST, 1, 1);
+        let attestation = world.attest_shown(0, &batch);
+        world.edit::<Feed>(&world.feed, |feed| feed.private_model = 1);
+        world.harness.advance(CHALLENGE);
+        world.pass(&attestation).expect("pass");
+        assert_eq!(world.state(&attestation).mask, Mask::SOURCED);
+        assert_refused(world.pass(&attestation), E::AlreadyPassed);
+    }
+
+    #[test]
     fn does_not_pass_a_round_before_its_window_is_over() {
         let world = World::with(Policy {
             min_streams: 2,

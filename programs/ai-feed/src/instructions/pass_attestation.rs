@@ -3,6 +3,7 @@
 use anchor_lang::prelude::*;
 use data_commitment::state::Stream;
 use device_registry::state::{Network, Operation};
+use feed_reader::Mask;
 
 use crate::{
     error::AiFeedError,
@@ -34,7 +35,7 @@ pub struct PassAttestation<'info> {
     pub attestation: AccountLoader<'info, Attestation>,
 }
 
-/// Passes OPTIMISTIC and SOURCED of an attestation with a bond and known windows, whose challenge window is over with no
+/// Passes OPTIMISTIC and SOURCED, or of a private model's outputs SOURCED alone, of an attestation with a bond and known windows, whose challenge window is over with no
 /// challenge left open. An operator that did not show a reading since the batch was committed has lost the benefit of the
 /// doubt: only a committee can vouch for what it attested meanwhile.
 pub fn handle_pass_attestation(ctx: Context<PassAttestation>) -> Result<()> {
@@ -60,11 +61,17 @@ pub fn handle_pass_attestation(ctx: Context<PassAttestation>) -> Result<()> {
         accounts.stream.load()?.withheld_at < attestation.committed_at,
         AiFeedError::Withheld
     );
+    // Nobody could have challenged the outputs of a model whose weights nobody knows.
+    let passes = if feed.private_model == 0 {
+        BY_TIME
+    } else {
+        Mask::SOURCED
+    };
     require!(
-        attestation.mask & BY_TIME != BY_TIME,
+        attestation.mask & passes != passes,
         AiFeedError::AlreadyPassed
     );
-    attestation.pass(&mut round, BY_TIME)?;
+    attestation.pass(&mut round, passes)?;
     emit!(AttestationPassed {
         feed: attestation.feed,
         attestation: accounts.attestation.key(),
