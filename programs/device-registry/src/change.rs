@@ -15,13 +15,11 @@ pub fn change_leaf(
     now: i64,
     event_authority: &AccountInfo,
 ) -> Result<()> {
-    let (network, tree_index) = {
-        let header = account.load()?;
-        (header.network, header.index)
-    };
-    let changed = {
+    let (changed, network, tree_index) = {
         let mut data = account.as_ref().try_borrow_mut_data()?;
-        tree::replace(&mut data, place, &old.hash(), &new.hash())?
+        let changed = tree::replace(&mut data, place, &old.hash(), &new.hash())?;
+        let header = tree::header(&data)?;
+        (changed, header.network, header.index)
     };
     let event = LeafChanged {
         network,

@@ -160,7 +160,8 @@ pub fn standing(data: &[u8]) -> Result<Standing> {
     at_height!(depth, standing_at(nodes))
 }
 
-fn header(data: &[u8]) -> Result<&Tree> {
+/// The header in an account's data, of which the account's loader has checked that they are a tree's.
+pub(crate) fn header(data: &[u8]) -> Result<&Tree> {
     data.get(8..NODES)
         .and_then(|header| bytemuck::try_from_bytes(header).ok())
         .ok_or_else(|| error!(RegistryError::DamagedTree))
