@@ -5,7 +5,8 @@
 //! stay private, bound by the windows root of the batch leaf and by the model's hash. One key serves every model.
 //!
 //! Keys of [`Prover::development`] are **insecure**: what they were made of is public, so anyone can prove anything
-//! with them.
+//! with them. Keys of a ceremony come from snarkjs: [`export_r1cs`] gives it the circuit, [`ProvingKey::from_zkey`]
+//! takes the key.
 
 #![forbid(unsafe_code)]
 
@@ -17,10 +18,12 @@ mod points;
 mod poseidon;
 mod proof;
 mod prover;
+mod r1cs;
 mod reduction;
 mod system;
 #[cfg(test)]
 mod tests;
+mod zkey;
 
 use ark_bn254::Fr;
 use ark_ff::PrimeField;
@@ -29,6 +32,8 @@ use inference::{ModelRef, FEATURES};
 pub use key::{KeyError, ProvingKey, VerifyingKey};
 pub use proof::Proof;
 pub use prover::{ProveError, Prover};
+pub use r1cs::{export_r1cs, ExportError};
+pub use zkey::ZkeyError;
 
 /// A window, and where it comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,10 @@ use std::{fs, sync::LazyLock};
 
 use groth16_solana::groth16::{Groth16Verifier, Groth16Verifyingkey};
 use inference::{Header, Model, ModelRef, BIASES, FEATURES, SHIFTS, WEIGHTS};
-use prover::{Batch, KeyError, Proof, ProveError, Prover, ProvingKey, VerifyingKey, Window};
+use proptest::{collection::vec, prelude::*};
+use prover::{
+    export_r1cs, Batch, KeyError, Proof, ProveError, Prover, ProvingKey, VerifyingKey, Window,
+};
 use tempfile::tempdir;
 
 static ONE: LazyLock<Prover> = LazyLock::new(|| Prover::development(1).unwrap());
@@ -151,8 +154,8 @@ fn what_cannot_be_proven_is_refused() {
         Err(KeyError::NoDevelopment(3))
     ));
     assert!(matches!(
-        ProvingKey::insecure(3),
-        Err(KeyError::Capacity(3))
+        export_r1cs(3, Vec::new()),
+        Err(prover::ExportError::Capacity(KeyError::Capacity(3)))
     ));
 }
 
@@ -181,4 +184,17 @@ fn a_key_is_read_only_by_its_hash() {
         Prover::load(&path, &sha256),
         Err(KeyError::Io(..))
     ));
+}
+
+/// A .zkey file's start: ten sections, of which the first is right.
+const ZKEY: &[u8] = b"zkey\x01\0\0\0\x0a\0\0\0\x01\0\0\0\x04\0\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_no_zkey_is_refused(known in 0..=ZKEY.len(), rest in vec(any::<u8>(), 0..600)) {
+        let bytes = [&ZKEY[..known], &rest].concat();
+        prop_assert!(ProvingKey::from_zkey(&bytes, 1).is_err());
+    }
 }
