@@ -23,3 +23,10 @@ pub fn ingest(workspace: &Workspace, args: &[OsString]) -> Result<()> {
         .args(args);
     workspace::hand_over(&mut ingest)
 }
+
+/// Measures proofs, with a prover as it is released. Passes `args` on.
+pub fn prove(workspace: &Workspace, args: &[OsString]) -> Result<()> {
+    let mut prover = workspace.released("prover")?;
+    prover.arg("bench").args(args);
+    workspace::hand_over(&mut prover)
+}

@@ -53,7 +53,7 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
-    /// Build, then measure what happens off the chain
+    /// Measure what happens off the chain
     #[command(subcommand)]
     Bench(Bench),
     /// Write the programs' interfaces to the target directory's idl/
@@ -71,6 +71,12 @@ enum Bench {
     /// What taking a reading costs a worker, and what verifying it alone costs
     Ingest {
         /// Arguments of the benchmark, such as `--json FILE` and `--minutes 10`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// What proofs of 1, 8, 16 and 32 windows take: constraints, time and memory
+    Prove {
+        /// Arguments of the benchmark, such as `--json FILE`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -96,6 +102,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
         Task::Scale { json } => scale::run(&workspace, json),
         Task::Bench(Bench::Ingest { args }) => bench::ingest(&workspace, &args),
+        Task::Bench(Bench::Prove { args }) => bench::prove(&workspace, &args),
         Task::Idl => idl::run(&workspace),
         Task::Train { args } => {
             let mut trainer = workspace.cargo(&["run"]);

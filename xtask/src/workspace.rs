@@ -100,6 +100,14 @@ impl Workspace {
         run(self.cargo(&["build"]).args(["--workspace", "--bin", name]))?;
         Ok(Command::new(self.target.join("debug").join(name)))
     }
+
+    /// The binary of this name and of the package of this name, just built as it is released.
+    pub fn released(&self, name: &str) -> Result<Command> {
+        run(self
+            .cargo(&["build", "--release"])
+            .args(["--package", name, "--bin", name]))?;
+        Ok(Command::new(self.target.join("release").join(name)))
+    }
 }
 
 impl Program {
