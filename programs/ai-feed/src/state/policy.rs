@@ -1,7 +1,6 @@
 //! How a feed's attestations must be verified, and what stands behind them: what its authority may change.
 
 use anchor_lang::prelude::*;
-use bytemuck::{Pod, Zeroable};
 use device_registry::state::Network;
 use feed_reader::Mask;
 use security_pool::state::MAX_OPERATORS;
@@ -17,10 +16,10 @@ pub const FULL_BPS: u16 = 10_000;
 pub const APPLY_WITHIN: i64 = 7 * 86_400;
 
 /// A feed's policy. A round keeps the one under which its first attestation opened it.
-#[derive(
-    AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable,
-)]
+// By the last line, which rustfmt joins with no other, the interface tells that it is part of zero-copy accounts.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
+#[derive(bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Policy {
     /// Verifications that every attestation must pass.
     pub required_mask: u16,

@@ -52,19 +52,10 @@ impl TryFrom<u8> for Operation {
 }
 
 /// What the network's authority may change, behind the timelock.
-// By the full names of the last two, the interface tells that it is part of a zero-copy account.
-#[derive(
-    AnchorSerialize,
-    AnchorDeserialize,
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    bytemuck::Pod,
-    bytemuck::Zeroable,
-)]
+// By the last line, which rustfmt joins with no other, the interface tells that it is part of a zero-copy account.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
+#[derive(bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Parameters {
     /// Bond of one device before its tier's discount, in base units of the stake mint.
     pub device_bond: u64,

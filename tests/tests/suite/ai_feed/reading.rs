@@ -20,7 +20,7 @@ fn by_a_call_gives_what_the_reader_crate_gives() {
     let world = world();
     let expected = world.read(60, BY_COMMITTEE).unwrap();
     let call = client::read_feed(world.feed_id, 60, BY_COMMITTEE);
-    let execution = world.send(&[call.clone()], &[]).unwrap();
+    let execution = world.send(std::slice::from_ref(&call), &[]).unwrap();
     let read = feed_reader::cpi::parse(&returned(&execution)).unwrap();
     assert_eq!(read, expected);
     let value = FeedValue::try_from_slice(&returned(&execution)).unwrap();
@@ -192,18 +192,21 @@ mod examples {
                 i64::from_le_bytes(data[81..89].try_into().unwrap()),
             )
         };
-        let done = world.send(&[show.clone()], &[]).unwrap();
+        let done = world.send(std::slice::from_ref(&show), &[]).unwrap();
         println!("station-board, show: {} CU", done.compute_units);
         assert_eq!(shown(&world), (FIRST, 500));
 
         let nothing_new = 6000u32;
-        assert_refused(world.send(&[show.clone()], &[]), nothing_new);
+        assert_refused(world.send(std::slice::from_ref(&show), &[]), nothing_new);
         world.harness.advance(ROUND);
         world.run_round(0, FIRST + 1, 20, &[0, 1]);
-        world.send(&[show.clone()], &[]).unwrap();
+        world.send(std::slice::from_ref(&show), &[]).unwrap();
         assert_eq!(shown(&world), (FIRST + 1, -300));
         world.harness.advance(601);
-        assert_refused(world.send(&[show.clone()], &[]), FeedError::TooOld);
+        assert_refused(
+            world.send(std::slice::from_ref(&show), &[]),
+            FeedError::TooOld,
+        );
         let feed = world.feed;
         let forged = replace(show, &feed, world.network);
         let owner = ErrorCode::AccountOwnedByWrongProgram;

@@ -165,7 +165,7 @@ fn of_three_streams_goes_down_to_every_signature() {
     for operator in &world.operators {
         let key = feeds::attestation(&world.feed, &operator.stream, entry.round, 0, 0);
         let payer = operator.signer.pubkey();
-        let close = feeds::close_attestation(&world.feed, &key, &payer);
+        let close = feeds::close_attestation(&world.feed, &key, &payer, None);
         world.send(&[close]).expect("closed");
         assert_eq!(world.trace().expect("true"), entry);
     }
@@ -276,10 +276,13 @@ fn fails_where_the_payload_is_not_the_one_committed_to() {
     assert_fails(traced(&cut), Stage::Payload, "its hash or length");
 }
 
+/// Makes a lie, says where it is found out, and by which words.
+type Case<'a> = (&'a dyn Fn(&World) -> Lie, Stage, &'a str);
+
 /// What a committee would have to sign unseen.
 #[test]
 fn fails_where_a_committee_signed_a_lie() {
-    let lies: [(&dyn Fn(&World) -> Lie, Stage, &str); 7] = [
+    let lies: [Case; 7] = [
         (
             &|world| {
                 let mut readings = world.readings(0, HOUR, 500);
