@@ -699,7 +699,9 @@ pub fn propose_policy(
             network: *network,
             feed: *feed,
         },
-        instruction::ProposePolicy { policy },
+        instruction::ProposePolicy {
+            policy: policy.into(),
+        },
     )
 }
 

@@ -62,7 +62,7 @@ pub enum AiFeedError {
     SourcesNotRequired = 215,
     #[msg("A feed of a private model must require ZK (8) and SOURCED (4), and nothing that recomputes it")]
     PrivateModelPolicy = 216,
-    #[msg("What a false attestation costs must be 1 to 10000 basis points, and padding zero")]
+    #[msg("What a false attestation costs must be 1 to 10000 basis points")]
     InvalidSlash = 217,
     #[msg("OPTIMISTIC (2) stands on a bond: set one, or don't require it")]
     BondRequired = 218,

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-use crate::state::Policy;
+use crate::instructions::PolicyArgs;
 
 /// An attestation passed verifications.
 #[event]
@@ -104,7 +104,7 @@ pub struct PolicyProposed {
     /// Address of the feed.
     pub feed: Pubkey,
     /// The policy.
-    pub policy: Policy,
+    pub policy: PolicyArgs,
     /// From when it may be applied, unix seconds.
     pub applies_from: i64,
 }
@@ -115,7 +115,7 @@ pub struct PolicyApplied {
     /// Address of the feed.
     pub feed: Pubkey,
     /// The policy.
-    pub policy: Policy,
+    pub policy: PolicyArgs,
     /// The round in which it came into force.
     pub round: u64,
 }

@@ -13,7 +13,6 @@ pub mod signatures;
 pub mod state;
 
 pub use instructions::*;
-use state::Policy;
 
 declare_id!("3v6zfT3VA2pHGEUBmtzBP5TwZ3coEiHrVTXGY1Mc4TvT");
 
@@ -155,7 +154,7 @@ pub mod ai_feed {
     }
 
     /// The feed's authority: proposes another policy.
-    pub fn propose_policy(ctx: Context<ProposePolicy>, policy: Policy) -> Result<()> {
+    pub fn propose_policy(ctx: Context<ProposePolicy>, policy: PolicyArgs) -> Result<()> {
         handle_propose_policy(ctx, policy)
     }
 

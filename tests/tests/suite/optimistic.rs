@@ -1842,7 +1842,6 @@ mod policy {
             E::InvalidChallengeWindow,
         );
         refused(|policy| policy.slash_bps = 0, E::InvalidSlash);
-        refused(|policy| policy._pad = 1, E::InvalidSlash);
         refused(|policy| policy.bond = 0, E::BondRequired);
         refused(|policy| policy.grace = CHALLENGE - 1, E::GraceTooShort);
 

@@ -27,7 +27,7 @@ pub fn handle_apply_policy(ctx: Context<ApplyPolicy>) -> Result<()> {
     policy.validate(&feed, &*ctx.accounts.network.load()?)?;
     emit!(PolicyApplied {
         feed: ctx.accounts.feed.key(),
-        policy,
+        policy: policy.into(),
         round: feed.policy_round,
     });
     Ok(())

@@ -16,10 +16,8 @@ pub const FULL_BPS: u16 = 10_000;
 pub const APPLY_WITHIN: i64 = 7 * 86_400;
 
 /// A feed's policy. A round keeps the one under which its first attestation opened it.
-// By the last line, which rustfmt joins with no other, the interface tells that it is part of zero-copy accounts.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-#[derive(bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Debug, Default, PartialEq, Eq)]
+#[zero_copy]
 pub struct Policy {
     /// Verifications that every attestation must pass.
     pub required_mask: u16,
@@ -47,7 +45,7 @@ impl Policy {
             min_signers,
             min_streams,
             slash_bps,
-            _pad,
+            _pad: _,
             grace,
             challenge_window,
             bond,
@@ -72,7 +70,7 @@ impl Policy {
             AiFeedError::InvalidChallengeWindow
         );
         require!(
-            (1..=FULL_BPS).contains(&slash_bps) && _pad == 0,
+            (1..=FULL_BPS).contains(&slash_bps),
             AiFeedError::InvalidSlash
         );
         if required_mask & Mask::OPTIMISTIC != 0 {
