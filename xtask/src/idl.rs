@@ -7,6 +7,11 @@ use anyhow::{ensure, Context, Result};
 
 use crate::workspace::{Program, Workspace};
 
+/// Names a toolchain to rustup.
+const TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
+/// Tells libraries of one name apart.
+const METADATA: &str = "__CARGO_DEFAULT_LIB_METADATA";
+
 /// Writes `<target>/idl/<program>.json` for every program, and the copies that examples are made from. Checks that each
 /// address is that of the program's keypair.
 pub fn run(workspace: &Workspace) -> Result<()> {
@@ -47,10 +52,12 @@ fn example(workspace: &Workspace, program: &Program) -> PathBuf {
 
 /// Writes a program's interface to the target directory; the file and what is in it.
 fn write(workspace: &Workspace, program: &Program) -> Result<(PathBuf, String)> {
-    // The library passes a toolchain from the environment on wrongly: rust-toolchain.toml names it.
-    env::remove_var("RUSTUP_TOOLCHAIN");
+    // The library takes these from the environment alone. Whatever is built after it must not see them.
+    let toolchain = env::var_os(TOOLCHAIN);
+    // It passes a toolchain on wrongly: rust-toolchain.toml names it.
+    env::remove_var(TOOLCHAIN);
     // A program that others depend on is built with several sets of features: each under its name.
-    env::set_var("__CARGO_DEFAULT_LIB_METADATA", "idl");
+    env::set_var(METADATA, "idl");
     let out = workspace.target.join("idl");
     fs::create_dir_all(&out)?;
     // Its own target directory, and quick to build, since nothing of it needs to be fast
@@ -60,8 +67,12 @@ fn write(workspace: &Workspace, program: &Program) -> Result<(PathBuf, String)> 
     let idl = IdlBuilder::new()
         .program_path(program.dir.clone())
         .cargo_args(args.map(String::from).into())
-        .build()
-        .with_context(|| format!("the interface of {}", program.package))?;
+        .build();
+    env::remove_var(METADATA);
+    if let Some(toolchain) = toolchain {
+        env::set_var(TOOLCHAIN, toolchain);
+    }
+    let idl = idl.with_context(|| format!("the interface of {}", program.package))?;
     let address = program.address()?;
     ensure!(
         idl.address == address,
