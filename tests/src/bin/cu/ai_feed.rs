@@ -66,6 +66,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
     }
     let finalize = client::finalize_round(&feed.network, &feed.key, round, &bench.payer());
     bench.measure("finalize_round", "64 streams", &[finalize], &[])?;
+    let read = client::read_feed(feed.id, u32::MAX, BY_COMMITTEE);
+    bench.measure("read_feed", "the newest round", &[read], &[])?;
 
     let passed_over = round + 1;
     bench.harness.advance(ROUND);
