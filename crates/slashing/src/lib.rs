@@ -9,6 +9,7 @@ mod accounts;
 
 pub use accounts::{SlashAccounts, SlashBondAccounts};
 
+use const_crypto::ed25519::derive_program_address;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_pubkey::Pubkey;
 use solana_sha256_hasher::hashv;
@@ -33,9 +34,10 @@ pub const SLASH: [u8; 8] = [204, 141, 18, 161, 8, 177, 92, 142];
 /// `sha256("global:slash_bond")`, the first 8 bytes.
 pub const SLASH_BOND: [u8; 8] = [143, 246, 51, 243, 88, 198, 217, 48];
 
-/// The address by which a program slashes, and its bump.
-pub fn slasher(program: &Pubkey) -> (Pubkey, u8) {
-    Pubkey::find_program_address(&[SLASHER_SEED], program)
+/// The address by which a program slashes, and its bump: its PDA `["slasher"]`, which programs find when they are compiled.
+pub const fn slasher(program: &Pubkey) -> (Pubkey, u8) {
+    let (address, bump) = derive_program_address(&[SLASHER_SEED], program.as_array());
+    (Pubkey::new_from_array(address), bump)
 }
 
 /// The seed of an offence's report: the offence's id with the top bit of each byte cleared, since a seed is text. The 224

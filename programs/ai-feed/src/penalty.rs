@@ -2,16 +2,12 @@
 
 use anchor_lang::prelude::*;
 use security_pool::state::{Moment, Roster};
-use slashing::{SlashAccounts, SLASHER_SEED};
+use slashing::SlashAccounts;
 
 use crate::{error::AiFeedError, state::FULL_BPS};
 
 /// The address by which the program slashes, and its bump: the PDA `["slasher"]`.
-pub const SLASHER: (Pubkey, u8) = {
-    let (address, bump) =
-        anchor_lang::derive_program_address(&[SLASHER_SEED], &crate::ID_CONST.to_bytes());
-    (Pubkey::new_from_array(address), bump)
-};
+pub const SLASHER: (Pubkey, u8) = slashing::slasher(&crate::ID_CONST);
 
 /// Accounts by which a pool is slashed.
 #[derive(Accounts)]
@@ -55,10 +51,7 @@ impl<'info> Penalty<'info> {
             roster.network == *network && self.pool.key == pool,
             AiFeedError::WrongOffender
         );
-        if !roster.is_slasher(&SLASHER.0) {
-            return Ok(0);
-        }
-        Ok(roster.entry(pool).map_or(0, |entry| entry.at_stake(moment)))
+        Ok(roster.at_stake(&SLASHER.0, pool, moment))
     }
 
     /// Slashes the pool, once an offence. None of the accounts may be borrowed.

@@ -1,14 +1,10 @@
 //! What a report costs whom it convicts.
 
 use anchor_lang::prelude::*;
-use slashing::{SlashBondAccounts, SLASHER_SEED};
+use slashing::SlashBondAccounts;
 
 /// The address by which the registry slashes, and its bump: the PDA `["slasher"]`.
-pub const SLASHER: (Pubkey, u8) = {
-    let (address, bump) =
-        anchor_lang::derive_program_address(&[SLASHER_SEED], &crate::ID_CONST.to_bytes());
-    (Pubkey::new_from_array(address), bump)
-};
+pub const SLASHER: (Pubkey, u8) = slashing::slasher(&crate::ID_CONST);
 
 /// The accounts by which a report slashes a bond. The security-pool checks that they belong together, to the network and
 /// to the owner whom the report names.

@@ -305,6 +305,14 @@ impl Roster {
         *key != Pubkey::default() && self.slashers.contains(key)
     }
 
+    /// What a program address can slash of a pool here, base units: nothing if the roster does not name it.
+    pub fn at_stake(&self, slasher: &Pubkey, pool: &Pubkey, moment: Moment) -> u64 {
+        match self.entry(pool) {
+            Some(entry) if self.is_slasher(slasher) => entry.at_stake(moment),
+            _ => 0,
+        }
+    }
+
     /// Slashes `severity_bps` of what a pool has at stake here. What the epoch's cap does not let out is locked in the
     /// pool; the shares lose it at once all the same, so that nobody gets away before the next epoch.
     pub fn slash(
