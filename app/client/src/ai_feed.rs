@@ -307,7 +307,7 @@ pub fn attest_sources(attested: &Attested, ed25519: u16, members: Vec<u8>) -> In
         attestation,
     } = *attested;
     build(
-        accounts::AttestSources {
+        accounts::AttestCommittee {
             network,
             feed,
             committee,

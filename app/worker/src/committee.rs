@@ -8,7 +8,7 @@ use crate::worker::{Operator, WorkerError};
 use ai_feed::state::{Attestation, Feed, Model};
 use anchor_lang::prelude::Pubkey;
 use commitment::{CommitmentLeaf, Tree};
-use device_protocol::{AttestationMessage, Hash, SourcesMessage};
+use device_protocol::{AttestationMessage, Hash};
 use fieldproof_client::{chain, ClientError};
 use inference::ModelRef;
 use reqwest::blocking::{Client, Response};
@@ -139,7 +139,7 @@ pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusa
     }
     // A private model's outputs are for a proof to show: members say nothing of them.
     let message = if model.is_private() {
-        sources_message(&operator.network_id, &feed, &attestation)
+        attestation.sources_message(&operator.network_id, &feed.id)
     } else {
         let model = ModelRef::parse(&model.bytes).map_err(|_| BatchError::Model)?;
         let computed = window::compute(batch, &model)?;
@@ -164,21 +164,6 @@ pub fn sign(operator: &Operator, key: &Pubkey) -> Result<MemberSignature, Refusa
         member,
         signature: operator.signer.sign_message(&message),
     })
-}
-
-/// What members sign for an attestation's sources.
-pub fn sources_message(network: &Hash, feed: &Feed, attestation: &Attestation) -> Hash {
-    SourcesMessage {
-        network: *network,
-        feed: feed.id,
-        stream: attestation.stream.to_bytes(),
-        round: attestation.round,
-        sequence: attestation.sequence,
-        batch_index: attestation.batch_index,
-        batch_leaf: attestation.batch_leaf,
-        epoch: attestation.committee_epoch,
-    }
-    .digest()
 }
 
 /// What a committee signs of an attestation on the batch that was recomputed.

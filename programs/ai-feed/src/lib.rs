@@ -95,7 +95,7 @@ pub mod ai_feed {
 
     /// Anyone: brings committee members' signatures that an attestation's windows come from signed readings.
     pub fn attest_sources(
-        ctx: Context<AttestSources>,
+        ctx: Context<AttestCommittee>,
         instruction: u16,
         members: Vec<u8>,
     ) -> Result<()> {

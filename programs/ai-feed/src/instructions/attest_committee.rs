@@ -12,14 +12,17 @@ use crate::{
     state::{Attestation, Feed, Round, BY_COMMITTEE},
 };
 
-/// Accounts of `attest_committee`.
+/// Accounts of `attest_committee` and `attest_sources`.
 #[derive(Accounts)]
 pub struct AttestCommittee<'info> {
     /// The feed's network, for its pauses.
+    #[account(address = feed.load()?.network @ AiFeedError::WrongNetwork)]
     pub network: AccountLoader<'info, Network>,
     /// The attestation's feed.
+    #[account(address = attestation.load()?.feed @ AiFeedError::WrongFeed)]
     pub feed: AccountLoader<'info, Feed>,
     /// The committee of the epoch in which the attestation was submitted.
+    #[account(address = attestation.load()?.committee @ AiFeedError::WrongCommittee)]
     pub committee: AccountLoader<'info, Committee>,
     /// The attestation's round, still open.
     #[account(mut)]
@@ -48,29 +51,7 @@ pub fn handle_attest_committee(
     let committee = accounts.committee.load()?;
     let mut round = accounts.round.load_mut()?;
     let mut attestation = accounts.attestation.load_mut()?;
-    feed.require_active()?;
-    require!(
-        feed.network == accounts.network.key(),
-        AiFeedError::WrongNetwork
-    );
-    require!(
-        attestation.feed == accounts.feed.key(),
-        AiFeedError::WrongFeed
-    );
-    require!(
-        attestation.committee == accounts.committee.key(),
-        AiFeedError::WrongCommittee
-    );
-    require!(
-        round.feed == attestation.feed && round.round == attestation.round,
-        AiFeedError::WrongRoundAccount
-    );
-    require!(
-        !accounts.network.load()?.is_paused(Operation::Attest, now),
-        AiFeedError::Paused
-    );
-    require!(!attestation.is_false(), AiFeedError::AttestationFalse);
-    require!(attestation.is_open(now), AiFeedError::SignedTooLate);
+    accounts.require_open(&attestation, &round, now)?;
     require!(feed.private_model == 0, AiFeedError::PrivateModel);
 
     let tally = Tally {
@@ -89,15 +70,52 @@ pub fn handle_attest_committee(
     if attestation.mask & Mask::COMMITTEE == 0
         && tally.is_enough(&committee, round.policy.min_signers)
     {
-        attestation.pass(&mut round, BY_COMMITTEE)?;
+        accounts.pass(
+            &mut attestation,
+            &mut round,
+            BY_COMMITTEE,
+            tally.signers,
+            now,
+        )?;
+    }
+    Ok(())
+}
+
+impl AttestCommittee<'_> {
+    /// Fails unless the attestation, of this round, takes signatures at `now` (unix seconds).
+    pub fn require_open(&self, attestation: &Attestation, round: &Round, now: i64) -> Result<()> {
+        self.feed.load()?.require_active()?;
+        require!(
+            round.feed == attestation.feed && round.round == attestation.round,
+            AiFeedError::WrongRoundAccount
+        );
+        require!(
+            !self.network.load()?.is_paused(Operation::Attest, now),
+            AiFeedError::Paused
+        );
+        require!(!attestation.is_false(), AiFeedError::AttestationFalse);
+        require!(attestation.is_open(now), AiFeedError::SignedTooLate);
+        Ok(())
+    }
+
+    /// Passes `mask`, on which `signers` agree, and starts a challenge window.
+    pub fn pass(
+        &self,
+        attestation: &mut Attestation,
+        round: &mut Round,
+        mask: u16,
+        signers: u64,
+        now: i64,
+    ) -> Result<()> {
+        attestation.pass(round, mask)?;
         attestation.restart(round.policy.challenge_window, now)?;
         emit!(AttestationPassed {
             feed: attestation.feed,
-            attestation: accounts.attestation.key(),
+            attestation: self.attestation.key(),
             round: attestation.round,
             mask: attestation.mask,
-            signers: attestation.signers,
+            signers,
         });
+        Ok(())
     }
-    Ok(())
 }

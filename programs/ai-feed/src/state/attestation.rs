@@ -1,6 +1,7 @@
 //! An operator's claim that the feed's model gives these outputs on one batch of its stream.
 
 use anchor_lang::prelude::*;
+use device_protocol::SourcesMessage;
 
 use crate::{error::AiFeedError, state::Round};
 use feed_reader::Mask;
@@ -124,6 +125,21 @@ impl Attestation {
         let new = mask & !self.mask;
         self.mask |= new;
         round.pass(self.slot, new)
+    }
+
+    /// What committee members sign for its sources: the digest of [`SourcesMessage`] for the network and feed of these ids.
+    pub fn sources_message(&self, network: &[u8; 32], feed: &[u8; 32]) -> [u8; 32] {
+        SourcesMessage {
+            network: *network,
+            feed: *feed,
+            stream: self.stream.to_bytes(),
+            round: self.round,
+            sequence: self.sequence,
+            batch_index: self.batch_index,
+            batch_leaf: self.batch_leaf,
+            epoch: self.committee_epoch,
+        }
+        .digest()
     }
 
     /// Whether it was proven false.
