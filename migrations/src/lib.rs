@@ -415,6 +415,7 @@ impl Migration<'_> {
             same(
                 known.schedule == schedule
                     && known.operators_bps == wanted.operators_bps
+                    && known.root_slash_bps == wanted.root_slash_bps
                     && known.challenge_window == wanted.challenge_window
                     && known.ballot_length == wanted.ballot_length
                     && known.breaker.window == wanted.breaker_window
@@ -426,6 +427,7 @@ impl Migration<'_> {
         }
         let args = reward_emission::instructions::CreateEmissionArgs {
             operators_bps: wanted.operators_bps,
+            root_slash_bps: wanted.root_slash_bps,
             schedule,
             challenge_window: wanted.challenge_window,
             ballot_length: wanted.ballot_length,

@@ -18,6 +18,7 @@ mod suite {
     mod registry_leaves;
     mod reports;
     mod reward_emission;
+    mod roots;
     mod security_pool;
     mod slashing;
     mod worker;

@@ -1,5 +1,6 @@
 //! Emissions, payees, roots and claims: addresses and instructions of the reward emission.
 
+use crate::security_pool as pools;
 use crate::token::TOKEN_PROGRAM;
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
@@ -8,8 +9,12 @@ use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::{InstructionData, ToAccountMetas};
 use commitment::sum::{OPERATOR, OWNER};
 use commitment::{ProofError, SumTree};
-use reward_emission::instructions::{CreateEmissionArgs, Half, ProposeRootArgs};
-use reward_emission::state::PayeeKind;
+use device_protocol::Offence;
+use reward_emission::instructions::{
+    wrong_root, ChallengeRootArgs, CreateEmissionArgs, Half, ProposeRootArgs, ReportDoubleVoteArgs,
+};
+use reward_emission::penalty::SLASHER;
+use reward_emission::state::{PayeeKind, Proposal};
 use reward_emission::{accounts, instruction, seeds, ID};
 use solana_message::AddressLookupTableAccount;
 
@@ -205,6 +210,126 @@ pub fn vote_root(
             index,
             member,
         },
+    )
+}
+
+/// Who has operators slashed for roots, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prosecution {
+    /// Sends it: pays fee and rent.
+    pub challenger: Pubkey,
+    /// Where the bounty goes: a token account of the stake mint.
+    pub bounty: Pubkey,
+    /// The network's account.
+    pub network: Pubkey,
+    /// The network's id.
+    pub network_id: [u8; 32],
+    /// The network's stake mint.
+    pub stake_mint: Pubkey,
+}
+
+impl Prosecution {
+    fn penalty(&self, pool: &Pubkey, offence: &[u8; 32]) -> accounts::Penalty {
+        accounts::Penalty {
+            slasher: SLASHER.0,
+            roster: pools::roster(&self.network),
+            pool: *pool,
+            vault: pools::vault(pool),
+            stake_mint: self.stake_mint,
+            report: pools::report(&SLASHER.0, offence),
+            bounty: self.bounty,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+            security_pool: slashing::SECURITY_POOL,
+        }
+    }
+
+    /// The report of the slash of `pool` for having proposed or voted for wrong roots.
+    pub fn report(&self, proposal: &Pubkey, pool: &Pubkey) -> Pubkey {
+        pools::report(&SLASHER.0, &wrong_root(proposal, pool, &self.network_id))
+    }
+}
+
+/// Shows that `proposal` grants an index another amount than its score earned, or to another payee than `payee`, who
+/// registered the index; `None` if nobody did.
+pub fn challenge_root(
+    prosecution: &Prosecution,
+    key: &Pubkey,
+    proposal: &Proposal,
+    payee: Option<Pubkey>,
+    args: ChallengeRootArgs,
+) -> Instruction {
+    let offence = wrong_root(key, &proposal.proposer, &prosecution.network_id);
+    build(
+        accounts::ChallengeRoot {
+            challenger: prosecution.challenger,
+            network: prosecution.network,
+            emission: emission(&prosecution.network),
+            proposal: *key,
+            payee,
+            penalty: prosecution.penalty(&proposal.proposer, &offence),
+        },
+        instruction::ChallengeRoot { args },
+    )
+}
+
+/// Has the committee's `member` with this pool slashed for its vote for a rejected proposal.
+pub fn slash_voter(
+    prosecution: &Prosecution,
+    key: &Pubkey,
+    proposal: &Proposal,
+    member: u8,
+    pool: &Pubkey,
+) -> Instruction {
+    let offence = wrong_root(key, pool, &prosecution.network_id);
+    build(
+        accounts::SlashVoter {
+            challenger: prosecution.challenger,
+            network: prosecution.network,
+            emission: emission(&prosecution.network),
+            proposal: *key,
+            committee: proposal.committee,
+            penalty: prosecution.penalty(pool, &offence),
+        },
+        instruction::SlashVoter { member },
+    )
+}
+
+/// Shows two votes of a member of `committee` with this pool for different roots in one ballot.
+pub fn report_double_vote(
+    prosecution: &Prosecution,
+    committee: &Pubkey,
+    pool: &Pubkey,
+    args: ReportDoubleVoteArgs,
+) -> Instruction {
+    let offence = Offence::DoubleVote {
+        pool: pool.as_array(),
+        epoch: args.epoch,
+        ballot: args.ballot,
+    };
+    build(
+        accounts::ReportDoubleVote {
+            reporter: prosecution.challenger,
+            network: prosecution.network,
+            emission: emission(&prosecution.network),
+            committee: *committee,
+            instructions: Instructions::id(),
+            penalty: prosecution.penalty(pool, &offence.id(&prosecution.network_id)),
+        },
+        instruction::ReportDoubleVote { args },
+    )
+}
+
+/// Closes a proposal that decides nothing any more; `payer` paid for it.
+pub fn close_proposal(network: &Pubkey, proposal: &Pubkey, payer: &Pubkey) -> Instruction {
+    build(
+        accounts::CloseProposal {
+            network: *network,
+            emission: emission(network),
+            proposal: *proposal,
+            payer: *payer,
+        },
+        instruction::CloseProposal {},
     )
 }
 

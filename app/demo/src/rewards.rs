@@ -11,9 +11,6 @@ use reward_emission::state::{Emission, Payee, PayeeKind};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-/// Bytes of a sibling in a proof: hash and sum.
-const SIBLING: usize = 40;
-
 /// Has every owner and every operator claim what `epoch` made final.
 pub fn claim_all(course: &Course<'_>, epoch: u64) -> Result<()> {
     for (number, owner) in course.owners.iter().enumerate() {
@@ -73,9 +70,15 @@ fn claim(
         sum: emission.roots.reward_sum,
     };
     let leaf = sum::reward_leaf(&key.to_bytes(), proof.cumulative);
-    let depth = u32::try_from(path.len() / SIBLING)?;
-    verify_sum(root, depth, payee.kind, payee.index, leaf, &path)
-        .map_err(|error| anyhow::anyhow!("{name}'s proof is wrong: {error:?}"))?;
+    verify_sum(
+        root,
+        emission.roots.depth.into(),
+        payee.kind,
+        payee.index,
+        leaf,
+        &path,
+    )
+    .map_err(|error| anyhow::anyhow!("{name}'s proof is wrong: {error:?}"))?;
     let place = emissions::ClaimAccounts {
         network: network.key(),
         payee: payee_key,

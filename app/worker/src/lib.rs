@@ -5,6 +5,7 @@
 //! durable, every stage is recorded before the next begins, and every on-chain action is refused by its program when it
 //! comes a second time: a worker may be killed anywhere and goes on where it was. Time is the chain's time.
 
+pub mod audit;
 pub mod availability;
 pub mod cache;
 mod columns;

@@ -1,5 +1,6 @@
 //! An epoch's rewards: score what was committed, archive the trees, propose their roots, vote, finalise.
 
+use crate::audit;
 use crate::committee::{self, Refusal};
 use crate::log::Session;
 use crate::payload::{self, Payload, Rewards};
@@ -51,8 +52,11 @@ impl EpochRecord {
             score_sum,
             reward_hash,
             reward_sum,
+            depth,
+            _pad,
         } = *roots;
-        (score_hash, score_sum) == (self.score_hash, self.score_sum)
+        depth == self.depth
+            && (score_hash, score_sum) == (self.score_hash, self.score_sum)
             && (reward_hash, reward_sum) == (self.reward_hash, self.reward_sum)
     }
 }
@@ -74,6 +78,15 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     proposals.retain(|(_, proposal)| {
         proposal.network == operator.network && proposal.epoch == record.epoch
     });
+    let others: Vec<_> = proposals
+        .iter()
+        .filter(|(_, proposal)| !record.has_roots(&proposal.roots))
+        .copied()
+        .collect();
+    let events = audit::step(operator, &emission, &others)?;
+    if !events.is_empty() {
+        return Ok(events);
+    }
     if let Some((key, proposal)) = proposals
         .iter()
         .find(|(_, proposal)| proposal.status == PASSED)
@@ -429,6 +442,7 @@ fn propose(
         epoch: record.epoch,
         ballot,
         member: member as u8,
+        depth: record.depth,
         score_hash: record.score_hash,
         score_sum: record.score_sum,
         owners,
@@ -480,6 +494,14 @@ fn vote(
         return Ok(Vec::new());
     }
     let message = proposal.message(operator.network_id).digest();
+    // Payloads that turned up since may have changed the roots computed here: then the vote waits for the next ballot.
+    if operator
+        .store
+        .decide_vote(proposal.epoch, proposal.ballot, &message)?
+        != message
+    {
+        return Ok(Vec::new());
+    }
     let signature = operator.signer.sign_message(&message);
     let precompile = precompile::ed25519(&[SignatureEntry {
         public_key: operator.signer_key().as_ref(),

@@ -30,6 +30,8 @@ const SEEN_COMMITMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("se
 const JOBS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("jobs");
 /// Epochs of rewards by number.
 const EPOCHS: TableDefinition<u64, &[u8]> = TableDefinition::new("epochs");
+/// Digests of the votes that were signed, by epoch and ballot: one a ballot, as two are an offence.
+const VOTES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("votes");
 /// Leaves of devices by tree and sequence number.
 const DEVICES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("devices");
 /// Transactions that may land, by signature: from before they are sent until it is known what became of them.
@@ -167,6 +169,7 @@ impl Store {
             PAYLOADS,
             SEEN_COMMITMENTS,
             JOBS,
+            VOTES,
             DEVICES,
             SENT,
         ] {
@@ -535,6 +538,30 @@ impl Store {
         let epochs = db!(transaction.open_table(EPOCHS));
         let bytes = db!(epochs.get(epoch));
         bytes.map(|bytes| from_json(bytes.value())).transpose()
+    }
+
+    /// The digest of the vote of an epoch's ballot: `digest`, written down now, unless one was written before. Whatever it
+    /// returns is all that may be signed in this ballot.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing may be signed.
+    pub fn decide_vote(&self, epoch: u64, ballot: u32, digest: &Hash) -> Result<Hash, StoreError> {
+        let mut key = [0; 12];
+        key[..8].copy_from_slice(&epoch.to_be_bytes());
+        key[8..].copy_from_slice(&ballot.to_be_bytes());
+        let transaction = db!(self.database.begin_write());
+        let decided = {
+            let mut votes = db!(transaction.open_table(VOTES));
+            let known = db!(votes.get(key.as_slice())).map(|known| known.value().to_vec());
+            if known.is_none() {
+                db!(votes.insert(key.as_slice(), digest.as_slice()));
+            }
+            known.unwrap_or_else(|| digest.to_vec())
+        };
+        db!(transaction.commit());
+        decided
+            .try_into()
+            .map_err(|_| StoreError::Damaged("a vote"))
     }
 
     /// What is known of devices, each tree's changes in order.

@@ -146,6 +146,25 @@ pub enum Event {
         signature: Signature,
         compute_units: u64,
     },
+    /// Another operator's roots were proven wrong at a payee's index, and their proposer slashed.
+    RootChallenged {
+        epoch: u64,
+        ballot: u32,
+        kind: u8,
+        index: u32,
+        #[serde(with = "text")]
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// A pool was slashed for its vote for roots that were proven wrong.
+    VoterSlashed {
+        epoch: u64,
+        ballot: u32,
+        pool: String,
+        #[serde(with = "text")]
+        signature: Signature,
+        compute_units: u64,
+    },
     /// An epoch's rewards became final.
     RewardsFinal {
         epoch: u64,

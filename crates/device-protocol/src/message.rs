@@ -176,6 +176,8 @@ pub struct VoteMessage {
     pub epoch: u64,
     /// The number of the ballot.
     pub ballot: u32,
+    /// Depth of both trees.
+    pub depth: u8,
     /// The score tree's root hash.
     pub score_hash: Hash,
     /// The score tree's root sum.
@@ -196,6 +198,7 @@ impl VoteMessage {
             &self.network,
             &self.epoch.to_le_bytes(),
             &self.ballot.to_le_bytes(),
+            &[self.depth],
             &self.score_hash,
             &self.score_sum.to_le_bytes(),
             &self.reward_hash,

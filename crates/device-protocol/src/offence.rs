@@ -50,6 +50,23 @@ pub enum Offence<'a> {
         /// The operator's pool.
         pool: &'a Hash,
     },
+    /// An operator proposed or voted for reward roots that were proven wrong: number 4. It answers for it once, whatever was
+    /// wrong in them.
+    WrongRoot {
+        /// The proposal's address.
+        proposal: &'a Hash,
+        /// The operator's pool.
+        pool: &'a Hash,
+    },
+    /// An operator voted for different reward roots in one ballot: number 5.
+    DoubleVote {
+        /// The operator's pool.
+        pool: &'a Hash,
+        /// The epoch that is rewarded.
+        epoch: u64,
+        /// The ballot.
+        ballot: u32,
+    },
 }
 
 impl Offence<'_> {
@@ -100,6 +117,21 @@ impl Offence<'_> {
             Self::FalseAttestation { attestation, pool } => {
                 digest!("offence", &[3], network, *attestation, *pool)
             }
+            Self::WrongRoot { proposal, pool } => {
+                digest!("offence", &[4], network, *proposal, *pool)
+            }
+            Self::DoubleVote {
+                pool,
+                epoch,
+                ballot,
+            } => digest!(
+                "offence",
+                &[5],
+                network,
+                *pool,
+                &epoch.to_le_bytes(),
+                &ballot.to_le_bytes()
+            ),
         }
     }
 }

@@ -214,6 +214,7 @@ fn messages_are_golden() {
         network: h(1),
         epoch: 2,
         ballot: 3,
+        depth: 9,
         score_hash: h(4),
         score_sum: 5,
         reward_hash: h(6),
@@ -222,7 +223,7 @@ fn messages_are_golden() {
     };
     golden(
         vote.digest(),
-        "958b7742cbad1902c1c3147ab94b22bbf98c00f7de0f43385ea465a8239592f8",
+        "86f8976ac35fccd5a29fb6eca295701b08dd58e9d2a7d7775d59e8b321ae61c0",
     );
 }
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod penalty;
 
 pub use accounts::{SlashAccounts, SlashBondAccounts};
 

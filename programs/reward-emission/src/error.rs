@@ -41,6 +41,10 @@ pub enum EmissionError {
         "The reward mint has a freeze authority, which could stop claims: use a mint without one"
     )]
     MintCanFreeze = 110,
+    #[msg("The slash for wrong roots must be 1 to 10000 basis points")]
+    InvalidRootSlash = 111,
+    #[msg("The challenge window must not be longer than the network's evidence window: by then stake may have left")]
+    ChallengeWindowTooLong = 112,
 
     #[msg("Only the pool's operator may do this: sign with it")]
     NotOperator = 200,
@@ -75,6 +79,16 @@ pub enum EmissionError {
     MoreThanOperatorsShare = 307,
     #[msg("The root grants less than the last final one: grants are cumulative and never shrink")]
     SumShrinks = 308,
+    #[msg("Trees have a depth of 1 to 21, and no less than the last final ones")]
+    InvalidDepth = 309,
+    #[msg("Other roots became final since this was proposed: propose the next epoch's")]
+    Superseded = 310,
+    #[msg("The proposal was proven wrong: propose the right roots in the current ballot")]
+    Rejected = 311,
+    #[msg("The proposal may still decide, or its offenders be slashed: close it once a later epoch is final and the evidence window is over")]
+    StillNeeded = 312,
+    #[msg("Pass the account that paid for the proposal")]
+    WrongPayer = 313,
 
     #[msg("The proposal no longer takes votes: it passed")]
     VotingClosed = 400,
@@ -96,12 +110,28 @@ pub enum EmissionError {
     AlreadyFinal = 407,
     #[msg("The challenge window is open: retry once it has passed")]
     ChallengeWindowOpen = 408,
+    #[msg("The proposal grants this index what its score earned, and to its payee: nothing is wrong here")]
+    GrantHolds = 409,
+    #[msg("The payee account is not the one of this kind and index in this network: pass it, or none for an index that nobody has")]
+    WrongPayee = 410,
+    #[msg("The proposal is not rejected: prove it wrong with challenge_root first")]
+    NotRejected = 411,
+    #[msg("The member did not vote for this proposal")]
+    NotVoter = 412,
+    #[msg("Pass the offender's pool and the network's roster")]
+    WrongOffender = 413,
+    #[msg("The pool was slashed for this before")]
+    AlreadySlashed = 414,
+    #[msg("Both votes are for the same roots: that is no offence")]
+    SameVote = 415,
+    #[msg("The votes are too old: evidence is taken within the network's evidence window")]
+    EvidenceTooOld = 416,
 
     #[msg("No root is final yet: claim after finalize_root")]
     NoFinalRoot = 500,
     #[msg("Nothing to claim: the payee has got everything this amount grants; retry when another root is final")]
     NothingToClaim = 501,
-    #[msg("The path must be 1 to 21 siblings of 40 bytes")]
+    #[msg("A path has a sibling of 40 bytes for each level of the trees")]
     InvalidPath = 502,
     #[msg("The final root does not grant this payee this amount: fetch the path of the latest final root")]
     NotGranted = 503,

@@ -68,6 +68,38 @@ pub struct RootFinalized {
     pub sequence: u64,
 }
 
+/// A proposal was proven wrong.
+#[event]
+pub struct RootRejected {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The proposal.
+    pub proposal: Pubkey,
+    /// The epoch.
+    pub epoch: u64,
+    /// Kind of the payee whose leaf is wrong.
+    pub kind: u8,
+    /// Its index.
+    pub index: u32,
+    /// Pool of the proposer.
+    pub proposer: Pubkey,
+    /// Whether the proposer had anything at stake.
+    pub slashed: bool,
+}
+
+/// A pool was slashed for a vote.
+#[event]
+pub struct VoterSlashed {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The member's pool.
+    pub pool: Pubkey,
+    /// The epoch that it voted on.
+    pub epoch: u64,
+    /// The ballot.
+    pub ballot: u32,
+}
+
 /// A payee was paid.
 #[event]
 pub struct Claimed {

@@ -3,13 +3,15 @@
 //! The program holds the mint authority of the reward mint. A closed-form schedule says what was emitted by the end of
 //! each epoch. Once an epoch is over, the committee votes for a reward tree whose root carries its sum; a root that
 //! grants more than was emitted, or more than their share to operators, can't even be proposed. After a challenge
-//! window the root is final, and each payee claims the difference between what it was ever granted and what it has got.
+//! window, in which whoever proves a leaf wrong has its authors slashed, the root is final, and each payee claims the
+//! difference between what it was ever granted and what it has got.
 
 use anchor_lang::prelude::*;
 
 pub mod error;
 pub mod events;
 pub mod instructions;
+pub mod penalty;
 pub mod seeds;
 pub mod state;
 
@@ -50,6 +52,30 @@ pub mod reward_emission {
         member: u8,
     ) -> Result<()> {
         handle_vote_root(ctx, instruction, index, member)
+    }
+
+    /// Anyone shows that a proposal grants an index another amount than its score earned, or to another payee: it is
+    /// rejected and its proposer slashed, with the bounty for whoever shows it.
+    pub fn challenge_root(ctx: Context<ChallengeRoot>, args: ChallengeRootArgs) -> Result<()> {
+        handle_challenge_root(ctx, args)
+    }
+
+    /// Anyone has a member slashed that voted for a proposal which was rejected.
+    pub fn slash_voter(ctx: Context<SlashVoter>, member: u8) -> Result<()> {
+        handle_slash_voter(ctx, member)
+    }
+
+    /// Anyone shows two votes of a member for different roots in one ballot: the member is slashed.
+    pub fn report_double_vote(
+        ctx: Context<ReportDoubleVote>,
+        args: ReportDoubleVoteArgs,
+    ) -> Result<()> {
+        handle_report_double_vote(ctx, args)
+    }
+
+    /// Anyone closes a proposal that decides nothing any more; its rent goes back to who paid it.
+    pub fn close_proposal(ctx: Context<CloseProposal>) -> Result<()> {
+        handle_close_proposal(ctx)
     }
 
     /// Anyone makes a passed proposal final after its challenge window: claims are proven against it from then on.

@@ -18,10 +18,10 @@ macro_rules! assert_layout {
 #[test]
 fn emission() {
     assert_layout!(Emission {
-        version: 0, bump: 1, operators_bps: 2, _pad: 4, network: 8, reward_mint: 40, authority: 72, schedule: 104,
+        version: 0, bump: 1, operators_bps: 2, root_slash_bps: 4, _pad: 6, network: 8, reward_mint: 40, authority: 72, schedule: 104,
         challenge_window: 144, ballot_length: 152, claimed: 160, payees: 168, final_epoch: 184, finals: 192,
-        roots: 200, breaker: 280, reserved: 312,
-    } 568);
+        roots: 200, breaker: 288, reserved: 320,
+    } 576);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn breaker() {
 
 #[test]
 fn roots() {
-    assert_layout!(Roots { score_hash: 0, score_sum: 32, reward_hash: 40, reward_sum: 72 } 80);
+    assert_layout!(Roots { score_hash: 0, score_sum: 32, reward_hash: 40, reward_sum: 72, depth: 80, _pad: 81 } 88);
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn payee() {
 #[test]
 fn proposal() {
     assert_layout!(Proposal {
-        version: 0, bump: 1, status: 2, _pad: 3, ballot: 4, network: 8, epoch: 40, roots: 48, stream: 128,
-        sequence: 160, committee: 168, committee_epoch: 200, voted: 208, voted_allocation: 216, proposed_at: 224,
-        passed_at: 232, proposer: 240, payer: 272, reserved: 304,
-    } 432);
+        version: 0, bump: 1, status: 2, _pad: 3, ballot: 4, network: 8, epoch: 40, roots: 48, stream: 136,
+        sequence: 168, committee: 176, committee_epoch: 208, voted: 216, voted_allocation: 224, proposed_at: 232,
+        passed_at: 240, proposer: 248, payer: 280, base: 312, parts: 320, reserved: 336,
+    } 440);
 }

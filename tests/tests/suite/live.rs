@@ -432,6 +432,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             decay: (1 << 32) / 10 * 9,
             end: 1_000,
             operators_bps: 3_000,
+            root_slash_bps: 1_000,
             challenge_window: CHALLENGE,
             ballot_length: BALLOT,
             breaker_window: EPOCH,

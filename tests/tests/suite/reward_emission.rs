@@ -12,7 +12,7 @@ use commitment::sum::{OPERATOR, OWNER};
 use commitment::{reward_leaf, SumTree};
 use data_commitment::state::Stream;
 use device_protocol::VoteMessage;
-use device_registry::state::{Network, Operation, Pause};
+use device_registry::state::{Network, Operation, Parameters, Pause};
 use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::reward_emission::{self as client, ClaimAccounts, VoteReference};
 use fieldproof_client::token::{associated, TOKEN_PROGRAM};
@@ -42,6 +42,8 @@ const INITIAL: u64 = 1_000_000_000;
 const LIMIT: u64 = 4_000_000_000;
 /// Seconds in which the breaker drains.
 const WINDOW: i64 = 1_000;
+/// What a wrong root costs.
+const ROOT_SLASH_BPS: u16 = 1_000;
 /// Depth of the tests' reward trees.
 const DEPTH: u32 = 4;
 /// The committee: two thirds are 67.
@@ -90,6 +92,7 @@ fn schedule() -> Schedule {
 fn emission_args() -> CreateEmissionArgs {
     CreateEmissionArgs {
         operators_bps: 2_000,
+        root_slash_bps: ROOT_SLASH_BPS,
         schedule: schedule(),
         challenge_window: CHALLENGE,
         ballot_length: BALLOT,
@@ -160,6 +163,10 @@ impl World {
             stake_mint: self.stake_mint,
             genesis: START - (ENDED as i64 + 1) * EPOCH,
             epoch_length: EPOCH,
+            parameters: Parameters {
+                evidence_window: EPOCH,
+                ..Parameters::zeroed()
+            },
             ..Network::zeroed()
         }
     }
@@ -333,6 +340,7 @@ impl World {
             epoch,
             ballot: (since / BALLOT) as u32,
             member: 0,
+            depth: tree.depth() as u8,
             score_hash: [3; 32],
             score_sum: 1_000,
             owners,
@@ -648,6 +656,27 @@ fn create_refuses_terms_out_of_bounds() {
                 ..good.schedule
             }),
             E::ScheduleOverflow,
+        ),
+        (
+            CreateEmissionArgs {
+                root_slash_bps: 0,
+                ..good
+            },
+            E::InvalidRootSlash,
+        ),
+        (
+            CreateEmissionArgs {
+                root_slash_bps: 10_001,
+                ..good
+            },
+            E::InvalidRootSlash,
+        ),
+        (
+            CreateEmissionArgs {
+                challenge_window: EPOCH + 1,
+                ..good
+            },
+            E::ChallengeWindowTooLong,
         ),
         (
             CreateEmissionArgs {
@@ -1230,6 +1259,10 @@ fn a_vote_is_for_everything_it_names() {
             ..good
         },
         VoteMessage {
+            depth: good.depth + 1,
+            ..good
+        },
+        VoteMessage {
             score_hash: [9; 32],
             ..good
         },
@@ -1604,9 +1637,9 @@ fn a_claim_is_for_its_own_leaf() {
     assert_refused(with(Vec::new()), E::InvalidPath);
     assert_refused(with(path[..39].to_vec()), E::InvalidPath);
     assert_refused(with([path.as_slice(), &[0]].concat()), E::InvalidPath);
-    assert_refused(with(path[..120].to_vec()), E::NotGranted);
-    assert_refused(with([path.as_slice(), &[0; 40]].concat()), E::NotGranted);
-    assert_refused(with([[0; 40].as_slice(), &path].concat()), E::NotGranted);
+    assert_refused(with(path[..120].to_vec()), E::InvalidPath);
+    assert_refused(with([path.as_slice(), &[0; 40]].concat()), E::InvalidPath);
+    assert_refused(with([[0; 40].as_slice(), &path].concat()), E::InvalidPath);
     assert_refused(with(vec![0; 22 * 40]), E::InvalidPath);
     // Siblings whose sums overflow.
     assert_refused(with(vec![0xff; 4 * 40]), E::NotGranted);

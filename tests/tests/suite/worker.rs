@@ -37,8 +37,8 @@ use inference::ModelRef;
 use reqwest::blocking::{Client, Response};
 use reward_emission::error::EmissionError;
 use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs};
-use reward_emission::state::{Emission, PayeeKind, Proposal, Schedule, FINAL, OPEN};
-use security_pool::state::Committee;
+use reward_emission::state::{Emission, PayeeKind, Proposal, Schedule, FINAL, OPEN, REJECTED};
+use security_pool::state::{Committee, Pool};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::collections::BTreeMap;
@@ -534,6 +534,7 @@ fn create_emission(harness: &Harness, network: &Network) {
     let payer = harness.payer.pubkey();
     let args = CreateEmissionArgs {
         operators_bps: OPERATORS_BPS,
+        root_slash_bps: 1_000,
         schedule: Schedule::new(INITIAL, 1_000, (1 << 32) / 10 * 9, 1_000).expect("schedule"),
         challenge_window: CHALLENGE,
         ballot_length: BALLOT,
@@ -1651,7 +1652,7 @@ mod rewards {
                 sum: emission.roots.reward_sum,
             };
             let leaf = sum::reward_leaf(&key.to_bytes(), due);
-            let depth = path.len() as u32 / 40;
+            let depth = u32::from(emission.roots.depth);
             commitment::verify_sum(root, depth, proof.kind, proof.index, leaf, &path)
                 .expect("the proof leads to the final root");
             world
@@ -1763,6 +1764,7 @@ mod rewards {
             epoch: 2,
             ballot: 0,
             member: committee.member(&operator.pool).expect("a seat") as u8,
+            depth: record.depth,
             score_hash: record.score_hash,
             score_sum: record.score_sum,
             owners,
@@ -1784,6 +1786,103 @@ mod rewards {
         assert_eq!(states.len(), 2);
         assert_eq!(states[0], (0, OPEN, 0));
         assert_eq!((states[1].0, states[1].1), (1, FINAL));
+    }
+
+    #[test]
+    fn reject_roots_with_a_wrong_leaf_and_have_their_authors_slashed() {
+        let world = World::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        // Operator 0's database grants the first owner one unit too much.
+        world.set_time(START + 3 * EPOCH + 60);
+        world.workers[0].worker.step().expect("step");
+        let liar = world.workers[0].worker.operator();
+        let record: EpochRecord = liar.store.epoch(2).expect("store").expect("record");
+        let payload = liar.store.payload(&record.payload_hash).expect("store");
+        let Ok(Payload::Rewards { mut rewards, .. }) = Payload::decode(&payload.expect("trees"))
+        else {
+            panic!("no rewards");
+        };
+        rewards.entries[0].cumulative += 1;
+        let (_, tree) = score::trees(&rewards).expect("trees");
+        let payload = Payload::Rewards {
+            network: world.network.id,
+            rewards,
+        };
+        let payload = payload.encode().expect("payload");
+        let root = tree.root();
+        let wrong = EpochRecord {
+            payload_hash: liar.store.put_payload(&payload).expect("store"),
+            reward_hash: root.hash,
+            reward_sum: root.sum,
+            ..record
+        };
+        liar.store.put_epoch(2, &wrong).expect("store");
+        let staked = |pool: &Pubkey| -> u64 {
+            let pool: Pool = chain::read(world.chain.as_ref(), pool).expect("pool");
+            pool.staked
+        };
+        let before = world
+            .operators
+            .each_ref()
+            .map(|operator| staked(&operator.pool));
+        // Ballot by ballot, until it was its turn to propose.
+        let mut events = Vec::new();
+        for _ in 0..3 {
+            for served in &world.workers[..1] {
+                for _ in 0..4 {
+                    events.extend(served.worker.step().expect("step"));
+                }
+            }
+            if events
+                .iter()
+                .any(|event| matches!(event, Event::Proposed { .. }))
+            {
+                break;
+            }
+            world.set_time(world.now() + BALLOT);
+        }
+        events.extend(world.settle());
+        let challenged = events
+            .iter()
+            .filter(|event| matches!(event, Event::RootChallenged { index: 0, .. }));
+        assert_eq!(challenged.count(), 1, "{events:?}");
+        let after = world
+            .operators
+            .each_ref()
+            .map(|operator| staked(&operator.pool));
+        assert!(after[0] < before[0], "the proposer was slashed");
+        assert_eq!(after[1..], before[1..], "and nobody else");
+        let proposals = chain::read_all::<Proposal>(world.chain.as_ref()).expect("proposals");
+        assert!(proposals
+            .iter()
+            .any(|(_, proposal)| proposal.status == REJECTED));
+        // The others' roots become final when it is their turn.
+        for _ in 0..3 {
+            world.set_time(world.now() + BALLOT);
+            world.settle();
+        }
+        assert_eq!(world.emission().final_epoch, 2);
+        assert_eq!(world.emission().roots.reward_sum, record.reward_sum);
+    }
+
+    #[test]
+    fn sign_one_vote_a_ballot_whatever_they_compute_later() {
+        let world = World::new();
+        let store = &world.workers[0].worker.operator().store;
+        for (ballot, digest, decided) in [
+            (0, [1; 32], [1; 32]),
+            (0, [2; 32], [1; 32]),
+            (1, [2; 32], [2; 32]),
+            (0, [1; 32], [1; 32]),
+        ] {
+            assert_eq!(
+                store.decide_vote(7, ballot, &digest).expect("store"),
+                decided
+            );
+        }
     }
 
     #[test]

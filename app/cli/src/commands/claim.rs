@@ -69,11 +69,14 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         hash: emission.roots.reward_hash,
         sum: emission.roots.reward_sum,
     };
-    // Each sibling has 40 bytes; a path of another tree's depth can't lead to this root.
-    let depth = u32::try_from(path.len() / 40)?;
-    commitment::verify_sum(root, depth, sum::OWNER, payee.index, leaf, &path).map_err(|_| {
-        anyhow!("the worker's proof does not lead to the chain's final root: ask another worker")
-    })?;
+    let depth = emission.roots.depth;
+    commitment::verify_sum(root, depth.into(), sum::OWNER, payee.index, leaf, &path).map_err(
+        |_| {
+            anyhow!(
+                "the worker's proof does not lead to the chain's final root: ask another worker"
+            )
+        },
+    )?;
     let due = proof.cumulative.saturating_sub(payee.claimed);
     if due == 0 {
         bail!(

@@ -58,10 +58,7 @@ pub fn handle_slash_signer(ctx: Context<SlashSigner>, member: u8) -> Result<()> 
     accounts
         .penalty
         .at_stake(&accounts.network.key(), &pool, moment)?;
-    require!(
-        *accounts.penalty.report.owner != slashing::SECURITY_POOL,
-        AiFeedError::AlreadySlashed
-    );
+    require!(!accounts.penalty.is_settled(), AiFeedError::AlreadySlashed);
     let attestation = accounts.attestation.key();
     accounts.penalty.slash(
         accounts.network.as_ref(),

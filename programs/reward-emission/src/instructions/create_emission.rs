@@ -11,10 +11,14 @@ use device_registry::state::Network;
 pub struct CreateEmissionArgs {
     /// Operators' share of each epoch's budget, in basis points.
     pub operators_bps: u16,
+    /// What an operator loses of its stake in the network for wrong roots that it proposed or voted for, and for two votes
+    /// in one ballot, in basis points: 1 to 10,000.
+    pub root_slash_bps: u16,
     /// When how much is emitted; [`Schedule::new`] finds the crossover. Epochs count from the network's genesis: those
     /// that passed before this are emitted too.
     pub schedule: Schedule,
-    /// Seconds from passing a vote to being final, at least.
+    /// Seconds from passing a vote to being final, at least; no longer than the network's evidence window, so that the
+    /// stake of those who voted is still there.
     pub challenge_window: i64,
     /// Seconds of a ballot; divides the network's epoch.
     pub ballot_length: i64,
@@ -25,9 +29,10 @@ pub struct CreateEmissionArgs {
 }
 
 impl CreateEmissionArgs {
-    fn validate(&self, epoch_length: i64) -> Result<()> {
+    fn validate(&self, network: &Network) -> Result<()> {
         let Self {
             operators_bps,
+            root_slash_bps,
             schedule,
             challenge_window,
             ballot_length,
@@ -38,6 +43,10 @@ impl CreateEmissionArgs {
             operators_bps <= FULL_BPS,
             EmissionError::OperatorsShareTooLarge
         );
+        require!(
+            (1..=FULL_BPS).contains(&root_slash_bps),
+            EmissionError::InvalidRootSlash
+        );
         schedule.validate()?;
         for duration in [challenge_window, ballot_length, breaker_window] {
             require!(
@@ -46,7 +55,11 @@ impl CreateEmissionArgs {
             );
         }
         require!(
-            epoch_length.checked_rem(ballot_length) == Some(0),
+            challenge_window <= network.parameters.evidence_window,
+            EmissionError::ChallengeWindowTooLong
+        );
+        require!(
+            network.epoch_length.checked_rem(ballot_length) == Some(0),
             EmissionError::BallotAcrossEpochs
         );
         require!(breaker_limit > 0, EmissionError::InvalidBreakerLimit);
@@ -94,7 +107,7 @@ pub fn handle_create_emission(
     args: CreateEmissionArgs,
 ) -> Result<()> {
     let accounts = &ctx.accounts;
-    args.validate(accounts.network.load()?.epoch_length)?;
+    args.validate(&*accounts.network.load()?)?;
 
     let mint = &accounts.reward_mint;
     require!(mint.supply == 0, EmissionError::MintNotEmpty);
@@ -112,6 +125,7 @@ pub fn handle_create_emission(
         emission.version = 1;
         emission.bump = ctx.bumps.emission;
         emission.operators_bps = args.operators_bps;
+        emission.root_slash_bps = args.root_slash_bps;
         emission.network = accounts.network.key();
         emission.reward_mint = mint.key();
         emission.authority = accounts.authority.key();

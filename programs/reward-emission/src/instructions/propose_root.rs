@@ -33,6 +33,8 @@ pub struct ProposeRootArgs {
     pub ballot: u32,
     /// Index of the proposer in the committee.
     pub member: u8,
+    /// Depth of both trees, 1 to [`sum::MAX_DEPTH`].
+    pub depth: u8,
     /// Hash of the score tree's root.
     pub score_hash: [u8; 32],
     /// Its sum.
@@ -52,6 +54,7 @@ impl ProposeRootArgs {
             epoch: _, // parts of the address by themselves
             ballot: _,
             member: _, // who proposes makes no difference
+            depth,
             score_hash,
             score_sum,
             owners,
@@ -60,6 +63,7 @@ impl ProposeRootArgs {
         } = self;
         digest!(
             "roots",
+            &[*depth],
             score_hash,
             &score_sum.to_le_bytes(),
             &owners.hash,
@@ -74,8 +78,12 @@ impl ProposeRootArgs {
     /// The roots that are voted on.
     ///
     /// # Errors
-    /// [`EmissionError::MoreThanEmitted`] if the halves sum to more than 64 bits hold.
+    /// [`EmissionError::InvalidDepth`], and [`EmissionError::MoreThanEmitted`] if the halves sum to more than 64 bits hold.
     pub fn roots(&self) -> Result<Roots> {
+        require!(
+            (1..=sum::MAX_DEPTH).contains(&u32::from(self.depth)),
+            EmissionError::InvalidDepth
+        );
         let reward = sum::parent(&self.owners.into(), &self.operators.into())
             .map_err(|_| error!(EmissionError::MoreThanEmitted))?;
         Ok(Roots {
@@ -83,6 +91,8 @@ impl ProposeRootArgs {
             score_sum: self.score_sum,
             reward_hash: reward.hash,
             reward_sum: reward.sum,
+            depth: self.depth,
+            _pad: [0; 7],
         })
     }
 }
@@ -142,7 +152,7 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
         EmissionError::WrongBallot
     );
     let roots = args.roots()?;
-    emission.check_successor(args.epoch, roots.reward_sum)?;
+    emission.check_successor(args.epoch, &roots)?;
     emission.check_grants(args.epoch, roots.reward_sum, args.operators.sum)?;
 
     let committee = accounts.committee.load()?;
@@ -161,6 +171,11 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
         EmissionError::NoArchive
     );
 
+    let budget = emission.schedule.budget(args.epoch)?;
+    let operators_share = emission.operators_part(budget)?;
+    let owners_share = budget
+        .checked_sub(operators_share)
+        .ok_or_else(|| error!(EmissionError::InvariantBroken))?;
     let mut proposal = accounts.proposal.load_init()?;
     proposal.version = 1;
     proposal.bump = ctx.bumps.proposal;
@@ -176,14 +191,16 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
     proposal.proposed_at = now;
     proposal.proposer = member.pool;
     proposal.payer = accounts.payer.key();
+    proposal.base = emission.finals;
+    proposal.parts = [owners_share, operators_share];
 
     emit!(RootProposed {
         network: proposal.network,
         proposal: accounts.proposal.key(),
         epoch: args.epoch,
         ballot: args.ballot,
-        budget: emission.schedule.budget(args.epoch)?,
-        operators_share: emission.operators_share(args.epoch)?,
+        budget,
+        operators_share,
         reward_sum: roots.reward_sum,
     });
     Ok(())

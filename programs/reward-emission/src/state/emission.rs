@@ -3,15 +3,13 @@
 use crate::error::EmissionError;
 use crate::state::{Breaker, Payee, PayeeKind, Roots, Schedule, MAX_PAYEES};
 use anchor_lang::prelude::*;
-use commitment::{reward_leaf, verify_sum, SumNode};
+use commitment::reward_leaf;
 use device_registry::state::Network;
 
 /// Hundred per cent, in basis points.
 pub const FULL_BPS: u16 = 10_000;
 /// Longest challenge window, ballot and breaker window, in seconds.
 pub const MAX_DURATION: i64 = 366 * 86_400;
-/// Bytes of a sibling in a path of the reward tree: hash and sum.
-const SIBLING: usize = 40;
 
 /// An emission. PDA `["emission", network]`, the authority of the reward mint.
 #[account(zero_copy)]
@@ -23,8 +21,11 @@ pub struct Emission {
     pub bump: u8,
     /// Operators' share of each epoch's budget, in basis points.
     pub operators_bps: u16,
+    /// What an operator loses of its stake in the network for wrong roots that it proposed or voted for, and for two votes
+    /// in one ballot, in basis points.
+    pub root_slash_bps: u16,
     /// Zero.
-    pub _pad: [u8; 4],
+    pub _pad: [u8; 2],
     /// The network's address.
     pub network: Pubkey,
     /// Mint of rewards.
@@ -89,13 +90,15 @@ impl Emission {
             .ok_or_else(|| error!(EmissionError::Overflow))
     }
 
-    /// Refuses roots that can't follow the final ones: a decided epoch, or grants that shrink.
-    pub fn check_successor(&self, epoch: u64, reward_sum: u64) -> Result<()> {
+    /// Refuses roots that can't follow the final ones: a decided epoch, grants that shrink, or trees without a place for
+    /// who has grants.
+    pub fn check_successor(&self, epoch: u64, roots: &Roots) -> Result<()> {
         require!(!self.is_final(epoch), EmissionError::EpochFinal);
         require!(
-            reward_sum >= self.roots.reward_sum,
+            roots.reward_sum >= self.roots.reward_sum,
             EmissionError::SumShrinks
         );
+        require!(roots.depth >= self.roots.depth, EmissionError::InvalidDepth);
         Ok(())
     }
 
@@ -124,9 +127,11 @@ impl Emission {
         Ok(index)
     }
 
-    /// Makes `roots` the final ones of `epoch`.
-    pub fn finalize(&mut self, epoch: u64, roots: Roots) -> Result<()> {
-        self.check_successor(epoch, roots.reward_sum)?;
+    /// Makes `roots` the final ones of `epoch`, if they add to the present ones: `base` roots were final when they were
+    /// proposed.
+    pub fn finalize(&mut self, epoch: u64, base: u64, roots: Roots) -> Result<()> {
+        self.check_successor(epoch, &roots)?;
+        require!(base == self.finals, EmissionError::Superseded);
         self.final_epoch = epoch;
         self.finals = self
             .finals
@@ -138,19 +143,10 @@ impl Emission {
 
     /// Verifies that the final root grants `cumulative` to `payee`.
     ///
-    /// The tree's depth is what the path says: leaves and nodes are hashed in different domains, so that a path of
-    /// another length than the tree's depth can't end in its root.
     pub fn check_grant(&self, payee: &Payee, cumulative: u64, path: &[u8]) -> Result<()> {
         require!(self.finals > 0, EmissionError::NoFinalRoot);
-        let root = SumNode {
-            hash: self.roots.reward_hash,
-            sum: self.roots.reward_sum,
-        };
         let leaf = reward_leaf(payee.owner.as_array(), cumulative);
-        let depth =
-            u32::try_from(path.len() / SIBLING).map_err(|_| error!(EmissionError::InvalidPath))?;
-        verify_sum(root, depth, payee.kind, payee.index, leaf, path)
-            .map_err(|error| error!(EmissionError::from(error)))
+        self.roots.check_reward(payee.kind, payee.index, leaf, path)
     }
 
     /// Books a payment to any payee.

@@ -11,6 +11,7 @@
 
 use crate::error::EmissionError;
 use anchor_lang::prelude::*;
+use commitment::{verify_sum, SumNode};
 use device_protocol::VoteMessage;
 use security_pool::state::{quorum, Committee};
 
@@ -20,6 +21,8 @@ pub const OPEN: u8 = 0;
 pub const PASSED: u8 = 1;
 /// Status: became the root that claims are proven against.
 pub const FINAL: u8 = 2;
+/// Status: proven wrong; whoever proposed it or voted for it is slashed.
+pub const REJECTED: u8 = 3;
 
 /// The roots of the score tree and of the reward tree of one epoch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,51 @@ pub struct Roots {
     pub reward_hash: [u8; 32],
     /// Its sum: base units granted since the beginning, claimed or not.
     pub reward_sum: u64,
+    /// Depth of both trees, 1 to [`commitment::sum::MAX_DEPTH`].
+    pub depth: u8,
+    /// Zero.
+    pub _pad: [u8; 7],
+}
+
+impl Roots {
+    /// Verifies that the reward tree has `leaf` at this place.
+    ///
+    /// # Errors
+    /// [`EmissionError::InvalidPath`] for a path of another length than the tree's depth, [`EmissionError::NotGranted`].
+    pub fn check_reward(&self, kind: u8, index: u32, leaf: SumNode, path: &[u8]) -> Result<()> {
+        let root = SumNode {
+            hash: self.reward_hash,
+            sum: self.reward_sum,
+        };
+        verify_sum(root, self.depth.into(), kind, index, leaf, path)
+            .map_err(|error| error!(EmissionError::from(error)))
+    }
+
+    /// Verifies that the score tree has `leaf` at this place, and returns the sum of all scores of its kind.
+    ///
+    /// # Errors
+    /// As [`Roots::check_reward`].
+    pub fn check_score(&self, kind: u8, index: u32, leaf: SumNode, path: &[u8]) -> Result<u64> {
+        let root = SumNode {
+            hash: self.score_hash,
+            sum: self.score_sum,
+        };
+        verify_sum(root, self.depth.into(), kind, index, leaf, path)
+            .map_err(|error| error!(EmissionError::from(error)))?;
+        // The last sibling is the other kind's half; the path has just summed to the root.
+        let others = path
+            .last_chunk::<8>()
+            .map(|sum| u64::from_le_bytes(*sum))
+            .ok_or_else(|| error!(EmissionError::InvalidPath))?;
+        self.score_sum
+            .checked_sub(others)
+            .ok_or_else(|| error!(EmissionError::Overflow))
+    }
+
+    /// Whether the trees have a place for this index.
+    pub fn has_place(&self, index: u32) -> bool {
+        commitment::sum::position(self.depth.into(), 0, index).is_ok()
+    }
 }
 
 /// A proposal. PDA `["proposal", network, epoch u64, ballot u32, digest of roots and archive]`.
@@ -43,7 +91,7 @@ pub struct Proposal {
     pub version: u8,
     /// Bump of the address.
     pub bump: u8,
-    /// [`OPEN`], [`PASSED`] or [`FINAL`].
+    /// [`OPEN`], [`PASSED`], [`FINAL`] or [`REJECTED`].
     pub status: u8,
     /// Zero.
     pub _pad: [u8; 1],
@@ -75,8 +123,12 @@ pub struct Proposal {
     pub proposer: Pubkey,
     /// Who paid for the account.
     pub payer: Pubkey,
+    /// Roots that were final when it was proposed: its grants add to the last of them.
+    pub base: u64,
+    /// What the epoch grants by kind, base units: owners, operators.
+    pub parts: [u64; 2],
     /// Zero.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 104],
 }
 
 impl Proposal {
@@ -90,11 +142,14 @@ impl Proposal {
             score_sum,
             reward_hash,
             reward_sum,
+            depth,
+            _pad,
         } = self.roots;
         VoteMessage {
             network,
             epoch: self.epoch,
             ballot: self.ballot,
+            depth,
             score_hash,
             score_sum,
             reward_hash,
@@ -103,8 +158,16 @@ impl Proposal {
         }
     }
 
+    /// Whether a member's vote was counted.
+    pub fn has_voted(&self, member: u8) -> bool {
+        self.voted
+            .checked_shr(member.into())
+            .is_some_and(|rest| rest & 1 == 1)
+    }
+
     /// Counts the vote of a member, whose signature is checked, at `now`. Returns whether it passed thereby.
     pub fn vote(&mut self, member: u8, committee: &Committee, now: i64) -> Result<bool> {
+        require!(self.status != REJECTED, EmissionError::Rejected);
         require!(self.status == OPEN, EmissionError::VotingClosed);
         let entry = committee
             .members()
@@ -132,6 +195,7 @@ impl Proposal {
         match self.status {
             PASSED => {}
             FINAL => return err!(EmissionError::AlreadyFinal),
+            REJECTED => return err!(EmissionError::Rejected),
             _ => return err!(EmissionError::NotPassed),
         }
         require!(
@@ -139,6 +203,16 @@ impl Proposal {
             EmissionError::ChallengeWindowOpen
         );
         self.status = FINAL;
+        Ok(())
+    }
+
+    /// Marks it as proven wrong. What is final can't be.
+    pub fn reject(&mut self) -> Result<()> {
+        match self.status {
+            OPEN | PASSED => self.status = REJECTED,
+            FINAL => return err!(EmissionError::AlreadyFinal),
+            _ => return err!(EmissionError::Rejected),
+        }
         Ok(())
     }
 

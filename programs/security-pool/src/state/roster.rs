@@ -118,7 +118,11 @@ pub struct Moment {
 impl Moment {
     /// The network's present. Fails before its genesis.
     pub fn of(network: &Network) -> Result<Self> {
-        let now = Clock::get()?.unix_timestamp;
+        Self::at(network, Clock::get()?.unix_timestamp)
+    }
+
+    /// The network at `now`, unix seconds. Fails before its genesis.
+    pub fn at(network: &Network, now: i64) -> Result<Self> {
         let epoch = network.epoch(now)?;
         let next = epoch
             .checked_add(1)

@@ -10,6 +10,7 @@ mod parametric_insurance;
 mod report;
 mod reports;
 mod reward_emission;
+mod roots;
 mod security_pool;
 mod stream;
 

@@ -1,6 +1,7 @@
 //! reward-emission: an epoch's root, and claims from the largest reward tree.
 
 use crate::bench::{Bench, Cost};
+use crate::roots;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
@@ -8,7 +9,7 @@ use bytemuck::Zeroable;
 use commitment::sum::MAX_DEPTH;
 use commitment::{reward_leaf, SumTree};
 use data_commitment::state::Stream;
-use device_registry::state::Network;
+use device_registry::state::{Network, Parameters};
 use fieldproof_client::reward_emission::{self as client, ClaimAccounts, VoteReference};
 use fieldproof_client::token::{associated, create_associated};
 use fieldproof_client::{precompile, security_pool as pools};
@@ -84,7 +85,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let case = "depth 21; the first, with register_payee";
     bench.record("claim", case, registered + with_registration?);
     bench.record("claim", "depth 21", initialised?);
-    Ok(())
+    roots::measure(bench)
 }
 
 /// The emission of a network with a full committee, all of one operator.
@@ -123,6 +124,10 @@ impl<'a> Emission<'a> {
                 stake_mint,
                 genesis: START - (ENDED as i64 + 1) * EPOCH,
                 epoch_length: EPOCH,
+                parameters: Parameters {
+                    evidence_window: EPOCH,
+                    ..Parameters::zeroed()
+                },
                 ..Network::zeroed()
             },
         )?;
@@ -166,6 +171,7 @@ impl<'a> Emission<'a> {
         let schedule = Schedule::new(1_000_000_000, 1_000_000, 4_200_000_000, 10_000)?;
         let args = CreateEmissionArgs {
             operators_bps: 2_000,
+            root_slash_bps: 2_000,
             schedule,
             challenge_window: CHALLENGE,
             ballot_length: BALLOT,
@@ -197,6 +203,7 @@ impl<'a> Emission<'a> {
             epoch: ENDED,
             ballot: 0,
             member: MAX_OPERATORS as u8 - 1,
+            depth: MAX_DEPTH as u8,
             score_hash: [3; 32],
             score_sum: 1_000,
             owners,

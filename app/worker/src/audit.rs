@@ -1,0 +1,247 @@
+//! Checks other operators' proposals of reward roots leaf by leaf, and has those who proposed or voted for a wrong leaf
+//! slashed.
+//!
+//! What a leaf must be is decided by the last final trees and the proposal's own: with both archives at hand, each leaf is
+//! recomputed as the program does. Scores are no part of this: who disagrees with them does not vote.
+
+use crate::committee::{self, Refusal};
+use crate::payload::{Payload, Reward, Rewards};
+use crate::reward;
+use crate::score;
+use crate::worker::{Event, Operator, WorkerError};
+use anchor_lang::prelude::Pubkey;
+use commitment::{ProofError, SumTree};
+use data_commitment::state::Stream;
+use fieldproof_client::reward_emission::{self as emissions, Prosecution};
+use fieldproof_client::{chain, security_pool as pools, token};
+use reward_emission::instructions::{ChallengeRootArgs, Entry};
+use reward_emission::state::{Emission, Payee, Proposal, FINAL, REJECTED};
+use security_pool::state::{Committee, Moment, Report, Roster};
+use solana_signer::Signer;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A place in the trees: kind and index.
+type Place = (u8, u32);
+
+/// Challenges each of `proposals` that a leaf contradicts, and has the voters of rejected ones slashed.
+///
+/// # Errors
+/// The chain's and the database's.
+pub fn step(
+    operator: &Operator,
+    emission: &Emission,
+    proposals: &[(Pubkey, Proposal)],
+) -> Result<Vec<Event>, WorkerError> {
+    let mut events = Vec::new();
+    for (key, proposal) in proposals {
+        match proposal.status {
+            FINAL => {}
+            REJECTED => events.extend(slash_voters(operator, key, proposal)?),
+            _ => events.extend(challenge(operator, emission, key, proposal)?),
+        }
+    }
+    Ok(events)
+}
+
+fn challenge(
+    operator: &Operator,
+    emission: &Emission,
+    key: &Pubkey,
+    proposal: &Proposal,
+) -> Result<Option<Event>, WorkerError> {
+    if proposal.base != emission.finals {
+        return Ok(None);
+    }
+    let Some(proposed) = archive(operator, proposal)? else {
+        return Ok(None);
+    };
+    let before = match emission.finals {
+        0 => None,
+        _ => match reward::final_rewards(operator, emission)? {
+            Some(rewards) => Some(rewards),
+            None => return Ok(None),
+        },
+    };
+    let payees: BTreeMap<Place, (Pubkey, Payee)> =
+        chain::read_all::<Payee>(operator.chain.as_ref())?
+            .into_iter()
+            .filter(|(_, payee)| payee.network == operator.network)
+            .map(|(key, payee)| ((payee.kind, payee.index), (key, payee)))
+            .collect();
+    let Some(place) = wrong_place(&proposed, before.as_ref(), proposal, &payees) else {
+        return Ok(None);
+    };
+    let args = evidence(&proposed, before.as_ref(), place)?;
+    let payee = payees.get(&place).map(|(key, _)| *key);
+    let prosecution = prosecution(operator)?;
+    let instruction = emissions::challenge_root(&prosecution, key, proposal, payee, args);
+    let account = token::create_associated(
+        &prosecution.challenger,
+        &prosecution.challenger,
+        &prosecution.stake_mint,
+    );
+    let execution = operator.land(&[account, instruction], |_| Ok(()))?;
+    Ok(Some(Event::RootChallenged {
+        epoch: proposal.epoch,
+        ballot: proposal.ballot,
+        kind: place.0,
+        index: place.1,
+        signature: execution.signature,
+        compute_units: execution.compute_units,
+    }))
+}
+
+/// The trees that a proposal archives, if they can be had and are those that it proposes.
+fn archive(operator: &Operator, proposal: &Proposal) -> Result<Option<Rewards>, WorkerError> {
+    let stream = proposal.stream.to_bytes();
+    let Some(leaf) = operator.store.seen_commitment(&stream, proposal.sequence)? else {
+        return Ok(None);
+    };
+    let pool = chain::read::<Stream>(operator.chain.as_ref(), &proposal.stream)?.pool;
+    let bytes = match committee::fetch(operator, &pool, &leaf) {
+        Ok(bytes) => bytes,
+        Err(Refusal::Store(error)) => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
+    let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&bytes) else {
+        return Ok(None);
+    };
+    let Ok((score_tree, reward_tree)) = score::trees(&rewards) else {
+        return Ok(None);
+    };
+    let (scores, grants) = (score_tree.root(), reward_tree.root());
+    let proposed = proposal.roots;
+    let same = (scores.hash, scores.sum) == (proposed.score_hash, proposed.score_sum)
+        && (grants.hash, grants.sum) == (proposed.reward_hash, proposed.reward_sum)
+        && rewards.depth == proposed.depth;
+    Ok(same.then_some(rewards))
+}
+
+fn by_place(rewards: Option<&Rewards>) -> BTreeMap<Place, &Reward> {
+    let entries = rewards.into_iter().flat_map(|rewards| &rewards.entries);
+    entries
+        .map(|entry| ((entry.kind, entry.index), entry))
+        .collect()
+}
+
+/// The first place whose leaves the program would not let stand, as `challenge_root` decides it.
+fn wrong_place(
+    proposed: &Rewards,
+    before: Option<&Rewards>,
+    proposal: &Proposal,
+    payees: &BTreeMap<Place, (Pubkey, Payee)>,
+) -> Option<Place> {
+    let (granted, before) = (by_place(Some(proposed)), by_place(before));
+    let mut totals = [0u64; 2];
+    for entry in &proposed.entries {
+        *totals.get_mut(usize::from(entry.kind))? += entry.score; // the tree's sum fits
+    }
+    let places: BTreeSet<Place> = granted.keys().chain(before.keys()).copied().collect();
+    places.into_iter().find(|place| {
+        let entry = granted.get(place);
+        let Some((_, payee)) = payees.get(place) else {
+            return entry.is_some();
+        };
+        let owner = payee.owner.to_bytes();
+        if entry.is_some_and(|entry| entry.payee != owner) {
+            return true;
+        }
+        let before = before.get(place).filter(|entry| entry.payee == owner);
+        let kind = usize::from(place.0);
+        let (part, total) = (proposal.parts.get(kind), totals.get(kind));
+        let score = entry.map_or(0, |entry| entry.score);
+        let earned = part.zip(total).and_then(|(part, total)| {
+            (u128::from(*part) * u128::from(score)).checked_div(u128::from(*total))
+        });
+        let expected = u128::from(before.map_or(0, |entry| entry.cumulative)) + earned.unwrap_or(0);
+        u128::from(entry.map_or(0, |entry| entry.cumulative)) != expected
+    })
+}
+
+/// The leaves at `place` with their paths.
+fn evidence(
+    proposed: &Rewards,
+    before: Option<&Rewards>,
+    (kind, index): Place,
+) -> Result<ChallengeRootArgs, ProofError> {
+    let (score_tree, reward_tree) = score::trees(proposed)?;
+    let entry = |rewards: &Rewards, value: fn(&Reward) -> u64| {
+        let found = rewards
+            .entries
+            .iter()
+            .find(|entry| (entry.kind, entry.index) == (kind, index));
+        found.map(|entry| Entry {
+            payee: Pubkey::from(entry.payee),
+            value: value(entry),
+        })
+    };
+    let (before_entry, before_path) = match before {
+        Some(rewards) => {
+            let (_, tree): (_, SumTree) = score::trees(rewards)?;
+            let path = match tree.path(kind, index) {
+                Err(ProofError::Index) => Vec::new(), // The smaller tree has no such place.
+                path => path?,
+            };
+            (entry(rewards, |entry| entry.cumulative), path)
+        }
+        None => (None, Vec::new()),
+    };
+    Ok(ChallengeRootArgs {
+        kind,
+        index,
+        before: before_entry,
+        before_path,
+        score: entry(proposed, |entry| entry.score),
+        score_path: score_tree.path(kind, index)?,
+        granted: entry(proposed, |entry| entry.cumulative),
+        granted_path: reward_tree.path(kind, index)?,
+    })
+}
+
+/// Has those slashed that voted for a rejected proposal and still have something at stake.
+fn slash_voters(
+    operator: &Operator,
+    key: &Pubkey,
+    proposal: &Proposal,
+) -> Result<Vec<Event>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let committee: Committee = chain::read(chain, &proposal.committee)?;
+    let roster: Roster = chain::read(chain, &pools::roster(&operator.network))?;
+    let moment = Moment::at(&operator.network()?, operator.now())?;
+    let prosecution = prosecution(operator)?;
+    let mut events = Vec::new();
+    for (member, entry) in committee.members().iter().enumerate() {
+        let member = member as u8; // at most 64
+        let slasher = reward_emission::penalty::SLASHER.0;
+        let slashed = chain::find::<Report>(chain, &prosecution.report(key, &entry.pool))?;
+        if !proposal.has_voted(member)
+            || slashed.is_some()
+            || roster.at_stake(&slasher, &entry.pool, moment) == 0
+        {
+            continue;
+        }
+        let slash = emissions::slash_voter(&prosecution, key, proposal, member, &entry.pool);
+        let execution = operator.land(&[slash], |_| Ok(()))?;
+        events.push(Event::VoterSlashed {
+            epoch: proposal.epoch,
+            ballot: proposal.ballot,
+            pool: entry.pool.to_string(),
+            signature: execution.signature,
+            compute_units: execution.compute_units,
+        });
+    }
+    Ok(events)
+}
+
+/// As whom this operator has others slashed: the bounty goes to its signer's token account.
+fn prosecution(operator: &Operator) -> Result<Prosecution, WorkerError> {
+    let challenger = operator.signer.pubkey();
+    let stake_mint = operator.network()?.stake_mint;
+    Ok(Prosecution {
+        challenger,
+        bounty: token::associated(&challenger, &stake_mint),
+        network: operator.network,
+        network_id: operator.network_id,
+        stake_mint,
+    })
+}
