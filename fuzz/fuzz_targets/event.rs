@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{AnchorDeserialize, AnchorSerialize, Discriminator};
-use fieldproof_client::chain::{Execution, InnerInstruction};
+use fieldproof_client::chain::{Execution, Invocation};
 use fieldproof_client::event::events;
 use libfuzzer_sys::fuzz_target;
 
@@ -20,6 +20,8 @@ fuzz_target!(|data: &[u8]| {
     read::<reward_emission::events::PayeeRegistered>(data, reward_emission::ID);
     read::<reward_emission::events::RootFinalized>(data, reward_emission::ID);
     read::<reward_emission::events::RootProposed>(data, reward_emission::ID);
+    read::<reward_emission::events::RootRejected>(data, reward_emission::ID);
+    read::<reward_emission::events::VoterSlashed>(data, reward_emission::ID);
     read::<security_pool::events::AllocationChanged>(data, security_pool::ID);
     read::<security_pool::events::CommitteeDrawn>(data, security_pool::ID);
     read::<security_pool::events::PoolCreated>(data, security_pool::ID);
@@ -45,7 +47,8 @@ fn execution(data: &[u8], program: Pubkey) -> Execution {
         slot: 0,
         error: None,
         logs: Vec::new(),
-        inner: vec![InnerInstruction {
+        outer: Vec::new(),
+        inner: vec![Invocation {
             program,
             data: data.to_vec(),
         }],
