@@ -59,7 +59,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 28] = [
+const BUDGETS: [Budget; 27] = [
     budget(
         "device-registry",
         "register_device",
@@ -203,12 +203,6 @@ const BUDGETS: [Budget; 28] = [
     },
     budget("reward-emission", "claim", "depth 21", 14_000),
     budget("reward-emission", "vote_root", "roster of 64", 6_000),
-    budget(
-        "reward-emission",
-        "challenge_root",
-        "without its slash; three trees of depth 21",
-        20_000,
-    ),
     budget(
         "reward-emission",
         "report_double_vote",
