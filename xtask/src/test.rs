@@ -24,7 +24,12 @@ pub fn run(workspace: &Workspace) -> Result<()> {
         .context("the examples did not compile")?;
     // Tests of one package start the binaries of others.
     workspace::run(&mut workspace.cargo(&["build", "--workspace", "--bins"]))?;
-    for packages in ["tests/surfpool", "tests/duckdb", "examples/typescript"] {
+    for packages in [
+        "tests/surfpool",
+        "tests/duckdb",
+        "examples/typescript",
+        "app/prover/snarkjs",
+    ] {
         install_node_packages(&workspace.root.join(packages))?;
     }
     let nextest = workspace
@@ -68,7 +73,7 @@ pub fn install_node_packages(dir: &Path) -> Result<()> {
             .status();
         if !version.is_ok_and(|status| status.success()) {
             bail!(
-                "the tests on a real RPC server, with DuckDB and in TypeScript need {tool}, which is not installed \
+                "the tests on a real RPC server, with DuckDB, with snarkjs and in TypeScript need {tool}, which is not installed \
                  (on Debian: apt-get install nodejs npm)"
             );
         }

@@ -10,6 +10,9 @@ use prover::{
 };
 use tempfile::tempdir;
 
+#[path = "prover/snarkjs.rs"]
+mod snarkjs;
+
 static ONE: LazyLock<Prover> = LazyLock::new(|| Prover::development(1).unwrap());
 
 fn model() -> [u8; Model::BYTES] {
