@@ -8,6 +8,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use device_protocol::{network_id, Curve, Hash, Possession, Voucher};
 use device_registry::events::DeviceRegistered;
+use device_registry::state::network::DEVELOPMENT_KEYS;
 use device_registry::state::{tree, Parameters};
 use device_registry::{CreateNetworkArgs, RegisterDeviceArgs};
 use fieldproof_client::chain::Chain;
@@ -95,7 +96,7 @@ impl Network {
             genesis: START,
             epoch_length: EPOCH,
             timelock: 3_600,
-            flags: 0,
+            flags: DEVELOPMENT_KEYS,
             parameters: Parameters {
                 device_bond: 10 * TOKEN,
                 evidence_window: EVIDENCE_WINDOW,

@@ -44,6 +44,29 @@ pub struct Config {
     pub plausibility: Rules,
     /// An MQTT broker that devices publish to, if there is one.
     pub mqtt: Option<Broker>,
+    /// What to prove with, for feeds that require proofs; without it they are passed over.
+    pub prover: Option<Proving>,
+}
+
+/// What to prove with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proving {
+    /// The proving key; without it the insecure development key, which networks refuse unless they said otherwise.
+    pub key: Option<KeyFile>,
+    /// Files of private models that this operator runs.
+    #[serde(default)]
+    pub models: Vec<PathBuf>,
+}
+
+/// A proving key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFile {
+    /// Its file, as `prover import` writes it.
+    pub file: PathBuf,
+    /// The file's SHA-256, hexadecimal.
+    pub sha256: String,
 }
 
 /// What the HTTP interface takes at most. Beyond it, clients are told to come again.

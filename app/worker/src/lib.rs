@@ -18,6 +18,7 @@ pub mod log;
 pub mod mqtt;
 pub mod payload;
 pub mod plausibility;
+pub mod prove;
 pub mod registry;
 pub mod reject;
 pub mod reward;

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use fieldproof_client::chain::Topic;
+use fieldproof_worker::prove::Proving;
 use fieldproof_worker::{mqtt, server, Config, Event, Worker};
 use std::error::Error;
 use std::path::PathBuf;
@@ -43,6 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             .with_limits(config.limits)
             .with_rules(config.plausibility),
     );
+    if let Some(prover) = &config.prover {
+        info!("reading the proving key");
+        worker.operator().prove_with(Proving::open(prover)?);
+    }
     let driver = worker.clone();
     std::thread::spawn(move || {
         let _end = EndProcess;

@@ -6,10 +6,11 @@
 
 use crate::committee::{self, batch_path};
 use crate::payload::{self, Payload, MAX_BATCHES};
+use crate::prove;
 use crate::window::{self, Batch, Computed};
 use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::instructions::WindowArgs;
-use ai_feed::state::{Attestation, AttesterBonds, Feed, Model, BY_TIME, WINDOWS_SHOWN};
+use ai_feed::state::{Attestation, AttesterBonds, Feed, BY_TIME, WINDOWS_SHOWN};
 use anchor_lang::prelude::Pubkey;
 use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, Tree, WINDOWS};
 use data_commitment::instructions::CommitRootArgs;
@@ -145,9 +146,7 @@ fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
     let feeds: Vec<(Pubkey, Feed)> = chain::read_all(operator.chain.as_ref())?;
     let mut batches: Vec<(Batch, Computed)> = Vec::new();
     for (_, feed) in &feeds {
-        // This worker makes no proofs, and nobody but its owner runs a private model, whose feeds need them.
-        let needs_proofs = feed.required_mask & Mask::ZK != 0;
-        if needs_proofs || !operator.serves(feed)? {
+        if !operator.serves(feed)? || !prove::can_serve(operator, feed)? {
             continue;
         }
         let current = u64::try_from(now.div_euclid(feed.round_length)).unwrap_or(0);
@@ -238,8 +237,8 @@ fn build_batches(
     if windows.is_empty() {
         return Ok(None);
     }
-    let model = model(operator, feed)?;
-    let model = ModelRef::parse(&model.bytes).map_err(|_| window::BatchError::Model)?;
+    let bytes = prove::model_bytes(operator, feed)?.ok_or(window::BatchError::Model)?;
+    let model = ModelRef::parse(&bytes).map_err(|_| window::BatchError::Model)?;
     let batch = Batch {
         feed: feed.id,
         model: feed.model,
@@ -249,13 +248,6 @@ fn build_batches(
     };
     let computed = window::compute(&batch, &model)?;
     Ok(Some((batch, computed)))
-}
-
-fn model(operator: &Operator, feed: &Feed) -> Result<Model, WorkerError> {
-    Ok(chain::read(
-        operator.chain.as_ref(),
-        &feeds::model(&feed.model),
-    )?)
 }
 
 /// Sees the decided commitment on the chain, if there is one that has not landed.
@@ -371,14 +363,20 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
             let by_committee =
                 required & Mask::COMMITTEE != 0 || (required & Mask::SOURCED != 0 && !by_time);
             let mut events = Vec::new();
-            if by_committee && attestation.mask & Mask::COMMITTEE == 0 {
-                events.extend(attest(
-                    operator,
-                    job,
-                    &feed_key,
-                    &attestation_key,
-                    &attestation,
-                )?);
+            // Of a private model's outputs a committee knows nothing: it vouches for their sources alone.
+            let private = feed.private_model != 0;
+            let signed = if private {
+                Mask::SOURCED
+            } else {
+                Mask::COMMITTEE
+            };
+            if by_committee && attestation.mask & signed == 0 {
+                let attestation = (&attestation_key, &attestation);
+                events.extend(attest(operator, job, &feed, attestation, private)?);
+            }
+            if required & !attestation.mask & Mask::ZK != 0 {
+                let proven = prove::prove(operator, job, &feed, &attestation_key, &attestation)?;
+                events.push(proven);
             }
             if by_time {
                 events.extend(wait_out(
@@ -459,15 +457,25 @@ fn submit(
 
 fn attest(
     operator: &Operator,
-    job: &mut Job,
-    feed_key: &Pubkey,
-    attestation_key: &Pubkey,
-    attestation: &Attestation,
+    job: &Job,
+    feed: &Feed,
+    (attestation_key, attestation): (&Pubkey, &Attestation),
+    private: bool,
 ) -> Result<Vec<Event>, WorkerError> {
     let chain = operator.chain.as_ref();
     let committee: Committee = chain::read(chain, &attestation.committee)?;
+    let (message, signers, signed) = if private {
+        let message = attestation.sources_message(&operator.network_id, &feed.id);
+        (
+            message,
+            attestation.source_signers,
+            attestation.source_signed,
+        )
+    } else {
+        (attestation.message, attestation.signers, attestation.signed)
+    };
     let (mut signatures, refusals) =
-        committee::collect(operator, attestation_key, &committee, &attestation.message);
+        committee::collect(operator, attestation_key, &committee, &message);
     let mut events: Vec<Event> = refusals
         .into_iter()
         .map(|(pool, reason)| Event::Refused {
@@ -477,11 +485,11 @@ fn attest(
             reason,
         })
         .collect();
-    signatures.retain(|signature| attestation.signers >> signature.member & 1 == 0);
+    signatures.retain(|signature| signers >> signature.member & 1 == 0);
     signatures.sort_by_key(|signature| signature.member);
     signatures.dedup_by_key(|signature| signature.member);
     // Signatures are only worth sending once they pass: until then the same ones are asked for again.
-    let signed: u64 = attestation.signed
+    let signed: u64 = signed
         + signatures
             .iter()
             .filter_map(|signature| committee.entries.get(usize::from(signature.member)))
@@ -497,7 +505,7 @@ fn attest(
                 let member = committee.entries.get(usize::from(signature.member))?;
                 Some(Entry {
                     public_key: member.signer.as_ref(),
-                    message: &attestation.message,
+                    message: &message,
                     signature: signature.signature.as_array(),
                 })
             })
@@ -506,12 +514,16 @@ fn attest(
         let precompile = precompile::ed25519(&entries)?;
         let attested = feeds::Attested {
             network: operator.network,
-            feed: *feed_key,
+            feed: attestation.feed,
             committee: attestation.committee,
-            round: feeds::round(feed_key, job.round),
+            round: feeds::round(&attestation.feed, job.round),
             attestation: *attestation_key,
         };
-        let instruction = feeds::attest_committee(&attested, 0, members);
+        let instruction = if private {
+            feeds::attest_sources(&attested, 0, members)
+        } else {
+            feeds::attest_committee(&attested, 0, members)
+        };
         let execution = operator.land(&[precompile, instruction], |_| Ok(()))?;
         let now: Attestation = chain::read(chain, attestation_key)?;
         events.push(Event::Attested {
@@ -519,7 +531,7 @@ fn attest(
             round: job.round,
             value: now.value,
             mask: now.mask,
-            signers: now.signers.count_ones(),
+            signers: (now.signers | now.source_signers).count_ones(),
             signature: execution.signature,
             compute_units: execution.compute_units,
         });
@@ -595,7 +607,14 @@ fn wait_out(
 }
 
 /// What the windows of a job's batch are made of, from the payload that archives it.
-fn windows(operator: &Operator, job: &Job, feed: &Feed) -> Result<Vec<WindowArgs>, WorkerError> {
+///
+/// # Errors
+/// The chain's and the database's; a payload or a private model that is not here.
+pub fn windows(
+    operator: &Operator,
+    job: &Job,
+    feed: &Feed,
+) -> Result<Vec<WindowArgs>, WorkerError> {
     let missing = || WorkerError::State("a job's payload is missing");
     let commitments: Vec<Commitment> = operator.store.commitments()?;
     let record = commitments
@@ -610,8 +629,8 @@ fn windows(operator: &Operator, job: &Job, feed: &Feed) -> Result<Vec<WindowArgs
         return Err(missing());
     };
     let batch = batches.get(job.batch_index as usize).ok_or_else(missing)?;
-    let model = model(operator, feed)?;
-    let model = ModelRef::parse(&model.bytes).map_err(|_| window::BatchError::Model)?;
+    let bytes = prove::model_bytes(operator, feed)?.ok_or(window::BatchError::Model)?;
+    let model = ModelRef::parse(&bytes).map_err(|_| window::BatchError::Model)?;
     Ok(window::compute(batch, &model)?.windows)
 }
 

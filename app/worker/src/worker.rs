@@ -6,6 +6,7 @@ use crate::config::Limits;
 use crate::ingest::Ingest;
 use crate::payload::PayloadError;
 use crate::plausibility::Rules;
+use crate::prove::Proving;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 use crate::window::BatchError;
@@ -30,7 +31,7 @@ use solana_signer::Signer;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long another operator's worker may take to answer.
@@ -62,6 +63,9 @@ pub enum WorkerError {
     /// Signatures that don't fit an instruction.
     #[error(transparent)]
     Precompile(#[from] PrecompileError),
+    /// A proof can't be made.
+    #[error(transparent)]
+    Prove(#[from] prover::ProveError),
     /// A program's own arithmetic refused.
     #[error("the network's accounts don't allow it: {0}")]
     Account(#[from] anchor_lang::error::Error),
@@ -115,6 +119,17 @@ pub enum Event {
         value: i64,
         mask: u16,
         signers: u32,
+        #[serde(with = "text")]
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// The outputs of an attestation were proven, which took so long; value and mask are as they stand after.
+    Proven {
+        feed: Hash,
+        round: u64,
+        value: i64,
+        mask: u16,
+        milliseconds: u64,
         #[serde(with = "text")]
         signature: Signature,
         compute_units: u64,
@@ -247,6 +262,8 @@ pub struct Operator {
     pub http: reqwest::blocking::Client,
     /// The open challenges of its stream.
     pub challenges: Challenges,
+    /// What it proves with, if it does.
+    proving: OnceLock<Proving>,
     /// The chain's time as it was read last, unix seconds.
     now: Arc<AtomicI64>,
     /// Held while the chain is followed.
@@ -258,6 +275,16 @@ impl Operator {
     /// The signer's address.
     pub fn signer_key(&self) -> Pubkey {
         self.signer.pubkey()
+    }
+
+    /// What it proves with, if it does.
+    pub fn proving(&self) -> Option<&Proving> {
+        self.proving.get()
+    }
+
+    /// Has it prove with this from now on, unless it proves already.
+    pub fn prove_with(&self, proving: Proving) {
+        self.proving.get_or_init(|| proving);
     }
 
     /// The chain's time as it was read last, unix seconds.
@@ -429,6 +456,7 @@ impl Worker {
             peers,
             http,
             challenges: Challenges::default(),
+            proving: OnceLock::new(),
             now: now.clone(),
             following: Mutex::new(()),
             journal: Mutex::default(),

@@ -49,6 +49,7 @@ use tests::{assert_refused, Harness, START};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+mod proofs;
 mod tracing;
 
 /// The model that comes with the project.
