@@ -6,7 +6,9 @@
 const { Surfnet } = require("@solana/surfpool-linux-x64-gnu");
 const readline = require("readline");
 
-const net = Surfnet.startWithConfig({ offline: true, slotTimeMs: 200 });
+// Slots of half a second: at mainnet's 200 ms the demo's two days are more than the 432,000 slots of the server's first
+// epoch, at whose end it starts anew below slots that it has given already.
+const net = Surfnet.startWithConfig({ offline: true, slotTimeMs: 500 });
 // The server waits for ever once nobody has taken some hundreds of its own events.
 setInterval(() => net.drainEvents(), 100);
 console.log(JSON.stringify({ rpcUrl: net.rpcUrl, wsUrl: net.wsUrl }));

@@ -15,6 +15,7 @@ use fieldproof_client::{
     data_commitment as streams, device_registry as registry, reward_emission as emissions,
     security_pool as pools,
 };
+use fieldproof_worker::prove::Proving;
 use fieldproof_worker::server::{self, Accepted};
 use fieldproof_worker::store::Store;
 use fieldproof_worker::Worker;
@@ -54,6 +55,16 @@ pub struct Operator {
     pub worker: Running,
     /// Where the worker listens.
     pub url: String,
+}
+
+/// The operator that lies. It has a seat like the others, and no worker.
+pub struct Cheat {
+    /// Its name.
+    pub name: &'static str,
+    /// The pool's signer.
+    pub signer: Keypair,
+    /// The pool.
+    pub pool: Pubkey,
 }
 
 /// A worker at work.
@@ -106,7 +117,7 @@ impl Process {
                 .map(|(pool, url)| format!("{pool} = \"{url}\"\n"));
             format!(
                 "rpc_url = \"{}\"\nwebsocket_url = \"{}\"\nnetwork = \"{}\"\npool = \"{pool}\"\nsigner = \"{}\"\n\
-                 listen = \"{listen}\"\ndata = \"{}\"\n\n[peers]\n{}",
+                 listen = \"{listen}\"\ndata = \"{}\"\n\n[prover]\n\n[peers]\n{}",
                 cluster.rpc_url,
                 cluster.websocket_url,
                 network.key(),
@@ -159,9 +170,19 @@ pub struct Device {
     pub signer: DeviceSigner,
     /// Number of its airport.
     pub airport: usize,
+    /// Tree and index of its leaf.
+    pub place: (u16, u32),
     network: device_protocol::Hash,
     leaf_nonce: u32,
     shift: i64,
+}
+
+/// Opens the cheat's pool. It comes first, so that it has the committee's first seat.
+pub fn cheat(network: &Network) -> Result<Cheat> {
+    let (name, tokens) = scenario::CHEAT;
+    let (key, signer) = (network.new_key(), network.new_key());
+    let pool = bond(network, name, &key, &signer, tokens)?;
+    Ok(Cheat { name, signer, pool })
 }
 
 /// Opens a pool for each operator, opts in, and starts its worker with a database in `data`. The last operator reaches
@@ -211,6 +232,8 @@ pub fn operators(
                     peers,
                     &directory,
                 )?);
+                let proving = Proving::open(&fieldproof_worker::config::Proving::default())?;
+                worker.operator().prove_with(proving);
                 let served = worker.clone();
                 runtime.spawn(async move {
                     server::serve(&served, listener, std::future::pending()).await
@@ -400,16 +423,16 @@ fn register(
     };
     let register = registry::register_device(place, args);
     let done = network.send(&[proof, vouched, register], &[&owner.key])?;
-    let registered = registry::registrations(&done);
-    let leaf_nonce = registered
+    let registrations = registry::registrations(&done);
+    let registered = registrations
         .first()
-        .context("no registration in the log")?
-        .nonce;
+        .context("no registration in the log")?;
     let device = Device {
         signer,
         airport,
+        place: (registered.tree_index, registered.index),
         network: network_id,
-        leaf_nonce,
+        leaf_nonce: registered.nonce,
         shift: network.shift,
     };
     Ok((device, done))
@@ -421,6 +444,7 @@ impl Device {
         Self {
             signer: DeviceSigner::generate(Curve::Ed25519),
             airport,
+            place: (0, 0),
             network: network.deployment.network_id,
             leaf_nonce: 0,
             shift: network.shift,

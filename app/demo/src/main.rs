@@ -12,6 +12,7 @@ mod run;
 mod scenario;
 mod show;
 mod summary;
+mod verification;
 
 use anyhow::{Context, Result};
 use clap::Parser;

@@ -2,6 +2,7 @@
 
 use crate::scenario::{self, AIRPORTS, MAKERS};
 use crate::show;
+use crate::verification;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_instruction;
@@ -140,14 +141,16 @@ impl Network {
         migrations::run(chain.as_ref(), &authority, &config, &mut again)?;
         ensure!(!changed, "a second run of the migration did something");
         show::line("a second run of the migration changes nothing");
-        Ok(Self {
+        let network = Self {
             chain,
             ground,
             shift,
             authority,
             makers,
             deployment,
-        })
+        };
+        verification::register_key(&network)?;
+        Ok(network)
     }
 
     /// The network's address.

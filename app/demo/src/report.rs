@@ -54,6 +54,7 @@ pub fn html(summary: &Summary) -> String {
         readings(summary),
         operators(summary),
         attestations(summary),
+        verification(summary),
         consumer(summary),
         rewards(summary),
         compute(summary),
@@ -217,6 +218,38 @@ fn attestations(summary: &Summary) -> String {
             &rows,
         )
         + "</details>"
+}
+
+fn verification(summary: &Summary) -> String {
+    let rows: Vec<Vec<String>> = summary
+        .verification
+        .ways
+        .iter()
+        .map(|way| {
+            vec![
+                format!("<span title=\"{}\">{}</span>", way.feed, way.airport),
+                way.required.join(", "),
+                way.passed.join(", "),
+                show::degrees(way.value),
+            ]
+        })
+        .collect();
+    let caught = &summary.verification.caught;
+    String::from(
+        "<h2>Each way to verify</h2><p>One model, three kinds of proof: a committee recomputes, a challenge window passes in \
+         which anybody could have shown a wrong output, or a zero-knowledge proof.</p>",
+    ) + &table(
+        &["Feed", "Required", "Passed", "#Forecast, °C"],
+        &rows,
+    ) + &format!(
+        "<p>An operator attested {} °C where the model says {}. Somebody had the program run the model on one window: the \
+         operator lost {} tokens in that transaction, and {} of them went to the challenger. {}</p>",
+        show::degrees(caught.attested),
+        show::degrees(caught.right),
+        show::tokens(caught.slashed),
+        show::tokens(caught.bounty),
+        code(&caught.signature)
+    )
 }
 
 fn consumer(summary: &Summary) -> String {

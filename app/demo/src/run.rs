@@ -6,7 +6,7 @@ use crate::policy::FrostPolicy;
 use crate::proxy::Tamperer;
 use crate::scenario::{self, Weather, AIRPORTS, HOUR, OPERATORS};
 use crate::summary::Summary;
-use crate::{rewards, show};
+use crate::{rewards, show, verification};
 use anyhow::{bail, ensure, Context, Result};
 use feed_reader::Mask;
 use fieldproof_worker::server::Status;
@@ -62,6 +62,7 @@ pub fn run(directory: &Path, rpc: bool) -> Result<Summary> {
     show::stage("Operators, each with its own worker and database");
     let runtime = Runtime::new()?;
     let tamperer = Tamperer::default();
+    let cheat = actors::cheat(&network)?;
     let operators = actors::operators(&network, &runtime, &tamperer, data.path())?;
 
     show::stage("Owners, and devices with keys of both curves");
@@ -91,8 +92,10 @@ pub fn run(directory: &Path, rpc: bool) -> Result<Summary> {
         course.refusals.iter().any(|text| text.contains("tampered")),
         "nobody refused the tampered payload: it was not noticed"
     );
+    show::stage("Each way to verify, and a lie that is caught");
+    let verification = verification::play(&mut course, &cheat)?;
     show::stage("What the chain and the databases hold");
-    Summary::read(&course, &policy, start)
+    Summary::read(&course, &policy, verification, start)
 }
 
 impl Course<'_> {
@@ -223,6 +226,28 @@ impl Course<'_> {
         Ok(())
     }
 
+    /// Has the readings of `time` taken, its rounds attested, and what passes by time pass, `later` seconds after the
+    /// rounds' end.
+    pub fn pass_hour(&mut self, time: i64, later: i64) -> Result<()> {
+        self.measure(time)?;
+        self.pass_time(time, scenario::ROUND_OVER)?;
+        if later > 0 {
+            self.pass_time(time, scenario::ROUND_OVER + later)?;
+        }
+        Ok(())
+    }
+
+    /// Lets it be `later` seconds after `time`, and the workers do what is to be done then.
+    pub fn pass_time(&mut self, time: i64, later: i64) -> Result<()> {
+        self.network.set_time(time + later);
+        self.tick(time + later)?;
+        let events = self.settle_down()?;
+        for (number, event) in &events {
+            self.show_event(*number, event);
+        }
+        self.claim(&events)
+    }
+
     /// Has everybody claim what became final.
     fn claim(&mut self, events: &[(usize, Event)]) -> Result<()> {
         for (_, event) in events {
@@ -297,7 +322,7 @@ impl Course<'_> {
     fn wait_for_rest(&self) -> Result<Vec<(usize, Event)>> {
         let mut all = Vec::new();
         let mut quiet_since: Option<Vec<u64>> = None;
-        self.patiently("the workers to come to rest", || {
+        let rested = self.patiently("the workers to come to rest", || {
             let mut news = false;
             let mut steps = Vec::new();
             for (number, after) in self.followed.borrow_mut().iter_mut().enumerate() {
@@ -314,7 +339,8 @@ impl Course<'_> {
             // One step may have begun before.
             let rested = |(now, then): (&u64, &u64)| *now >= then + 2;
             Ok(steps.iter().zip(since).all(rested).then_some(()))
-        })?;
+        });
+        rested.with_context(|| format!("the last that happened: {:?}", all.last()))?;
         Ok(all)
     }
 
@@ -369,6 +395,16 @@ impl Course<'_> {
             } => format!(
                 "{name} proposes the rewards of epoch {epoch}, {} tokens in all  {}",
                 show::tokens(*reward_sum),
+                done(signature, *compute_units)
+            ),
+            Event::Proven {
+                milliseconds,
+                signature,
+                compute_units,
+                ..
+            } => format!(
+                "{name} proves its outputs in {:.1} s  {}",
+                *milliseconds as f64 / 1_000.0,
                 done(signature, *compute_units)
             ),
             Event::Voted {

@@ -22,6 +22,8 @@ pub const FIRST_READING: i64 = SETUP + HOUR;
 pub const FIRST_FORECAST: i64 = 1_386_892_800;
 /// Hours with a forecast: two epochs, and two hours more in which the second one's rewards are voted.
 pub const FORECAST_HOURS: i64 = 26;
+/// Hours with readings and rounds after the first forecast: two more, in which each way to verify is shown.
+pub const HOURS: i64 = FORECAST_HOURS + 2;
 /// The epochs that are rewarded.
 pub const EPOCHS: [u64; 2] = [2, 3];
 
@@ -82,6 +84,8 @@ pub const AIRPORTS: [Airport; 3] = [
 
 /// Operators and what they allocate to the network, in tokens.
 pub const OPERATORS: [(&str, u64); 3] = [("Alder", 100), ("Birch", 70), ("Cedar", 40)];
+/// The operator that lies, and what it allocates, in tokens. It has no worker.
+pub const CHEAT: (&str, u64) = ("Thorn", 5);
 /// Device owners, each with one device an airport.
 pub const OWNERS: [&str; 4] = ["Ann", "Bob", "Cleo", "Dan"];
 /// Makers; each vouches for the devices of two owners.

@@ -5,12 +5,12 @@ use crate::policy::FrostPolicy;
 use crate::run::Course;
 use crate::scenario::{self, AIRPORTS, HOUR};
 use crate::show;
+use crate::verification::{names, Verification};
 use ai_feed::state::{Attestation, Feed};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{ensure, Context, Result};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
-use feed_reader::Mask;
 use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::{
     ai_feed as feeds, data_commitment as streams, reward_emission as emissions,
@@ -19,6 +19,7 @@ use fieldproof_worker::server::Status;
 use fieldproof_worker::store::ACCEPTED;
 use reward_emission::state::{Emission, Payee, PayeeKind};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use solana_signature::Signature;
 use solana_signer::Signer;
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,6 +181,8 @@ pub struct Summary {
     pub rewards: Rewards,
     /// Of the published rounds.
     pub accuracy: Accuracy,
+    /// Each way to verify, and the lie.
+    pub verification: Verification,
     /// Seconds from the times of the data set to those on the chain.
     pub capture_shift_s: i64,
     /// Seconds that the demo took.
@@ -209,7 +212,12 @@ pub struct Summary {
 
 impl Summary {
     /// Reads everything back.
-    pub fn read(course: &Course<'_>, policy: &FrostPolicy, start: Instant) -> Result<Self> {
+    pub fn read(
+        course: &Course<'_>,
+        policy: &FrostPolicy,
+        verification: Verification,
+        start: Instant,
+    ) -> Result<Self> {
         let network = course.network;
         let chain = network.chain.as_ref();
         let statuses = (0..course.operators.len())
@@ -262,10 +270,11 @@ impl Summary {
                     .count(),
             },
             accuracy,
+            verification,
             capture_shift_s: network.shift,
             wall_s: (start.elapsed().as_secs_f64() * 10.0).round() / 10.0,
             series,
-            kinds: kinds(&executions),
+            kinds: kinds(&executions)?,
             paid,
             unsettled: policy.refusals.clone(),
             unsigned: course.refusals.clone(),
@@ -275,7 +284,7 @@ impl Summary {
 
     /// Fails when the demo did not show what it is there to show.
     pub fn check(&self) -> Result<()> {
-        let expected = usize::try_from(scenario::FORECAST_HOURS)? * AIRPORTS.len();
+        let expected = usize::try_from(scenario::HOURS)? * AIRPORTS.len();
         ensure!(
             self.attestations.len() == expected,
             "{} rounds were to be attested, and {} are on the chain",
@@ -287,6 +296,19 @@ impl Summary {
                 .iter()
                 .all(|a| a.verification.contains(&"committee")),
             "an attestation was left without its committee"
+        );
+        for required in ["committee", "optimistic", "sourced", "zk"] {
+            ensure!(
+                self.verification
+                    .ways
+                    .iter()
+                    .any(|way| way.required.contains(&required) && way.passed.contains(&required)),
+                "no value was verified by {required}"
+            );
+        }
+        ensure!(
+            self.verification.caught.slashed > 0 && self.verification.caught.bounty > 0,
+            "the lie cost nothing"
         );
         ensure!(self.consumer.paid, "the frost policy was not paid");
         ensure!(
@@ -354,6 +376,20 @@ impl Summary {
             ),
             format!("{} tokens", show::tokens(self.rewards.claimed)),
         );
+        for way in &self.verification.ways {
+            row(
+                &format!("{} verified by", way.airport),
+                way.passed.join(", "),
+            );
+        }
+        row(
+            "A false attestation cost",
+            format!("{} tokens", show::tokens(self.verification.caught.slashed)),
+        );
+        row(
+            "  of which the challenger got",
+            format!("{} tokens", show::tokens(self.verification.caught.bounty)),
+        );
         let Accuracy {
             model_mae,
             float_mae,
@@ -419,21 +455,24 @@ fn executions(network: &Network, policy: &FrostPolicy) -> Result<Vec<Execution>>
     Ok(executions)
 }
 
-/// The executions by the instructions of ours that they ran, as the programs log them.
-fn kinds(executions: &[Execution]) -> Vec<Kind> {
-    let ids = network::programs().map(|(id, _)| format!("Program {id} invoke [1]"));
+/// The executions by the instructions of ours that they ran.
+fn kinds(executions: &[Execution]) -> Result<Vec<Kind>> {
+    let names = instruction_names()?;
     let mut kinds: Vec<Kind> = Vec::new();
     for execution in executions {
-        let names: Vec<&str> = execution
-            .logs
-            .windows(2)
-            .filter(|pair| ids.contains(&pair[0]))
-            .filter_map(|pair| pair[1].strip_prefix("Program log: Instruction: "))
+        let called: Vec<&str> = execution
+            .outer
+            .iter()
+            .filter_map(|call| {
+                let discriminator: [u8; 8] = *call.data.first_chunk()?;
+                names.get(&(call.program, discriminator))
+            })
+            .map(String::as_str)
             .collect();
-        if names.is_empty() {
+        if called.is_empty() {
             continue;
         }
-        let name = names.join(" + ");
+        let name = called.join(" + ");
         match kinds.iter_mut().find(|kind| kind.name == name) {
             Some(kind) => kind.compute_units.push(execution.compute_units),
             None => kinds.push(Kind {
@@ -442,13 +481,38 @@ fn kinds(executions: &[Execution]) -> Vec<Kind> {
             }),
         }
     }
-    kinds
+    Ok(kinds)
+}
+
+/// The names of all instructions by program and discriminator, which is sha256("global:" | name), the first 8 bytes. The
+/// source has a file for each.
+fn instruction_names() -> Result<BTreeMap<(Pubkey, [u8; 8]), String>> {
+    let mut names = BTreeMap::new();
+    for (id, program) in network::programs() {
+        let directory = scenario::source(&format!("../../programs/{program}/src/instructions"));
+        let files = std::fs::read_dir(&directory)
+            .with_context(|| format!("{} can't be read", directory.display()))?;
+        for file in files {
+            let path = file?.path();
+            let Some(name) = path.file_stem().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let hash: [u8; 32] = Sha256::digest(format!("global:{name}")).into();
+            let (discriminator, _) = hash.split_first_chunk().context("a hash is cut")?;
+            names.insert((id, *discriminator), name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
 fn attested(network: &Network, attestations: &[(Pubkey, Attestation)]) -> Result<Vec<Attested>> {
     let chain = network.chain.as_ref();
     let mut found = Vec::new();
     for (key, attestation) in attestations {
+        // Those of feeds that show other ways to verify are told of apart.
+        if !network.deployment.feeds.contains(&attestation.feed) {
+            continue;
+        }
         // Submission and signatures are all that names an attestation: the last one completed it.
         let history = chain.history(key, None)?;
         let last = history.last().context("an attestation came from nowhere")?;
@@ -462,7 +526,7 @@ fn attested(network: &Network, attestations: &[(Pubkey, Attestation)]) -> Result
             feed: attestation.feed.to_string(),
             round: attestation.round,
             value: attestation.value,
-            verification: verification(attestation.mask),
+            verification: names(attestation.mask),
             signers: attestation.signers.count_ones(),
             signature: last.to_string(),
             cu: execution.compute_units,
@@ -470,15 +534,6 @@ fn attested(network: &Network, attestations: &[(Pubkey, Attestation)]) -> Result
     }
     found.sort_by_key(|attested| (attested.round, attested.airport));
     Ok(found)
-}
-
-/// The names of a mask's verifications.
-fn verification(mask: u16) -> Vec<&'static str> {
-    [(Mask::COMMITTEE, "committee"), (Mask::SOURCED, "sourced")]
-        .into_iter()
-        .filter(|(bit, _)| mask & bit != 0)
-        .map(|(_, name)| name)
-        .collect()
 }
 
 /// The feeds' rings against what was measured an hour later, on the windows that the workers hold.
@@ -508,7 +563,7 @@ fn accuracy(course: &Course<'_>) -> Result<(Accuracy, Vec<Series>)> {
             forecast: Vec::new(),
             error: 0.0,
         };
-        let end = scenario::FIRST_FORECAST + scenario::FORECAST_HOURS * HOUR;
+        let end = scenario::FIRST_FORECAST + scenario::HOURS * HOUR;
         for signed in stored(scenario::SETUP, end)? {
             let time = captured(signed.reading.captured_at);
             series

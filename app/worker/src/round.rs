@@ -668,27 +668,25 @@ fn finalize(
         job.stage = Stage::Finalized;
         return Ok(Vec::new());
     }
-    let end = i64::try_from(job.round + 1)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(feed.round_length);
     let round_key = feeds::round(feed_key, job.round);
     let round: ai_feed::state::Round = chain::read(chain, &round_key)?;
-    // The program's own rule: what it would refuse is not sent.
+    // The program's own rules: what it would refuse is not sent.
     let policy = round.policy;
+    let Ok(grace_over) = feed.finalizable(job.round, policy.grace, now) else {
+        return Ok(Vec::new());
+    };
     let streams = round.streams();
     let passed: Vec<_> = streams
         .iter()
         .filter(|slot| slot.has_passed(policy.required_mask))
         .collect();
-    let grace_over = now >= end.saturating_add(policy.grace);
     let ready = if policy.min_streams < 2 {
         passed.len() == streams.len()
     } else {
         let allocation: u128 = passed.iter().map(|slot| u128::from(slot.allocation)).sum();
         quorum(u64::try_from(allocation).unwrap_or(u64::MAX), round.total)
     };
-    if now < end || passed.len() < usize::from(policy.min_streams.max(1)) || !(ready || grace_over)
-    {
+    if passed.len() < usize::from(policy.min_streams.max(1)) || !(ready || grace_over) {
         return Ok(Vec::new());
     }
     let instruction = feeds::finalize_round(&operator.network, feed_key, job.round, &round.payer);
