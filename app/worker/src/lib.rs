@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod availability;
 pub mod cache;
+pub mod challenge;
 mod columns;
 pub mod committee;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The worker itself: one operator's keys, chain, database and peers, and the loop that drives it.
 
 use crate::availability::{self, Challenges};
+use crate::challenge::{self, Checked};
 use crate::committee::Refusal;
 use crate::config::Limits;
 use crate::ingest::Ingest;
@@ -134,6 +135,25 @@ pub enum Event {
         signature: Signature,
         compute_units: u64,
     },
+    /// Another operator's attestation was proven false at a window, and the operator slashed.
+    Refuted {
+        feed: Hash,
+        round: u64,
+        pool: String,
+        window: u8,
+        #[serde(with = "text")]
+        signature: Signature,
+        compute_units: u64,
+    },
+    /// A pool was slashed that had signed an attestation which was proven false.
+    SignerSlashed {
+        feed: Hash,
+        round: u64,
+        pool: String,
+        #[serde(with = "text")]
+        signature: Signature,
+        compute_units: u64,
+    },
     /// A round became final.
     Finalized {
         feed: Hash,
@@ -262,6 +282,8 @@ pub struct Operator {
     pub http: reqwest::blocking::Client,
     /// The open challenges of its stream.
     pub challenges: Challenges,
+    /// The attestations of others that were found true.
+    pub checked: Checked,
     /// What it proves with, if it does.
     proving: OnceLock<Proving>,
     /// The chain's time as it was read last, unix seconds.
@@ -456,6 +478,7 @@ impl Worker {
             peers,
             http,
             challenges: Challenges::default(),
+            checked: Checked::default(),
             proving: OnceLock::new(),
             now: now.clone(),
             following: Mutex::new(()),
@@ -552,6 +575,10 @@ impl Worker {
         for (what, done) in [
             ("challenges", availability::step(&self.operator, now)),
             ("rounds", round::step(&self.operator, now)),
+            (
+                "attestations of others",
+                challenge::step(&self.operator, now),
+            ),
         ] {
             match done {
                 Ok(done) => events.extend(done),

@@ -50,6 +50,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 mod proofs;
+mod refutations;
 mod tracing;
 
 /// The model that comes with the project.
@@ -1260,6 +1261,8 @@ mod round {
         world.settle();
         let entry = newest().expect("value");
         assert_eq!((entry.mask, entry.streams), (BY_TIME, 3));
+        // Its attestations are closed by now, and give the value all the same.
+        assert_eq!(world.trace_other(&feed).expect("true"), entry);
         assert_eq!(bonded(), [0; 3]);
         assert!(world.settle().is_empty());
     }

@@ -5,6 +5,7 @@ use ai_feed::instructions::RegisterVerifyingKeyArgs;
 use ai_feed::state::{Model, VerifyingKey, DEVELOPMENT_ALPHA, PRIVATE, REDUCTION_CIRCOM};
 use fieldproof_worker::config::Proving as Config;
 use fieldproof_worker::prove::Proving;
+use fieldproof_worker::trace::Stage;
 use inference::Header;
 use prover::Prover;
 
@@ -102,6 +103,7 @@ fn of_three_operators_end_in_a_final_value() {
         (entry.value, entry.confidence)
     );
     assert_eq!(unproven.mask, Mask::COMMITTEE | Mask::SOURCED);
+    assert_eq!(world.trace_other(&feed).expect("true"), entry);
     assert!(world.settle().is_empty());
 }
 
@@ -151,6 +153,7 @@ fn of_a_private_model_end_in_a_final_value() {
     let stored: Model = chain::read(world.chain.as_ref(), &feeds::model(&id)).expect("model");
     assert_eq!(stored.flags, PRIVATE);
     assert!(stored.bytes[Header::BYTES..].iter().all(|byte| *byte == 0));
+    tracing::assert_fails(world.trace_other(&feed), Stage::Model, "it is private");
     assert!(world.settle().is_empty());
 }
 

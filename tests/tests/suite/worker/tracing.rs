@@ -17,13 +17,23 @@ impl World {
     }
 
     fn trace_by(&self, round: Option<u64>, archive: trace::Archive<'_>) -> Result<Entry, Failure> {
-        trace::trace(
-            self.chain.as_ref(),
-            &self.feed,
-            round,
-            archive,
-            &mut |step| println!("{}: {}", step.stage, step.found),
-        )
+        self.trace_feed(&self.feed, round, archive)
+    }
+
+    /// As [`World::trace`], of another feed.
+    pub fn trace_other(&self, feed: &Pubkey) -> Result<Entry, Failure> {
+        self.trace_feed(feed, None, &|commitment| self.archived(commitment))
+    }
+
+    fn trace_feed(
+        &self,
+        feed: &Pubkey,
+        round: Option<u64>,
+        archive: trace::Archive<'_>,
+    ) -> Result<Entry, Failure> {
+        trace::trace(self.chain.as_ref(), feed, round, archive, &mut |step| {
+            println!("{}: {}", step.stage, step.found)
+        })
     }
 
     fn archived(&self, commitment: &CommitmentLeaf) -> Result<Vec<u8>, Refusal> {
@@ -51,7 +61,7 @@ impl World {
     }
 
     /// One stream is enough for a value.
-    fn of_one_stream() -> Self {
+    pub fn of_one_stream() -> Self {
         let world = Self::new();
         world.edit(&world.feed, |feed: &mut Feed| feed.min_streams = 1);
         world
@@ -63,7 +73,7 @@ impl World {
     }
 
     /// Attests a lie, lets the whole committee sign it unseen, and makes it the feed's value.
-    fn finalize(&self, lie: &Lie) -> Pubkey {
+    pub fn finalize(&self, lie: &Lie) -> Pubkey {
         let key = self.attest(lie);
         let attestation: Attestation = chain::read(self.chain.as_ref(), &key).expect("attestation");
         let committee: Committee =
@@ -109,7 +119,7 @@ impl World {
 }
 
 #[track_caller]
-fn assert_fails(traced: Result<Entry, Failure>, stage: Stage, reason: &str) {
+pub fn assert_fails(traced: Result<Entry, Failure>, stage: Stage, reason: &str) {
     let failure = traced.expect_err("traced a lie");
     assert_eq!(failure.stage, stage, "{failure}");
     assert!(failure.reason.contains(reason), "{failure}");
@@ -223,6 +233,18 @@ fn fails_where_the_chain_was_changed() {
         stream.peaks[0][0] ^= 1;
     });
     fails(&back, Stage::History, "not those of the stream");
+
+    // A device's leaf is another than the events tell.
+    let tree = world.network.tree;
+    let back = restore(&tree);
+    let mut account = world.chain.account(&tree).expect("chain").expect("account");
+    let root = device_registry::state::tree::standing(&account.data)
+        .expect("tree")
+        .root;
+    let place = account.data.windows(32).position(|bytes| bytes == root);
+    account.data[place.expect("the root is there")] ^= 1;
+    world.chain.set_account(&tree, account);
+    fails(&back, Stage::History, "not those of the registry tree");
 
     let back = restore(&key);
     let attestation = |change: &dyn Fn(&mut Attestation)| world.edit(&key, |state| change(state));
