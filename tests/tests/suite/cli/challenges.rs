@@ -236,6 +236,81 @@ fn a_seller_is_reported_by_what_was_committed_before_the_sale() {
     assert_failed(&live.cli("reporter.json", &again), "reported");
 }
 
+/// A device was in two places at once, as two workers committed to it; then it is sold. The evidence is a file.
+#[test]
+fn a_seller_is_reported_for_a_device_that_travelled_too_fast() {
+    let mut live = Live::start(2);
+    let seller = live.key("seller.json");
+    live.key("buyer.json");
+    live.key("reporter.json");
+    let device = live.device("seller.json", "one.json", 0, Curve::P256);
+    let id = hex::encode(device.device_key().id());
+    ask_for_bonds(&mut live, &seller.pubkey());
+    live.cli_done("seller.json", &["bond", "post", "10"]);
+
+    let now = start(&mut live);
+    let _workers = workers(&live);
+    let here = window(&live, &device, now);
+    let mut there = here.clone();
+    let last = there.last_mut().expect("a reading");
+    // Eleven kilometres to the south.
+    last.reading.latitude -= 1_000_000;
+    last.signature = device.sign(&last.reading.digest());
+    for (worker, readings) in [&here, &there].into_iter().enumerate() {
+        assert_eq!(post(&live, worker, readings).accepted, 16);
+    }
+    for operator in &live.operators {
+        wait("the commitment", || {
+            live.find::<Stream>(&operator.stream)
+                .filter(|stream| stream.count > 0)
+        });
+    }
+    let after = live.now() + 2;
+    live.cluster.set_time(after);
+    live.cli_done(
+        "seller.json",
+        &["device", "transfer", &id, "--to", "buyer.json"],
+    );
+    let shown = |reading: &SignedReading| json!({ "reading": hex::encode(reading.to_bytes()) });
+    let evidence = json!({
+        "curve": "p256",
+        "key": hex::encode(device.device_key().as_bytes()),
+        "first": shown(&here[15]),
+        "second": shown(&there[15]),
+    });
+    live.file("travel.json", &evidence.to_string());
+    let urls = [0, 1].map(|number| live.operators[number].url.clone());
+    let report = ["report", "travel", "--evidence", "travel.json"];
+    assert_failed(
+        &live.cli("reporter.json", &report),
+        "committed before, and both are not in the payloads at hand",
+    );
+    let both = [&report[..], &["--worker", &urls[0], "--worker", &urls[1]]].concat();
+    let done = live.cli_done("reporter.json", &both);
+    assert_eq!(
+        (&done["device"], &done["bounty"]),
+        (&json!(id), &json!("0.6"))
+    );
+    let shown = live.cli_done(
+        "reporter.json",
+        &["bond", "show", &seller.pubkey().to_string()],
+    );
+    assert_eq!(shown["slashed"], "2");
+    // The buyer has done nothing.
+    let shown = live.cli_done("buyer.json", &["device", "show", &id]);
+    assert_eq!(shown["status"], "proven");
+    // Nor has anybody who was in one place.
+    let evidence = json!({
+        "curve": "p256",
+        "key": hex::encode(device.device_key().as_bytes()),
+        "first": evidence["first"],
+        "second": evidence["first"],
+    });
+    live.file("nothing.json", &evidence.to_string());
+    let nothing = ["report", "travel", "--evidence", "nothing.json"];
+    assert!(!live.cli("reporter.json", &nothing).status.success());
+}
+
 /// Has each device ask for a bond of four tokens less its tier's discount, and gives `owner` ten.
 fn ask_for_bonds(live: &mut Live, owner: &anchor_lang::prelude::Pubkey) {
     let key = live.deployment.network;
