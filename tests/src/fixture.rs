@@ -80,8 +80,19 @@ impl Network {
 
     /// As [`Network::new`]; `nonce` tells networks of one chain apart.
     pub fn with_nonce(harness: &Harness, nonce: u64) -> Self {
+        let reward_mint = harness.mint();
+        Self::of_mints(harness, nonce, [reward_mint, harness.mint()], 5_000)
+    }
+
+    /// As [`Network::with_nonce`], of mints of rewards and stake that are there already, and with a cap of an epoch's slashes
+    /// in basis points.
+    pub fn of_mints(
+        harness: &Harness,
+        nonce: u64,
+        [reward_mint, stake_mint]: [Pubkey; 2],
+        slash_cap_bps: u32,
+    ) -> Self {
         let payer = harness.payer.pubkey();
-        let (reward_mint, stake_mint) = (harness.mint(), harness.mint());
         let genesis_hash = harness.chain.genesis_hash().expect("genesis").to_bytes();
         let id = network_id(
             &device_registry::ID.to_bytes(),
@@ -113,7 +124,7 @@ impl Network {
         let key = registry::network(&id);
         let terms = RosterTerms {
             slashers: pools::slashers(),
-            slash_cap_bps: 5_000,
+            slash_cap_bps,
             minimum_allocation: TOKEN,
             bounty_bps: 3_000,
             insurance_bps: 3_000,

@@ -5,6 +5,7 @@
 //! sets, and defaults to the target directory's `deploy`.
 
 pub mod cluster;
+pub mod conservation;
 pub mod duckdb;
 pub mod fixture;
 pub mod groth16;

@@ -5,6 +5,7 @@ mod suite {
     mod availability;
     mod certificates;
     mod cli;
+    mod conservation;
     mod data_commitment;
     mod device_registry;
     mod faults;

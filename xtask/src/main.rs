@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod conserve;
 mod cu;
 mod demo;
 mod fuzz;
@@ -38,6 +39,12 @@ enum Task {
         /// Also write the measurements to this file
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
+    },
+    /// Build, then run random sequences of actions and check all books after each instruction
+    Conserve {
+        /// Arguments, such as `--sequences N` and `--seed SEED`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
     },
     /// Run the fuzz targets, with cargo-fuzz
     Fuzz {
@@ -99,6 +106,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test => test::run(&workspace),
         Task::Demo { args } => demo::run(&workspace, &args),
         Task::Cu { check, json } => cu::run(&workspace, check, json),
+        Task::Conserve { args } => conserve::run(&workspace, &args),
         Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
         Task::Scale { json } => scale::run(&workspace, json),
         Task::Bench(Bench::Ingest { args }) => bench::ingest(&workspace, &args),

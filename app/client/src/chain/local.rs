@@ -24,11 +24,22 @@ pub struct LocalChain {
     genesis_hash: Hash,
 }
 
+#[derive(Clone)]
 struct State {
     svm: LiteSVM,
     executions: HashMap<Signature, Execution>,
     /// Successful transactions in order, with the accounts they name.
     history: Vec<(Signature, Vec<Pubkey>)>,
+}
+
+/// A chain of its own that starts where this one stands.
+impl Clone for LocalChain {
+    fn clone(&self) -> Self {
+        Self {
+            state: Mutex::new(self.lock().clone()),
+            genesis_hash: self.genesis_hash,
+        }
+    }
 }
 
 impl Default for LocalChain {
