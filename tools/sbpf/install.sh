@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs a compiler for Solana programs (sBPF), without root, from upstream parts:
-#   LLVM 23 (Debian sid), sbpf-linker (crates.io), and Rust's library sources of rustc's own version
+#   LLVM 23 (Debian sid), sbpf-linker (a crate), and Rust's library sources of rustc's own version
 #   (rustup's component rust-src where it is installed, else Debian's package).
 # Prints where the compiler's own parts are; does nothing else when they are there already.
 # Set SBPF_TOOLCHAIN_DIR to choose where, SBPF_DEBIAN_MIRROR to choose Debian's mirror.
