@@ -298,6 +298,36 @@ fn fails_where_the_payload_is_not_the_one_committed_to() {
     assert_fails(traced(&cut), Stage::Payload, "its hash or length");
 }
 
+/// A batch of the first device's in a session that `granter` has granted for it.
+fn in_a_session(world: &World, granter: &DeviceSigner) -> Lie {
+    let session = DeviceSigner::generate(Curve::Ed25519);
+    let grant = session_grant(world, &world.devices[0].signer, &session, 1);
+    let readings = world.readings(0, HOUR, 500).map(|signed| {
+        let reading = Reading {
+            session: 1,
+            ..signed.reading
+        };
+        sign(&session, reading)
+    });
+    let mut window = world.window(0, readings);
+    window.grants.push(SignedGrant {
+        signature: granter.sign(&grant.digest()),
+        grant,
+    });
+    world.honest(world.batch(vec![window]))
+}
+
+#[test]
+fn fails_where_the_device_did_not_grant_the_session() {
+    let world = World::of_one_stream();
+    world.finalize(&in_a_session(&world, &world.devices[0].signer));
+    world.trace().expect("true");
+    // Signed by a device of the same curve.
+    let world = World::of_one_stream();
+    world.finalize(&in_a_session(&world, &world.devices[2].signer));
+    assert_fails(world.trace(), Stage::Readings, "signature does not verify");
+}
+
 /// Makes a lie, says where it is found out, and by which words.
 type Case<'a> = (&'a dyn Fn(&World) -> Lie, Stage, &'a str);
 
