@@ -4,7 +4,6 @@ use crate::run::Course;
 use crate::show;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{ensure, Context, Result};
-use commitment::{sum, verify_sum, SumNode};
 use fieldproof_client::{chain, reward_emission as emissions, transaction};
 use fieldproof_worker::reward::ClaimProof;
 use reward_emission::state::{Emission, Payee, PayeeKind};
@@ -65,20 +64,9 @@ fn claim(
     let emission: Emission = chain::read(chain, &emissions::emission(&network.key()))?;
     let payee_key = emissions::payee(&network.key(), kind, key);
     let payee: Payee = chain::read(chain, &payee_key)?;
-    let root = SumNode {
-        hash: emission.roots.reward_hash,
-        sum: emission.roots.reward_sum,
-    };
-    let leaf = sum::reward_leaf(&key.to_bytes(), proof.cumulative);
-    verify_sum(
-        root,
-        emission.roots.depth.into(),
-        payee.kind,
-        payee.index,
-        leaf,
-        &path,
-    )
-    .map_err(|error| anyhow::anyhow!("{name}'s proof is wrong: {error:?}"))?;
+    emission
+        .check_grant(&payee, proof.cumulative, &path)
+        .map_err(|error| anyhow::anyhow!("{name}'s proof is wrong: {error}"))?;
     let place = emissions::ClaimAccounts {
         network: network.key(),
         payee: payee_key,

@@ -1,9 +1,9 @@
 /// Declares `SLASHER`, the address by which an Anchor program slashes with its bump, and `Penalty`, the accounts by which
-/// it slashes an operator's pool. Takes the program's id as a constant, and its error for accounts of another pool or
-/// network. A macro, since Anchor's accounts can't be shared between programs, and only programs know Anchor.
+/// it slashes an operator's pool. Takes the program's id as a constant, and its errors for accounts of another pool or
+/// network, and for a pool that was slashed for the offence before. A macro, since Anchor's accounts can't be shared between programs, and only programs know Anchor.
 #[macro_export]
 macro_rules! penalty {
-    ($program:expr, $wrong_offender:expr) => {
+    ($program:expr, $wrong_offender:expr, $already_slashed:expr) => {
         /// The address by which the program slashes, and its bump: the PDA `["slasher"]`.
         pub const SLASHER: (Pubkey, u8) = $crate::slasher(&$program);
 
@@ -49,16 +49,38 @@ macro_rules! penalty {
                 pool: &Pubkey,
                 moment: security_pool::state::Moment,
             ) -> Result<u64> {
+                let roster = self.roster_of(network, pool)?;
+                Ok(roster.at_stake(&SLASHER.0, pool, moment))
+            }
+
+            /// The roster, if it is the network's and the accounts are those of this pool.
+            fn roster_of(
+                &self,
+                network: &Pubkey,
+                pool: &Pubkey,
+            ) -> Result<std::cell::Ref<'_, security_pool::state::Roster>> {
                 let roster = self.roster.load()?;
                 if roster.network != *network || self.pool.key != pool {
                     return Err(error!($wrong_offender));
                 }
-                Ok(roster.at_stake(&SLASHER.0, pool, moment))
+                Ok(roster)
             }
 
-            /// Whether the offence was slashed before.
-            pub fn is_settled(&self) -> bool {
-                *self.report.owner == $crate::SECURITY_POOL
+            /// Slashes this pool, unless it was slashed for the offence before. Whether anything is left to slash is for the
+            /// security-pool to say.
+            pub fn slash_new(
+                &self,
+                network: &AccountInfo<'info>,
+                payer: &AccountInfo<'info>,
+                pool: &Pubkey,
+                offence: &[u8; 32],
+                severity_bps: u16,
+            ) -> Result<()> {
+                self.roster_of(network.key, pool)?;
+                if *self.report.owner == $crate::SECURITY_POOL {
+                    return Err(error!($already_slashed));
+                }
+                self.slash(network, payer, offence, severity_bps)
             }
 
             /// Slashes the pool, once an offence. None of the accounts may be borrowed.

@@ -4,7 +4,11 @@ use anchor_lang::prelude::*;
 
 use crate::{error::AiFeedError, state::FULL_BPS};
 
-slashing::penalty!(crate::ID_CONST, AiFeedError::WrongOffender);
+slashing::penalty!(
+    crate::ID_CONST,
+    AiFeedError::WrongOffender,
+    AiFeedError::AlreadySlashed
+);
 
 /// What an attester loses of what it has at stake (base units), in basis points: `slash_bps`, or its bond if that is more,
 /// rounded up. Never more than all.

@@ -4,4 +4,8 @@ use anchor_lang::prelude::*;
 
 use crate::error::EmissionError;
 
-slashing::penalty!(crate::ID_CONST, EmissionError::WrongOffender);
+slashing::penalty!(
+    crate::ID_CONST,
+    EmissionError::WrongOffender,
+    EmissionError::AlreadySlashed
+);

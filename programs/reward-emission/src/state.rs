@@ -9,5 +9,5 @@ pub mod schedule;
 pub use breaker::Breaker;
 pub use emission::{Emission, FULL_BPS, MAX_DURATION};
 pub use payee::{Payee, PayeeKind, MAX_PAYEES};
-pub use proposal::{Proposal, Roots, FINAL, OPEN, PASSED, REJECTED};
+pub use proposal::{exposed_until, Proposal, Roots, FINAL, OPEN, PASSED, REJECTED};
 pub use schedule::{Schedule, MAX_CROSSOVER};

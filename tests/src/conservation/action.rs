@@ -668,21 +668,12 @@ impl World<'_> {
             reward_sum: 1,
             committee_epoch: state.epoch,
         });
-        let named = |vote: &VoteMessage, instruction| SignedVote {
-            depth: vote.depth,
-            score_hash: vote.score_hash,
-            score_sum: vote.score_sum,
-            reward_hash: vote.reward_hash,
-            reward_sum: vote.reward_sum,
-            instruction,
-            signature: 0,
-        };
         let args = ReportDoubleVoteArgs {
             epoch: votes[0].epoch,
             ballot: votes[0].ballot,
             member: member as u8,
-            first: named(&votes[0], 0),
-            second: named(&votes[1], 1),
+            first: SignedVote::of(&votes[0], 0, 0),
+            second: SignedVote::of(&votes[1], 1, 0),
         };
         let prosecution = self.prosecution(site);
         let report = [

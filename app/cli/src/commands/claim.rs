@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::output;
 use anyhow::{anyhow, bail, Context as _, Result};
-use commitment::sum;
 use fieldproof_client::{chain, reward_emission as emissions, token, transaction};
 use fieldproof_worker::reward::ClaimProof;
 use reward_emission::state::{Emission, Payee, PayeeKind};
@@ -64,19 +63,13 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     }
     let proof = fetch(&arguments.worker, &owner.pubkey().to_string())?;
     let path = hex::decode(&proof.path).context("the worker's proof is not hexadecimal")?;
-    let leaf = sum::reward_leaf(&owner.pubkey().to_bytes(), proof.cumulative);
-    let root = commitment::SumNode {
-        hash: emission.roots.reward_hash,
-        sum: emission.roots.reward_sum,
-    };
-    let depth = emission.roots.depth;
-    commitment::verify_sum(root, depth.into(), sum::OWNER, payee.index, leaf, &path).map_err(
-        |_| {
+    emission
+        .check_grant(&payee, proof.cumulative, &path)
+        .map_err(|_| {
             anyhow!(
                 "the worker's proof does not lead to the chain's final root: ask another worker"
             )
-        },
-    )?;
+        })?;
     let due = proof.cumulative.saturating_sub(payee.claimed);
     if due == 0 {
         bail!(

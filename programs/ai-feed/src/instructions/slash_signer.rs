@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use device_registry::state::Network;
-use security_pool::state::{Committee, Moment};
+use security_pool::state::Committee;
 
 use crate::{
     error::AiFeedError,
@@ -37,10 +37,7 @@ pub struct SlashSigner<'info> {
 /// challenge window from when it was proven false. The attester, who is a member too, was slashed with that proof.
 pub fn handle_slash_signer(ctx: Context<SlashSigner>, member: u8) -> Result<()> {
     let accounts = ctx.accounts;
-    let (network, moment) = {
-        let network = accounts.network.load()?;
-        (network.id, Moment::of(&network)?)
-    };
+    let network = accounts.network.load()?.id;
     let (pool, severity) = {
         let attestation = accounts.attestation.load()?;
         require!(attestation.is_false(), AiFeedError::NotFalse);
@@ -54,15 +51,11 @@ pub fn handle_slash_signer(ctx: Context<SlashSigner>, member: u8) -> Result<()> 
         let pool = entry.ok_or_else(|| error!(AiFeedError::NotMember))?.pool;
         (pool, attestation.slash_bps)
     };
-    // Fails for another pool or roster; whether anything is left is for the security-pool to say.
-    accounts
-        .penalty
-        .at_stake(&accounts.network.key(), &pool, moment)?;
-    require!(!accounts.penalty.is_settled(), AiFeedError::AlreadySlashed);
     let attestation = accounts.attestation.key();
-    accounts.penalty.slash(
+    accounts.penalty.slash_new(
         accounts.network.as_ref(),
         accounts.challenger.as_ref(),
+        &pool,
         &offence(&attestation, &pool, &network),
         severity,
     )?;

@@ -1,7 +1,7 @@
 //! Gives the rent of a proposal back.
 
 use crate::error::EmissionError;
-use crate::state::{Emission, Proposal};
+use crate::state::{exposed_until, Emission, Proposal};
 use anchor_lang::prelude::*;
 use device_registry::state::Network;
 
@@ -32,10 +32,7 @@ pub fn handle_close_proposal(ctx: Context<CloseProposal>) -> Result<()> {
     let accounts = ctx.accounts;
     let proposal = accounts.proposal.load()?;
     let emission = accounts.emission.load()?;
-    let network = accounts.network.load()?;
-    let kept_until = network
-        .epoch_start(proposal.committee_epoch.saturating_add(1))
-        .saturating_add(network.parameters.evidence_window);
+    let kept_until = exposed_until(&*accounts.network.load()?, proposal.committee_epoch);
     require!(
         emission.is_final(proposal.epoch)
             && proposal.epoch < emission.final_epoch

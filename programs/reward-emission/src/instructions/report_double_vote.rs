@@ -3,12 +3,12 @@
 use crate::error::EmissionError;
 use crate::events::VoterSlashed;
 use crate::penalty::*;
-use crate::state::Emission;
+use crate::state::{exposed_until, Emission};
 use anchor_lang::prelude::*;
 use device_protocol::{Offence, VoteMessage};
 use device_registry::state::Network;
 use introspection::Precompile;
-use security_pool::state::{Committee, Moment};
+use security_pool::state::Committee;
 
 /// What a vote names besides the network, the epoch, the ballot and the committee, and where its signature is.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,21 @@ pub struct SignedVote {
     pub instruction: u16,
     /// Index of the signature in that instruction.
     pub signature: u8,
+}
+
+impl SignedVote {
+    /// What a vote names, with its signature at this place of the transaction.
+    pub fn of(vote: &VoteMessage, instruction: u16, signature: u8) -> Self {
+        Self {
+            depth: vote.depth,
+            score_hash: vote.score_hash,
+            score_sum: vote.score_sum,
+            reward_hash: vote.reward_hash,
+            reward_sum: vote.reward_sum,
+            instruction,
+            signature,
+        }
+    }
 }
 
 /// Two votes of one member in one ballot.
@@ -71,16 +86,14 @@ pub fn handle_report_double_vote(
     args: ReportDoubleVoteArgs,
 ) -> Result<()> {
     let accounts = ctx.accounts;
-    let (network, moment, exposed_until) = {
-        let network = accounts.network.load()?;
+    let (network, event) = {
+        let account = accounts.network.load()?;
         let committee = accounts.committee.load()?;
-        let end = network.epoch_start(committee.epoch.saturating_add(1));
-        let until = end.saturating_add(network.parameters.evidence_window);
-        (network.id, Moment::of(&network)?, until)
-    };
-    require!(moment.now <= exposed_until, EmissionError::EvidenceTooOld);
-    let event = {
-        let committee = accounts.committee.load()?;
+        require!(
+            Clock::get()?.unix_timestamp <= exposed_until(&account, committee.epoch),
+            EmissionError::EvidenceTooOld
+        );
+        let network = account.id;
         let entry = committee
             .members()
             .get(usize::from(args.member))
@@ -119,29 +132,24 @@ pub fn handle_report_double_vote(
             message(&args.first)? != message(&args.second)?,
             EmissionError::SameVote
         );
-        VoterSlashed {
+        let event = VoterSlashed {
             network: accounts.network.key(),
             pool: entry.pool,
             epoch: args.epoch,
             ballot: args.ballot,
-        }
+        };
+        (network, event)
     };
-    accounts
-        .penalty
-        .at_stake(&event.network, &event.pool, moment)?;
-    require!(
-        !accounts.penalty.is_settled(),
-        EmissionError::AlreadySlashed
-    );
     let severity = accounts.emission.load()?.root_slash_bps;
     let offence = Offence::DoubleVote {
         pool: event.pool.as_array(),
         epoch: event.epoch,
         ballot: event.ballot,
     };
-    accounts.penalty.slash(
+    accounts.penalty.slash_new(
         accounts.network.as_ref(),
         accounts.reporter.as_ref(),
+        &event.pool,
         &offence.id(&network),
         severity,
     )?;

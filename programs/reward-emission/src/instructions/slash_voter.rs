@@ -7,7 +7,7 @@ use crate::penalty::*;
 use crate::state::{Emission, Proposal, REJECTED};
 use anchor_lang::prelude::*;
 use device_registry::state::Network;
-use security_pool::state::{Committee, Moment};
+use security_pool::state::Committee;
 
 /// Accounts of `slash_voter`.
 #[derive(Accounts)]
@@ -35,10 +35,7 @@ pub struct SlashVoter<'info> {
 /// Slashes a member, once a proposal. The proposer, which may have voted too, was slashed when the proposal was rejected.
 pub fn handle_slash_voter(ctx: Context<SlashVoter>, member: u8) -> Result<()> {
     let accounts = ctx.accounts;
-    let (network, moment) = {
-        let network = accounts.network.load()?;
-        (network.id, Moment::of(&network)?)
-    };
+    let network = accounts.network.load()?.id;
     let event = {
         let proposal = accounts.proposal.load()?;
         require!(proposal.status == REJECTED, EmissionError::NotRejected);
@@ -52,18 +49,11 @@ pub fn handle_slash_voter(ctx: Context<SlashVoter>, member: u8) -> Result<()> {
             ballot: proposal.ballot,
         }
     };
-    // Fails for another pool or roster; whether anything is left is for the security-pool to say.
-    accounts
-        .penalty
-        .at_stake(&event.network, &event.pool, moment)?;
-    require!(
-        !accounts.penalty.is_settled(),
-        EmissionError::AlreadySlashed
-    );
     let severity = accounts.emission.load()?.root_slash_bps;
-    accounts.penalty.slash(
+    accounts.penalty.slash_new(
         accounts.network.as_ref(),
         accounts.challenger.as_ref(),
+        &event.pool,
         &wrong_root(&accounts.proposal.key(), &event.pool, &network),
         severity,
     )?;

@@ -143,6 +143,8 @@ impl Emission {
 
     /// Verifies that the final root grants `cumulative` to `payee`.
     ///
+    /// # Errors
+    /// [`EmissionError::NoFinalRoot`], or as [`Roots::check_reward`].
     pub fn check_grant(&self, payee: &Payee, cumulative: u64, path: &[u8]) -> Result<()> {
         require!(self.finals > 0, EmissionError::NoFinalRoot);
         let leaf = reward_leaf(payee.owner.as_array(), cumulative);

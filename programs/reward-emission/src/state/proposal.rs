@@ -13,6 +13,7 @@ use crate::error::EmissionError;
 use anchor_lang::prelude::*;
 use commitment::{verify_sum, SumNode};
 use device_protocol::VoteMessage;
+use device_registry::state::Network;
 use security_pool::state::{quorum, Committee};
 
 /// Status: takes votes while its ballot lasts.
@@ -23,6 +24,14 @@ pub const PASSED: u8 = 1;
 pub const FINAL: u8 = 2;
 /// Status: proven wrong; whoever proposed it or voted for it is slashed.
 pub const REJECTED: u8 = 3;
+
+/// Until when a member of the committee of `epoch` can be slashed for its votes in it, unix seconds.
+pub fn exposed_until(network: &Network, epoch: u64) -> i64 {
+    // An end beyond all time never comes.
+    network
+        .epoch_start(epoch.saturating_add(1))
+        .saturating_add(network.parameters.evidence_window)
+}
 
 /// The roots of the score tree and of the reward tree of one epoch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,17 +52,36 @@ pub struct Roots {
 }
 
 impl Roots {
+    /// The score tree's root.
+    pub fn score_root(&self) -> SumNode {
+        SumNode {
+            hash: self.score_hash,
+            sum: self.score_sum,
+        }
+    }
+
+    /// The reward tree's root.
+    pub fn reward_root(&self) -> SumNode {
+        SumNode {
+            hash: self.reward_hash,
+            sum: self.reward_sum,
+        }
+    }
+
     /// Verifies that the reward tree has `leaf` at this place.
     ///
     /// # Errors
     /// [`EmissionError::InvalidPath`] for a path of another length than the tree's depth, [`EmissionError::NotGranted`].
     pub fn check_reward(&self, kind: u8, index: u32, leaf: SumNode, path: &[u8]) -> Result<()> {
-        let root = SumNode {
-            hash: self.reward_hash,
-            sum: self.reward_sum,
-        };
-        verify_sum(root, self.depth.into(), kind, index, leaf, path)
-            .map_err(|error| error!(EmissionError::from(error)))
+        verify_sum(
+            self.reward_root(),
+            self.depth.into(),
+            kind,
+            index,
+            leaf,
+            path,
+        )
+        .map_err(|error| error!(EmissionError::from(error)))
     }
 
     /// Verifies that the score tree has `leaf` at this place, and returns the sum of all scores of its kind.
@@ -61,12 +89,15 @@ impl Roots {
     /// # Errors
     /// As [`Roots::check_reward`].
     pub fn check_score(&self, kind: u8, index: u32, leaf: SumNode, path: &[u8]) -> Result<u64> {
-        let root = SumNode {
-            hash: self.score_hash,
-            sum: self.score_sum,
-        };
-        verify_sum(root, self.depth.into(), kind, index, leaf, path)
-            .map_err(|error| error!(EmissionError::from(error)))?;
+        verify_sum(
+            self.score_root(),
+            self.depth.into(),
+            kind,
+            index,
+            leaf,
+            path,
+        )
+        .map_err(|error| error!(EmissionError::from(error)))?;
         // The last sibling is the other kind's half; the path has just summed to the root.
         let others = path
             .last_chunk::<8>()
@@ -176,7 +207,7 @@ impl Proposal {
         let bit = 1u64
             .checked_shl(u32::from(member))
             .ok_or_else(|| error!(EmissionError::NotMember))?;
-        require!(self.voted & bit == 0, EmissionError::AlreadyVoted);
+        require!(!self.has_voted(member), EmissionError::AlreadyVoted);
         self.voted |= bit;
         self.voted_allocation = self
             .voted_allocation

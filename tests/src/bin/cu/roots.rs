@@ -139,21 +139,12 @@ pub fn measure(bench: &Bench) -> Result<()> {
         score_sum: message.score_sum + 1,
         ..message
     };
-    let named = |vote: VoteMessage, instruction| SignedVote {
-        depth: vote.depth,
-        score_hash: vote.score_hash,
-        score_sum: vote.score_sum,
-        reward_hash: vote.reward_hash,
-        reward_sum: vote.reward_sum,
-        instruction,
-        signature: 0,
-    };
     let args = ReportDoubleVoteArgs {
         epoch: message.epoch,
         ballot: message.ballot,
         member: seat,
-        first: named(message, 0),
-        second: named(other, 1),
+        first: SignedVote::of(&message, 0, 0),
+        second: SignedVote::of(&other, 1, 0),
     };
     let report = client::report_double_vote(&prosecution, &committee, &voter.pool, args);
     bench.measure_without(
