@@ -41,20 +41,3 @@ pub fn decimal(value: i64, exponent: i8) -> String {
     let (whole, fraction) = digits.split_at(digits.len() - places);
     format!("{}{whole}.{fraction}", if value < 0 { "-" } else { "" })
 }
-
-/// The names of the verifications in a mask.
-pub fn verifications(mask: u16) -> Vec<&'static str> {
-    use feed_reader::Mask;
-    [
-        (Mask::COMMITTEE, "committee"),
-        (Mask::OPTIMISTIC, "optimistic"),
-        (Mask::SOURCED, "sourced"),
-        (Mask::ZK, "zk"),
-        (Mask::ORACLE, "oracle"),
-        (Mask::TEE, "tee"),
-    ]
-    .into_iter()
-    .filter(|(bit, _)| mask & bit != 0)
-    .map(|(_, name)| name)
-    .collect()
-}

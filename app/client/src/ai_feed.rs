@@ -1,6 +1,6 @@
 //! Addresses and instructions of ai-feed: models, verifying keys, feeds, attestations, rounds.
 
-use crate::chain::Execution;
+use crate::chain::{Chain, Execution};
 use crate::data_commitment::ReadingPlace;
 use crate::poseidon::poseidon;
 use crate::{security_pool as pools, token, ClientError};
@@ -244,15 +244,41 @@ pub fn submit_attestation(attesting: &Attesting, args: SubmitAttestationArgs) ->
 
 /// What a transaction submitted, in no order.
 pub fn submissions(execution: &Execution) -> Vec<SubmitAttestationArgs> {
+    ran::<instruction::SubmitAttestation>(execution)
+        .map(|submitted| submitted.args)
+        .collect()
+}
+
+/// The windows that were shown for an attestation, from the transaction that did; `None` if nobody showed them.
+///
+/// # Errors
+/// The chain's.
+pub fn shown_windows(
+    chain: &dyn Chain,
+    attestation: &Pubkey,
+) -> Result<Option<Vec<WindowArgs>>, ClientError> {
+    for signature in chain.history(attestation, None)? {
+        let execution = chain.execution(&signature)?;
+        let shown = execution
+            .as_ref()
+            .and_then(|execution| ran::<instruction::ShowWindows>(execution).next());
+        if let Some(shown) = shown {
+            return Ok(Some(shown.windows));
+        }
+    }
+    Ok(None)
+}
+
+/// The instructions of one kind that a transaction ran.
+fn ran<I: Discriminator + AnchorDeserialize>(
+    execution: &Execution,
+) -> impl Iterator<Item = I> + '_ {
     let ran = execution.outer.iter().chain(&execution.inner);
     ran.filter(|instruction| instruction.program == ID)
         .filter_map(|instruction| {
-            let mut data = instruction
-                .data
-                .strip_prefix(instruction::SubmitAttestation::DISCRIMINATOR)?;
-            SubmitAttestationArgs::deserialize(&mut data).ok()
+            let mut data = instruction.data.strip_prefix(I::DISCRIMINATOR)?;
+            I::deserialize(&mut data).ok()
         })
-        .collect()
 }
 
 /// What signatures are for, by address.

@@ -5,12 +5,13 @@ use crate::policy::FrostPolicy;
 use crate::run::Course;
 use crate::scenario::{self, AIRPORTS, HOUR};
 use crate::show;
-use crate::verification::{names, Verification};
+use crate::verification::Verification;
 use ai_feed::state::{Attestation, Feed};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{ensure, Context, Result};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
+use feed_reader::Mask;
 use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::{
     ai_feed as feeds, data_commitment as streams, reward_emission as emissions,
@@ -526,7 +527,7 @@ fn attested(network: &Network, attestations: &[(Pubkey, Attestation)]) -> Result
             feed: attestation.feed.to_string(),
             round: attestation.round,
             value: attestation.value,
-            verification: names(attestation.mask),
+            verification: Mask::names(attestation.mask).collect(),
             signers: attestation.signers.count_ones(),
             signature: last.to_string(),
             cu: execution.compute_units,

@@ -5,11 +5,9 @@ use crate::network::Network;
 use crate::run::Course;
 use crate::scenario::{self, AIRPORTS, HOUR, TOKEN};
 use crate::show;
-use ai_feed::instruction::ShowWindows;
 use ai_feed::instructions::{CreateFeedArgs, RegisterVerifyingKeyArgs, SubmitAttestationArgs};
 use ai_feed::state::{Attestation, Feed, Model, VerifyingKey, BY_TIME, REDUCTION_CIRCOM};
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::{AnchorDeserialize, Discriminator};
 use anyhow::{ensure, Context, Result};
 use commitment::{CommitmentLeaf, MmrBuilder, Tree};
 use data_commitment::instructions::CommitRootArgs;
@@ -167,7 +165,8 @@ fn create_feed(network: &Network, airport: usize, required_mask: u16, bond: u64)
     };
     let create = feeds::create_feed(&creator, &creator, &network.key(), &known.model, args);
     let done = network.send(&[create], &[])?;
-    let required = names(required_mask).join(" and ");
+    let required: Vec<&str> = Mask::names(required_mask).collect();
+    let required = required.join(" and ");
     let what = format!("a feed of {} by {required}", AIRPORTS[airport].code);
     show::transaction(&what, &done);
     Ok(feeds::feed(&id))
@@ -181,26 +180,12 @@ fn way(network: &Network, key: &Pubkey, airport: usize) -> Result<Way> {
         .get(feed.head as usize)
         .context("a feed's ring is cut")?;
     Ok(Way {
-        required: names(feed.required_mask),
+        required: Mask::names(feed.required_mask).collect(),
         feed: key.to_string(),
         airport: AIRPORTS[airport].code,
         value: entry.value,
-        passed: names(entry.mask),
+        passed: Mask::names(entry.mask).collect(),
     })
-}
-
-/// The names of a mask's verifications.
-pub fn names(mask: u16) -> Vec<&'static str> {
-    [
-        (Mask::COMMITTEE, "committee"),
-        (Mask::OPTIMISTIC, "optimistic"),
-        (Mask::SOURCED, "sourced"),
-        (Mask::ZK, "zk"),
-    ]
-    .into_iter()
-    .filter(|(bit, _)| mask & bit != 0)
-    .map(|(_, name)| name)
-    .collect()
 }
 
 /// The cheat attests a higher temperature than the model gives for readings that are right. Somebody runs the model on
@@ -220,7 +205,8 @@ fn catch(course: &mut Course<'_>, cheat: &Cheat, feed_key: &Pubkey, time: i64) -
     let challenger = network.new_key();
     let stake_mint = network.deployment.stake_mint;
     let bounty = network.fund(&challenger.pubkey(), &stake_mint, 0)?;
-    let windows = shown_windows(network, &attestation_key)?;
+    let windows =
+        feeds::shown_windows(chain, &attestation_key)?.context("nobody showed the windows")?;
     let number = windows
         .iter()
         .zip(attestation.outputs)
@@ -386,26 +372,4 @@ fn lie(
     let done = network.send(&[show_windows], &[])?;
     show::transaction("    and shows its windows, or it would never pass", &done);
     Ok((key, computed.value))
-}
-
-/// The windows that were shown for an attestation, from the transaction that did.
-fn shown_windows(
-    network: &Network,
-    attestation: &Pubkey,
-) -> Result<Vec<ai_feed::instructions::WindowArgs>> {
-    let chain = network.chain.as_ref();
-    for signature in chain.history(attestation, None)? {
-        let execution = chain
-            .execution(&signature)?
-            .context("a transaction is gone")?;
-        let shown = execution
-            .outer
-            .iter()
-            .filter(|call| call.program == ai_feed::ID)
-            .find_map(|call| call.data.strip_prefix(ShowWindows::DISCRIMINATOR));
-        if let Some(mut arguments) = shown {
-            return Ok(ShowWindows::deserialize(&mut arguments)?.windows);
-        }
-    }
-    anyhow::bail!("nobody showed the windows")
 }

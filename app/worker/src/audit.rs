@@ -4,20 +4,20 @@
 //! What a leaf must be is decided by the last final trees and the proposal's own: with both archives at hand, each leaf is
 //! recomputed as the program does. Scores are no part of this: who disagrees with them does not vote.
 
-use crate::committee::{self, Refusal};
+use crate::committee;
 use crate::payload::{Payload, Reward, Rewards};
 use crate::reward;
 use crate::score;
+use crate::slash;
 use crate::worker::{Event, Operator, WorkerError};
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
 use commitment::{ProofError, SumTree};
-use data_commitment::state::Stream;
+use fieldproof_client::chain;
 use fieldproof_client::reward_emission::{self as emissions, Prosecution};
-use fieldproof_client::{chain, security_pool as pools, token};
 use reward_emission::instructions::{ChallengeRootArgs, Entry};
+use reward_emission::penalty::SLASHER;
 use reward_emission::state::{Emission, Payee, Proposal, FINAL, REJECTED};
-use security_pool::state::{Committee, Moment, Report, Roster};
-use solana_signer::Signer;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A place in the trees: kind and index.
@@ -73,13 +73,8 @@ fn challenge(
     };
     let args = evidence(&proposed, before.as_ref(), place)?;
     let payee = payees.get(&place).map(|(key, _)| *key);
-    let prosecution = prosecution(operator)?;
+    let (prosecution, account) = prosecution(operator)?;
     let instruction = emissions::challenge_root(&prosecution, key, proposal, payee, args);
-    let account = token::create_associated(
-        &prosecution.challenger,
-        &prosecution.challenger,
-        &prosecution.stake_mint,
-    );
     let execution = operator.land(&[account, instruction], |_| Ok(()))?;
     Ok(Some(Event::RootChallenged {
         epoch: proposal.epoch,
@@ -93,15 +88,8 @@ fn challenge(
 
 /// The trees that a proposal archives, if they can be had and are those that it proposes.
 fn archive(operator: &Operator, proposal: &Proposal) -> Result<Option<Rewards>, WorkerError> {
-    let stream = proposal.stream.to_bytes();
-    let Some(leaf) = operator.store.seen_commitment(&stream, proposal.sequence)? else {
+    let Some(bytes) = committee::committed(operator, &proposal.stream, proposal.sequence)? else {
         return Ok(None);
-    };
-    let pool = chain::read::<Stream>(operator.chain.as_ref(), &proposal.stream)?.pool;
-    let bytes = match committee::fetch(operator, &pool, &leaf) {
-        Ok(bytes) => bytes,
-        Err(Refusal::Store(error)) => return Err(error.into()),
-        Err(_) => return Ok(None),
     };
     let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&bytes) else {
         return Ok(None);
@@ -109,10 +97,9 @@ fn archive(operator: &Operator, proposal: &Proposal) -> Result<Option<Rewards>, 
     let Ok((score_tree, reward_tree)) = score::trees(&rewards) else {
         return Ok(None);
     };
-    let (scores, grants) = (score_tree.root(), reward_tree.root());
     let proposed = proposal.roots;
-    let same = (scores.hash, scores.sum) == (proposed.score_hash, proposed.score_sum)
-        && (grants.hash, grants.sum) == (proposed.reward_hash, proposed.reward_sum)
+    let same = score_tree.root() == proposed.score_root()
+        && reward_tree.root() == proposed.reward_root()
         && rewards.depth == proposed.depth;
     Ok(same.then_some(rewards))
 }
@@ -204,28 +191,22 @@ fn slash_voters(
     key: &Pubkey,
     proposal: &Proposal,
 ) -> Result<Vec<Event>, WorkerError> {
-    let chain = operator.chain.as_ref();
-    let committee: Committee = chain::read(chain, &proposal.committee)?;
-    let roster: Roster = chain::read(chain, &pools::roster(&operator.network))?;
-    let moment = Moment::at(&operator.network()?, operator.now())?;
-    let prosecution = prosecution(operator)?;
+    let (prosecution, account) = prosecution(operator)?;
+    let unpaid = slash::unpaid(
+        operator,
+        &proposal.committee,
+        &SLASHER.0,
+        |member| proposal.has_voted(member),
+        |pool| prosecution.report(key, pool),
+    )?;
     let mut events = Vec::new();
-    for (member, entry) in committee.members().iter().enumerate() {
-        let member = member as u8; // at most 64
-        let slasher = reward_emission::penalty::SLASHER.0;
-        let slashed = chain::find::<Report>(chain, &prosecution.report(key, &entry.pool))?;
-        if !proposal.has_voted(member)
-            || slashed.is_some()
-            || roster.at_stake(&slasher, &entry.pool, moment) == 0
-        {
-            continue;
-        }
-        let slash = emissions::slash_voter(&prosecution, key, proposal, member, &entry.pool);
-        let execution = operator.land(&[slash], |_| Ok(()))?;
+    for (member, pool) in unpaid {
+        let slash = emissions::slash_voter(&prosecution, key, proposal, member, &pool);
+        let execution = operator.land(&[account.clone(), slash], |_| Ok(()))?;
         events.push(Event::VoterSlashed {
             epoch: proposal.epoch,
             ballot: proposal.ballot,
-            pool: entry.pool.to_string(),
+            pool: pool.to_string(),
             signature: execution.signature,
             compute_units: execution.compute_units,
         });
@@ -233,15 +214,16 @@ fn slash_voters(
     Ok(events)
 }
 
-/// As whom this operator has others slashed: the bounty goes to its signer's token account.
-fn prosecution(operator: &Operator) -> Result<Prosecution, WorkerError> {
-    let challenger = operator.signer.pubkey();
+/// As whom this operator has others slashed, and what sees that there is an account for the bounty.
+fn prosecution(operator: &Operator) -> Result<(Prosecution, Instruction), WorkerError> {
     let stake_mint = operator.network()?.stake_mint;
-    Ok(Prosecution {
-        challenger,
-        bounty: token::associated(&challenger, &stake_mint),
+    let (bounty, account) = slash::bounty(operator, &stake_mint);
+    let prosecution = Prosecution {
+        challenger: operator.signer_key(),
+        bounty,
         network: operator.network,
         network_id: operator.network_id,
         stake_mint,
-    })
+    };
+    Ok((prosecution, account))
 }

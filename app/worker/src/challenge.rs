@@ -5,24 +5,20 @@
 //! with, and to ask for it is what challenges of availability are for. What was found true is not looked at again until
 //! the worker starts anew.
 
-use crate::committee::{self, Refusal};
+use crate::committee;
 use crate::payload::Payload;
+use crate::slash;
 use crate::window::{self, Batch, Computed};
 use crate::worker::{Event, Operator, WorkerError};
-use ai_feed::instruction::ShowWindows;
 use ai_feed::instructions::WindowArgs;
 use ai_feed::penalty::SLASHER;
 use ai_feed::state::{Attestation, Feed, Model};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use anchor_lang::{AnchorDeserialize, Discriminator};
 use device_protocol::{SignedGrant, SignedReading};
 use fieldproof_client::ai_feed::{self as feeds, Challenging};
-use fieldproof_client::chain::{self, Execution};
-use fieldproof_client::{security_pool as pools, token};
+use fieldproof_client::chain;
 use inference::ModelRef;
-use security_pool::state::{Committee, Moment, Report, Roster};
-use solana_signer::Signer;
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -129,15 +125,28 @@ fn check(
         operator.checked.add(*key);
         return Ok(Vec::new());
     };
-    let (instruction, window) = match judge(operator, key, attestation, feed, &batch, &computed)? {
+    let verdict = judge(operator, key, attestation, &computed)?;
+    let (window, shown) = match &verdict {
         Verdict::True => {
             operator.checked.add(*key);
             return Ok(Vec::new());
         }
         Verdict::Unshown => return Ok(Vec::new()),
-        Verdict::False(instruction, window) => (*instruction, window),
+        Verdict::FalseOutput(window) => (*window, None),
+        Verdict::FalseWindow(window, shown) => (*window, Some(shown)),
     };
-    let execution = operator.land(&[bounty(operator)?, instruction], |_| Ok(()))?;
+    let (challenging, account) = challenging(operator, key, attestation, feed)?;
+    let challenge = match shown {
+        None => {
+            let args = feeds::output_challenge(&computed.windows, window)?;
+            feeds::challenge_output(&challenging, args)
+        }
+        Some(shown) => {
+            let args = feeds::window_challenge(shown, &readings(&batch), window)?;
+            feeds::challenge_window(&challenging, args)
+        }
+    };
+    let execution = operator.land(&[account, challenge], |_| Ok(()))?;
     Ok(vec![Event::Refuted {
         feed: feed.id,
         round: attestation.round,
@@ -150,17 +159,9 @@ fn check(
 
 /// The batch that an attestation is of, if somebody serves what was committed to.
 fn batch(operator: &Operator, attestation: &Attestation) -> Result<Option<Batch>, WorkerError> {
-    let stream = attestation.stream.to_bytes();
-    let Some(leaf) = operator
-        .store
-        .seen_commitment(&stream, attestation.sequence)?
-    else {
+    let committed = committee::committed(operator, &attestation.stream, attestation.sequence)?;
+    let Some(bytes) = committed else {
         return Ok(None);
-    };
-    let bytes = match committee::fetch(operator, &attestation.pool, &leaf) {
-        Ok(bytes) => bytes,
-        Err(Refusal::Store(error)) => return Err(error.into()),
-        Err(_) => return Ok(None),
     };
     let Ok(Payload::Readings { batches, .. }) = Payload::decode(&bytes) else {
         return Ok(None);
@@ -174,8 +175,10 @@ enum Verdict {
     True,
     /// It is not, but nothing on the chain shows it yet.
     Unshown,
-    /// It is not, as this instruction shows at this window.
-    False(Box<Instruction>, u8),
+    /// The model gives another output on the window of this number.
+    FalseOutput(u8),
+    /// The window of this number, of those that were shown, is not made of its readings.
+    FalseWindow(u8, Vec<WindowArgs>),
 }
 
 /// Whether an output is not what the model gives, or a window not made of its readings.
@@ -183,40 +186,25 @@ fn judge(
     operator: &Operator,
     key: &Pubkey,
     attestation: &Attestation,
-    feed: &Feed,
-    batch: &Batch,
     computed: &Computed,
 ) -> Result<Verdict, WorkerError> {
-    let challenging = challenging(operator, key, attestation, feed)?;
+    let number = |place: Option<usize>| place.map(|place| place as u8); // below 32
     if computed.leaf.windows_root == attestation.batch.windows_root {
         let outputs = computed.outputs.iter().zip(&attestation.outputs);
-        let wrong = outputs
-            .take(computed.windows.len())
-            .position(|(right, attested)| right != attested);
-        let Some(number) = wrong else {
-            return Ok(Verdict::True);
-        };
-        let number = number as u8; // below 32
-        let args = feeds::output_challenge(&computed.windows, number)?;
-        let challenge = feeds::challenge_output(&challenging, args);
-        return Ok(Verdict::False(Box::new(challenge), number));
+        let mut outputs = outputs.take(computed.windows.len());
+        let wrong = number(outputs.position(|(right, attested)| right != attested));
+        return Ok(wrong.map_or(Verdict::True, Verdict::FalseOutput));
     }
     // Windows were invented for readings that are right. Which, those say that were shown.
-    let same_readings = computed.leaf.readings_root == attestation.batch.readings_root;
-    let Some(shown) = shown_windows(operator, key)?.filter(|_| same_readings) else {
+    if computed.leaf.readings_root != attestation.batch.readings_root {
+        return Ok(Verdict::Unshown);
+    }
+    let Some(shown) = feeds::shown_windows(operator.chain.as_ref(), key)? else {
         return Ok(Verdict::Unshown);
     };
-    let wrong = shown
-        .iter()
-        .zip(&computed.windows)
-        .position(|(shown, right)| shown != right);
-    let Some(number) = wrong else {
-        return Ok(Verdict::Unshown);
-    };
-    let number = number as u8; // below 32
-    let args = feeds::window_challenge(&shown, &readings(batch), number)?;
-    let challenge = feeds::challenge_window(&challenging, args);
-    Ok(Verdict::False(Box::new(challenge), number))
+    let mut windows = shown.iter().zip(&computed.windows);
+    let wrong = number(windows.position(|(shown, right)| shown != right));
+    Ok(wrong.map_or(Verdict::Unshown, |wrong| Verdict::FalseWindow(wrong, shown)))
 }
 
 /// A batch's readings in their order, each with the grant of its session.
@@ -233,33 +221,6 @@ fn readings(batch: &Batch) -> Vec<(SignedReading, Option<SignedGrant>)> {
         .collect()
 }
 
-/// The windows that were shown for an attestation, from the transaction that did.
-fn shown_windows(
-    operator: &Operator,
-    attestation: &Pubkey,
-) -> Result<Option<Vec<WindowArgs>>, WorkerError> {
-    let chain = operator.chain.as_ref();
-    for signature in chain.history(attestation, None)? {
-        let shown = chain
-            .execution(&signature)?
-            .as_ref()
-            .and_then(feeds_windows);
-        if shown.is_some() {
-            return Ok(shown);
-        }
-    }
-    Ok(None)
-}
-
-fn feeds_windows(execution: &Execution) -> Option<Vec<WindowArgs>> {
-    let mut arguments = execution
-        .outer
-        .iter()
-        .filter(|call| call.program == ai_feed::ID)
-        .find_map(|call| call.data.strip_prefix(ShowWindows::DISCRIMINATOR))?;
-    Some(ShowWindows::deserialize(&mut arguments).ok()?.windows)
-}
-
 /// Has those slashed that signed a false attestation and still have something at stake.
 fn slash_signers(
     operator: &Operator,
@@ -267,28 +228,23 @@ fn slash_signers(
     attestation: &Attestation,
     feed: &Feed,
 ) -> Result<Vec<Event>, WorkerError> {
-    let chain = operator.chain.as_ref();
-    let committee: Committee = chain::read(chain, &attestation.committee)?;
-    let roster: Roster = chain::read(chain, &pools::roster(&operator.network))?;
-    let moment = Moment::at(&operator.network()?, operator.now())?;
-    let challenging = challenging(operator, key, attestation, feed)?;
+    let (challenging, account) = challenging(operator, key, attestation, feed)?;
     let accomplices = attestation.accomplices();
+    let unpaid = slash::unpaid(
+        operator,
+        &attestation.committee,
+        &SLASHER.0,
+        |member| accomplices >> member & 1 == 1,
+        |pool| challenging.report(pool),
+    )?;
     let mut events = Vec::new();
-    for (member, entry) in (0u8..).zip(committee.members()) {
-        let slashed = chain::find::<Report>(chain, &challenging.report(&entry.pool))?;
-        if entry.pool == operator.pool
-            || accomplices >> member & 1 == 0
-            || slashed.is_some()
-            || roster.at_stake(&SLASHER.0, &entry.pool, moment) == 0
-        {
-            continue;
-        }
-        let slash = feeds::slash_signer(&challenging, &attestation.committee, member, &entry.pool);
-        let execution = operator.land(&[bounty(operator)?, slash], |_| Ok(()))?;
+    for (member, pool) in unpaid {
+        let slash = feeds::slash_signer(&challenging, &attestation.committee, member, &pool);
+        let execution = operator.land(&[account.clone(), slash], |_| Ok(()))?;
         events.push(Event::SignerSlashed {
             feed: feed.id,
             round: attestation.round,
-            pool: entry.pool.to_string(),
+            pool: pool.to_string(),
             signature: execution.signature,
             compute_units: execution.compute_units,
         });
@@ -297,19 +253,19 @@ fn slash_signers(
     Ok(events)
 }
 
-/// As whom this operator challenges: the bounty goes to its signer's token account.
+/// As whom this operator challenges, and what sees that there is an account for the bounty.
 fn challenging(
     operator: &Operator,
     key: &Pubkey,
     attestation: &Attestation,
     feed: &Feed,
-) -> Result<Challenging, WorkerError> {
-    let challenger = operator.signer.pubkey();
+) -> Result<(Challenging, Instruction), WorkerError> {
     let stake_mint = operator.network()?.stake_mint;
+    let (bounty, account) = slash::bounty(operator, &stake_mint);
     let round = feeds::round(&attestation.feed, attestation.round);
-    Ok(Challenging {
-        challenger,
-        bounty: token::associated(&challenger, &stake_mint),
+    let challenging = Challenging {
+        challenger: operator.signer_key(),
+        bounty,
         network: operator.network,
         network_id: operator.network_id,
         stake_mint,
@@ -318,16 +274,6 @@ fn challenging(
         attestation: *key,
         pool: attestation.pool,
         round: operator.chain.account(&round)?.map(|_| round),
-    })
-}
-
-/// Sees that there is an account for the bounty.
-fn bounty(operator: &Operator) -> Result<Instruction, WorkerError> {
-    let challenger = operator.signer.pubkey();
-    let stake_mint = operator.network()?.stake_mint;
-    Ok(token::create_associated(
-        &challenger,
-        &challenger,
-        &stake_mint,
-    ))
+    };
+    Ok((challenging, account))
 }

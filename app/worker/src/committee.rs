@@ -8,6 +8,7 @@ use crate::worker::{Operator, WorkerError};
 use ai_feed::state::{Attestation, Feed, Model};
 use anchor_lang::prelude::Pubkey;
 use commitment::{CommitmentLeaf, Tree};
+use data_commitment::state::Stream;
 use device_protocol::{AttestationMessage, Hash};
 use fieldproof_client::{chain, ClientError};
 use inference::ModelRef;
@@ -203,6 +204,29 @@ fn seen_commitment(
         .store
         .seen_commitment(stream, sequence)?
         .ok_or(Refusal::UnknownCommitment)
+}
+
+/// The payload of a commitment, if the commitment is known here and somebody serves it.
+///
+/// # Errors
+/// The chain's and the database's.
+pub fn committed(
+    operator: &Operator,
+    stream: &Pubkey,
+    sequence: u64,
+) -> Result<Option<Vec<u8>>, WorkerError> {
+    let known = operator
+        .store
+        .seen_commitment(&stream.to_bytes(), sequence)?;
+    let Some(leaf) = known else {
+        return Ok(None);
+    };
+    let pool = chain::read::<Stream>(operator.chain.as_ref(), stream)?.pool;
+    match fetch(operator, &pool, &leaf) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Refusal::Store(error)) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The payload of a commitment: from the own archive, or from the worker of `pool`. Whatever is returned has the

@@ -26,6 +26,7 @@ pub mod reward;
 pub mod round;
 pub mod score;
 pub mod server;
+pub mod slash;
 pub mod store;
 pub mod trace;
 pub mod verify;

@@ -340,25 +340,14 @@ pub fn final_rewards(
     }) else {
         return Ok(None);
     };
-    let stream = proposal.stream.to_bytes();
-    let Some(leaf) = operator.store.seen_commitment(&stream, proposal.sequence)? else {
+    let Some(bytes) = committee::committed(operator, &proposal.stream, proposal.sequence)? else {
         return Ok(None);
-    };
-    let pool = chain::read::<Stream>(chain, &proposal.stream)?.pool;
-    let bytes = match committee::fetch(operator, &pool, &leaf) {
-        Ok(bytes) => bytes,
-        Err(Refusal::Store(error)) => return Err(error.into()),
-        Err(_) => return Ok(None),
     };
     let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&bytes) else {
         return Ok(None);
     };
     let root = score::trees(&rewards).map(|(_, tree)| tree.root());
-    let wanted = SumNode {
-        hash: emission.roots.reward_hash,
-        sum: emission.roots.reward_sum,
-    };
-    if root != Ok(wanted) {
+    if root != Ok(emission.roots.reward_root()) {
         return Ok(None);
     }
     operator.store.put_payload(&bytes)?;
@@ -490,7 +479,7 @@ fn vote(
     let Some(member) = committee.member(&operator.pool) else {
         return Ok(Vec::new());
     };
-    if proposal.voted >> member & 1 == 1 {
+    if proposal.has_voted(member as u8) {
         return Ok(Vec::new());
     }
     let message = proposal.message(operator.network_id).digest();

@@ -364,15 +364,18 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
                 required & Mask::COMMITTEE != 0 || (required & Mask::SOURCED != 0 && !by_time);
             let mut events = Vec::new();
             // Of a private model's outputs a committee knows nothing: it vouches for their sources alone.
-            let private = feed.private_model != 0;
-            let signed = if private {
-                Mask::SOURCED
-            } else {
-                Mask::COMMITTEE
+            let signed = match feed.private_model {
+                0 => Mask::COMMITTEE,
+                _ => Mask::SOURCED,
             };
             if by_committee && attestation.mask & signed == 0 {
-                let attestation = (&attestation_key, &attestation);
-                events.extend(attest(operator, job, &feed, attestation, private)?);
+                events.extend(attest(
+                    operator,
+                    job,
+                    &feed,
+                    &attestation_key,
+                    &attestation,
+                )?);
             }
             if required & !attestation.mask & Mask::ZK != 0 {
                 let proven = prove::prove(operator, job, &feed, &attestation_key, &attestation)?;
@@ -459,10 +462,11 @@ fn attest(
     operator: &Operator,
     job: &Job,
     feed: &Feed,
-    (attestation_key, attestation): (&Pubkey, &Attestation),
-    private: bool,
+    attestation_key: &Pubkey,
+    attestation: &Attestation,
 ) -> Result<Vec<Event>, WorkerError> {
     let chain = operator.chain.as_ref();
+    let private = feed.private_model != 0;
     let committee: Committee = chain::read(chain, &attestation.committee)?;
     let (message, signers, signed) = if private {
         let message = attestation.sources_message(&operator.network_id, &feed.id);

@@ -18,4 +18,19 @@ impl Mask {
     pub const TEE: u16 = 32;
     /// Every bit that means something.
     pub const ALL: u16 = 63;
+
+    /// The names of the bits that are set.
+    pub fn names(mask: u16) -> impl Iterator<Item = &'static str> {
+        [
+            (Self::COMMITTEE, "committee"),
+            (Self::OPTIMISTIC, "optimistic"),
+            (Self::SOURCED, "sourced"),
+            (Self::ZK, "zk"),
+            (Self::ORACLE, "oracle"),
+            (Self::TEE, "tee"),
+        ]
+        .into_iter()
+        .filter(move |(bit, _)| mask & bit != 0)
+        .map(|(_, name)| name)
+    }
 }

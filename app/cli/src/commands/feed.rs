@@ -81,7 +81,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         ema: output::decimal(value.ema, value.exponent),
         round: value.round,
         age: now - value.newest_capture / 1_000,
-        verification: output::verifications(value.mask),
+        verification: Mask::names(value.mask).collect(),
         attesters: value.attesters,
         streams: value.streams,
         data_root: hex::encode(value.data_root),
