@@ -1,6 +1,7 @@
 //! reward-emission, every instruction and every attack on it. What it only reads (network, pools, committees, streams)
 //! is written into the chain as accounts, so that each case shows the one thing that it is about.
 
+use super::security_pool::swap;
 use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -493,19 +494,6 @@ impl World {
         self.send(create, &[&self.authority]).unwrap();
         sibling
     }
-}
-
-/// Replaces an instruction's account.
-fn swap(mut instruction: Instruction, from: &Pubkey, to: &Pubkey) -> Instruction {
-    let mut found = false;
-    for meta in &mut instruction.accounts {
-        if meta.pubkey == *from {
-            meta.pubkey = *to;
-            found = true;
-        }
-    }
-    assert!(found, "the instruction does not name {from}");
-    instruction
 }
 
 /// The instruction without a key's signature.

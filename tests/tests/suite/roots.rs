@@ -1,6 +1,7 @@
 //! Reward roots that are wrong: challenges, slashes of those who proposed or voted for them, and double votes. Networks,
 //! stakes, committees and emissions are real.
 
+use super::security_pool::swap;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use commitment::sum::{score_leaf, OPERATOR, OWNER};
@@ -404,23 +405,25 @@ impl World {
         STAKES[operator] * TOKEN * u64::from(ROOT_SLASH_BPS) / 10_000
     }
 
+    /// What a vote for the right roots is, and another of the same ballot.
+    fn two_votes(&self) -> [VoteMessage; 2] {
+        let key = self.proposed(&self.honest());
+        let first = self.proposal(&key).message(self.network.id);
+        let second = VoteMessage {
+            score_sum: first.score_sum + 1,
+            ..first
+        };
+        [first, second]
+    }
+
     fn double_vote(&self, operator: usize, votes: [VoteMessage; 2]) -> [Instruction; 3] {
         let [first, second] = votes;
-        let named = |vote: VoteMessage, instruction| SignedVote {
-            depth: vote.depth,
-            score_hash: vote.score_hash,
-            score_sum: vote.score_sum,
-            reward_hash: vote.reward_hash,
-            reward_sum: vote.reward_sum,
-            instruction,
-            signature: 0,
-        };
         let args = ReportDoubleVoteArgs {
             epoch: first.epoch,
             ballot: first.ballot,
             member: self.member(operator),
-            first: named(first, 0),
-            second: named(second, 1),
+            first: SignedVote::of(&first, 0, 0),
+            second: SignedVote::of(&second, 1, 0),
         };
         [
             self.signature(operator, &first),
@@ -444,15 +447,6 @@ fn registered(harness: &Harness, network: &Pubkey, kind: PayeeKind, key: Pubkey)
         payee,
         key,
     }
-}
-
-/// Replaces an instruction's account.
-fn swap(mut instruction: Instruction, from: &Pubkey, to: &Pubkey) -> Instruction {
-    let places = instruction.accounts.iter_mut();
-    let mut found = places.filter(|meta| meta.pubkey == *from).peekable();
-    assert!(found.peek().is_some(), "the instruction does not name it");
-    found.for_each(|meta| meta.pubkey = *to);
-    instruction
 }
 
 // challenge_root
@@ -774,12 +768,7 @@ fn who_has_left_is_rejected_all_the_same() {
 #[test]
 fn two_votes_in_one_ballot_cost_stake() {
     let world = World::new();
-    let key = world.proposed(&world.honest());
-    let first = world.proposal(&key).message(world.network.id);
-    let second = VoteMessage {
-        score_sum: first.score_sum + 1,
-        ..first
-    };
+    let [first, second] = world.two_votes();
     let staked = world.staked(2);
     let report = world.double_vote(2, [first, second]);
     world.send(&report, &[]).expect("slashed");
@@ -847,12 +836,7 @@ fn one_vote_is_no_offence() {
 #[test]
 fn a_double_vote_takes_the_members_own_signatures() {
     let world = World::new();
-    let key = world.proposed(&world.honest());
-    let first = world.proposal(&key).message(world.network.id);
-    let second = VoteMessage {
-        score_sum: first.score_sum + 1,
-        ..first
-    };
+    let [first, second] = world.two_votes();
     let [one, two, report] = world.double_vote(0, [first, second]);
     // Signed by another member.
     let foreign = world.signature(1, &second);
@@ -889,12 +873,7 @@ fn a_double_vote_takes_the_members_own_signatures() {
 #[test]
 fn slashing_oneself_for_a_vote_costs() {
     let world = World::new();
-    let key = world.proposed(&world.honest());
-    let first = world.proposal(&key).message(world.network.id);
-    let second = VoteMessage {
-        score_sum: first.score_sum + 1,
-        ..first
-    };
+    let [first, second] = world.two_votes();
     let operator = &world.operators[0];
     let own = world
         .harness

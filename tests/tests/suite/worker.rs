@@ -8,7 +8,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token::TokenAccount;
 use axum::routing::get;
-use commitment::{sum, BatchLeaf, CommitmentLeaf, MmrBuilder, SumNode, Tree};
+use commitment::{sum, BatchLeaf, CommitmentLeaf, MmrBuilder, Tree};
 use data_commitment::instructions::CommitRootArgs;
 use data_commitment::state::Stream;
 use device_protocol::{
@@ -254,6 +254,14 @@ impl World {
 
     fn emission(&self) -> Emission {
         chain::read(self.chain.as_ref(), &emissions::emission(&self.network.key)).expect("emission")
+    }
+
+    /// What each operator's pool holds, base units.
+    fn staked(&self) -> [u64; 3] {
+        self.operators.each_ref().map(|operator| {
+            let pool: Pool = chain::read(self.chain.as_ref(), &operator.pool).expect("pool");
+            pool.staked
+        })
     }
 
     fn balance(&self, owner: &Pubkey) -> u64 {
@@ -508,13 +516,23 @@ fn create_feed(harness: &Harness, network: &Network) -> Pubkey {
 /// What it is created with; the largest gap tells feeds apart.
 fn feed_args(network: &Network, creator: &Pubkey, max_gap: u32) -> CreateFeedArgs {
     let hash = inference::model_hash(&model(), poseidon).expect("hash");
+    feed_args_of(network, creator, &hash, max_gap)
+}
+
+/// As [`feed_args`], of another model.
+fn feed_args_of(
+    network: &Network,
+    creator: &Pubkey,
+    model: &[u8; 32],
+    max_gap: u32,
+) -> CreateFeedArgs {
     let cells = vec![CELL];
     let input = InputSpec {
         schema: 1,
         max_gap_s: max_gap,
         cells: &cells,
     };
-    let id = feed_id(&network.id, &creator.to_bytes(), &hash, &input, 0, HOUR).expect("id");
+    let id = feed_id(&network.id, &creator.to_bytes(), model, &input, 0, HOUR).expect("id");
     CreateFeedArgs {
         id,
         schema: 1,
@@ -1651,10 +1669,7 @@ mod rewards {
                 (2, sum::OWNER, due)
             );
             let path = hex::decode(&proof.path).expect("hexadecimal");
-            let root = SumNode {
-                hash: emission.roots.reward_hash,
-                sum: emission.roots.reward_sum,
-            };
+            let root = emission.roots.reward_root();
             let leaf = sum::reward_leaf(&key.to_bytes(), due);
             let depth = u32::from(emission.roots.depth);
             commitment::verify_sum(root, depth, proof.kind, proof.index, leaf, &path)
@@ -1742,6 +1757,16 @@ mod rewards {
         );
     }
 
+    /// What an operator computed for epoch 2.
+    fn computed(operator: &fieldproof_worker::worker::Operator) -> (EpochRecord, Rewards) {
+        let record: EpochRecord = operator.store.epoch(2).expect("store").expect("record");
+        let payload = operator.store.payload(&record.payload_hash).expect("store");
+        let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&payload.expect("trees")) else {
+            panic!("no rewards");
+        };
+        (record, rewards)
+    }
+
     #[test]
     fn are_not_held_up_by_a_proposal_that_archives_something_else() {
         let world = World::new();
@@ -1754,11 +1779,7 @@ mod rewards {
         world.set_time(START + 3 * EPOCH + 60);
         world.workers[0].worker.step().expect("step");
         let operator = world.workers[0].worker.operator();
-        let record: EpochRecord = operator.store.epoch(2).expect("store").expect("record");
-        let payload = operator.store.payload(&record.payload_hash).expect("store");
-        let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&payload.expect("trees")) else {
-            panic!("no rewards");
-        };
+        let (record, rewards) = computed(operator);
         let (_, tree) = score::trees(&rewards).expect("trees");
         let (owners, operators) = emissions::halves(&tree).expect("halves");
         operator.snapshot(3).expect("committee");
@@ -1803,12 +1824,7 @@ mod rewards {
         world.set_time(START + 3 * EPOCH + 60);
         world.workers[0].worker.step().expect("step");
         let liar = world.workers[0].worker.operator();
-        let record: EpochRecord = liar.store.epoch(2).expect("store").expect("record");
-        let payload = liar.store.payload(&record.payload_hash).expect("store");
-        let Ok(Payload::Rewards { mut rewards, .. }) = Payload::decode(&payload.expect("trees"))
-        else {
-            panic!("no rewards");
-        };
+        let (record, mut rewards) = computed(liar);
         rewards.entries[0].cumulative += 1;
         let (_, tree) = score::trees(&rewards).expect("trees");
         let payload = Payload::Rewards {
@@ -1824,14 +1840,7 @@ mod rewards {
             ..record
         };
         liar.store.put_epoch(2, &wrong).expect("store");
-        let staked = |pool: &Pubkey| -> u64 {
-            let pool: Pool = chain::read(world.chain.as_ref(), pool).expect("pool");
-            pool.staked
-        };
-        let before = world
-            .operators
-            .each_ref()
-            .map(|operator| staked(&operator.pool));
+        let before = world.staked();
         // Ballot by ballot, until it was its turn to propose.
         let mut events = Vec::new();
         for _ in 0..3 {
@@ -1853,10 +1862,7 @@ mod rewards {
             .iter()
             .filter(|event| matches!(event, Event::RootChallenged { index: 0, .. }));
         assert_eq!(challenged.count(), 1, "{events:?}");
-        let after = world
-            .operators
-            .each_ref()
-            .map(|operator| staked(&operator.pool));
+        let after = world.staked();
         assert!(after[0] < before[0], "the proposer was slashed");
         assert_eq!(after[1..], before[1..], "and nobody else");
         let proposals = chain::read_all::<Proposal>(world.chain.as_ref()).expect("proposals");

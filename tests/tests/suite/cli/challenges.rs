@@ -10,6 +10,7 @@ use fieldproof_client::data_commitment::StreamHistory;
 use fieldproof_client::device_registry as registry;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_worker::server::Accepted;
+use solana_keypair::Keypair;
 
 /// Far enough into epoch 2 for a window of readings.
 fn start(live: &mut Live) -> i64 {
@@ -156,12 +157,8 @@ fn challenges_are_made_listed_answered_and_settled() {
 #[test]
 fn a_seller_is_reported_by_what_was_committed_before_the_sale() {
     let mut live = Live::start(2);
-    let (seller, buyer) = (live.key("seller.json"), live.key("buyer.json"));
-    live.key("reporter.json");
-    let device = live.device("seller.json", "one.json", 0, Curve::P256);
+    let (seller, buyer, device) = bonded_device(&mut live);
     let id = hex::encode(device.device_key().id());
-    ask_for_bonds(&mut live, &seller.pubkey());
-    live.cli_done("seller.json", &["bond", "post", "10"]);
 
     let now = start(&mut live);
     let _workers = workers(&live);
@@ -178,20 +175,9 @@ fn a_seller_is_reported_by_what_was_committed_before_the_sale() {
         assert_eq!(post(&live, worker, readings).accepted, 16);
     }
     assert_eq!(post(&live, 0, &others[15..]).results, ["equivocation"]);
-    for operator in &live.operators {
-        wait("the commitment", || {
-            live.find::<Stream>(&operator.stream)
-                .filter(|stream| stream.count > 0)
-        });
-    }
     let urls = [0, 1].map(|number| live.operators[number].url.clone());
     let report = ["report", "equivocation", "--worker", &urls[0]];
-    let after = live.now() + 2;
-    live.cluster.set_time(after);
-    live.cli_done(
-        "seller.json",
-        &["device", "transfer", &id, "--to", "buyer.json"],
-    );
+    sell_what_was_committed(&mut live, &id);
     let conflicts = reqwest::blocking::get(format!("{}/v1/conflicts", urls[0]));
     let conflicts: Value = conflicts
         .and_then(reqwest::blocking::Response::json)
@@ -240,13 +226,8 @@ fn a_seller_is_reported_by_what_was_committed_before_the_sale() {
 #[test]
 fn a_seller_is_reported_for_a_device_that_travelled_too_fast() {
     let mut live = Live::start(2);
-    let seller = live.key("seller.json");
-    live.key("buyer.json");
-    live.key("reporter.json");
-    let device = live.device("seller.json", "one.json", 0, Curve::P256);
+    let (seller, _, device) = bonded_device(&mut live);
     let id = hex::encode(device.device_key().id());
-    ask_for_bonds(&mut live, &seller.pubkey());
-    live.cli_done("seller.json", &["bond", "post", "10"]);
 
     let now = start(&mut live);
     let _workers = workers(&live);
@@ -259,18 +240,7 @@ fn a_seller_is_reported_for_a_device_that_travelled_too_fast() {
     for (worker, readings) in [&here, &there].into_iter().enumerate() {
         assert_eq!(post(&live, worker, readings).accepted, 16);
     }
-    for operator in &live.operators {
-        wait("the commitment", || {
-            live.find::<Stream>(&operator.stream)
-                .filter(|stream| stream.count > 0)
-        });
-    }
-    let after = live.now() + 2;
-    live.cluster.set_time(after);
-    live.cli_done(
-        "seller.json",
-        &["device", "transfer", &id, "--to", "buyer.json"],
-    );
+    sell_what_was_committed(&mut live, &id);
     let shown = |reading: &SignedReading| json!({ "reading": hex::encode(reading.to_bytes()) });
     let evidence = json!({
         "curve": "p256",
@@ -308,7 +278,36 @@ fn a_seller_is_reported_for_a_device_that_travelled_too_fast() {
     });
     live.file("nothing.json", &evidence.to_string());
     let nothing = ["report", "travel", "--evidence", "nothing.json"];
-    assert!(!live.cli("reporter.json", &nothing).status.success());
+    assert_failed(
+        &live.cli("reporter.json", &nothing),
+        "the same reading twice",
+    );
+}
+
+/// A seller with a device and a bond of ten tokens, a buyer, and somebody who reports.
+fn bonded_device(live: &mut Live) -> (Keypair, Keypair, DeviceSigner) {
+    let (seller, buyer) = (live.key("seller.json"), live.key("buyer.json"));
+    live.key("reporter.json");
+    let device = live.device("seller.json", "one.json", 0, Curve::P256);
+    ask_for_bonds(live, &seller.pubkey());
+    live.cli_done("seller.json", &["bond", "post", "10"]);
+    (seller, buyer, device)
+}
+
+/// Has the buyer take the device once each worker has committed to its readings.
+fn sell_what_was_committed(live: &mut Live, device: &str) {
+    for operator in &live.operators {
+        wait("the commitment", || {
+            live.find::<Stream>(&operator.stream)
+                .filter(|stream| stream.count > 0)
+        });
+    }
+    let after = live.now() + 2;
+    live.cluster.set_time(after);
+    live.cli_done(
+        "seller.json",
+        &["device", "transfer", device, "--to", "buyer.json"],
+    );
 }
 
 /// Has each device ask for a bond of four tokens less its tier's discount, and gives `owner` ten.

@@ -34,35 +34,17 @@ fn register_key(world: &World) {
 
 /// A feed of a model, by its id, that requires proofs.
 fn create_feed(world: &World, model: &[u8; 32], min_streams: u8) -> Pubkey {
-    let payer = world.payer.pubkey();
-    let cells = vec![CELL];
-    // Another id than the feed that there is.
-    let max_gap = HOUR as u32 + 1;
-    let input = InputSpec {
-        schema: 1,
-        max_gap_s: max_gap,
-        cells: &cells,
-    };
-    let network = &world.network;
-    let id = feed_id(&network.id, &payer.to_bytes(), model, &input, 0, HOUR).expect("id");
+    let (payer, network) = (world.payer.pubkey(), &world.network);
+    // Another gap, and so another id than the feed's that there is.
     let args = CreateFeedArgs {
-        id,
-        schema: 1,
-        max_gap,
-        cells,
-        aggregation: 0,
-        round_length: HOUR,
         required_mask: Mask::ZK | Mask::SOURCED,
-        min_signers: 2,
         min_streams,
-        grace: HOUR,
-        challenge_window: HOUR,
-        bond: 0,
-        slash_bps: 1_000,
+        ..feed_args_of(network, &payer, model, HOUR as u32 + 1)
     };
+    let feed = feeds::feed(&args.id);
     let create = feeds::create_feed(&payer, &payer, &network.key, model, args);
     world.send(&[create]).expect("feed");
-    feeds::feed(&id)
+    feed
 }
 
 /// Readings for the hour that has ended, and its round.

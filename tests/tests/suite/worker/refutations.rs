@@ -5,13 +5,6 @@ use ai_feed::instructions::WindowArgs;
 use ai_feed::state::{FALSE_OUTPUT, FALSE_WINDOW};
 
 impl World {
-    fn staked(&self) -> [u64; 3] {
-        self.operators.each_ref().map(|operator| {
-            let pool: Pool = chain::read(self.chain.as_ref(), &operator.pool).expect("pool");
-            pool.staked
-        })
-    }
-
     fn attestation(&self, key: &Pubkey) -> Attestation {
         chain::read(self.chain.as_ref(), key).expect("attestation")
     }
