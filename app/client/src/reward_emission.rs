@@ -1,5 +1,6 @@
 //! Emissions, payees, roots and claims: addresses and instructions of the reward emission.
 
+use crate::reports::Reporter;
 use crate::security_pool as pools;
 use crate::token::TOKEN_PROGRAM;
 use anchor_lang::prelude::{Instructions, Pubkey};
@@ -213,61 +214,45 @@ pub fn vote_root(
     )
 }
 
-/// Who has operators slashed for roots, and whose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prosecution {
-    /// Sends it: pays fee and rent.
-    pub challenger: Pubkey,
-    /// Where the bounty goes: a token account of the stake mint.
-    pub bounty: Pubkey,
-    /// The network's account.
-    pub network: Pubkey,
-    /// The network's id.
-    pub network_id: [u8; 32],
-    /// The network's stake mint.
-    pub stake_mint: Pubkey,
+/// The report of the slash of `pool` for having proposed or voted for wrong roots.
+pub fn wrong_root_report(network_id: &[u8; 32], proposal: &Pubkey, pool: &Pubkey) -> Pubkey {
+    pools::report(&SLASHER.0, &wrong_root(proposal, pool, network_id))
 }
 
-impl Prosecution {
-    fn penalty(&self, pool: &Pubkey, offence: &[u8; 32]) -> accounts::Penalty {
-        accounts::Penalty {
-            slasher: SLASHER.0,
-            roster: pools::roster(&self.network),
-            pool: *pool,
-            vault: pools::vault(pool),
-            stake_mint: self.stake_mint,
-            report: pools::report(&SLASHER.0, offence),
-            bounty: self.bounty,
-            token_program: TOKEN_PROGRAM,
-            system_program: system_program::ID,
-            security_pool: slashing::SECURITY_POOL,
-        }
-    }
-
-    /// The report of the slash of `pool` for having proposed or voted for wrong roots.
-    pub fn report(&self, proposal: &Pubkey, pool: &Pubkey) -> Pubkey {
-        pools::report(&SLASHER.0, &wrong_root(proposal, pool, &self.network_id))
+/// By which `pool` is slashed for an offence.
+fn penalty(reporter: &Reporter, pool: &Pubkey, offence: &[u8; 32]) -> accounts::Penalty {
+    accounts::Penalty {
+        slasher: SLASHER.0,
+        roster: pools::roster(&reporter.network),
+        pool: *pool,
+        vault: pools::vault(pool),
+        stake_mint: reporter.stake_mint,
+        report: pools::report(&SLASHER.0, offence),
+        bounty: reporter.bounty,
+        token_program: TOKEN_PROGRAM,
+        system_program: system_program::ID,
+        security_pool: slashing::SECURITY_POOL,
     }
 }
 
 /// Shows that `proposal` grants an index another amount than its score earned, or to another payee than `payee`, who
 /// registered the index; `None` if nobody did.
 pub fn challenge_root(
-    prosecution: &Prosecution,
+    reporter: &Reporter,
     key: &Pubkey,
     proposal: &Proposal,
     payee: Option<Pubkey>,
     args: ChallengeRootArgs,
 ) -> Instruction {
-    let offence = wrong_root(key, &proposal.proposer, &prosecution.network_id);
+    let offence = wrong_root(key, &proposal.proposer, &reporter.network_id);
     build(
         accounts::ChallengeRoot {
-            challenger: prosecution.challenger,
-            network: prosecution.network,
-            emission: emission(&prosecution.network),
+            challenger: reporter.payer,
+            network: reporter.network,
+            emission: emission(&reporter.network),
             proposal: *key,
             payee,
-            penalty: prosecution.penalty(&proposal.proposer, &offence),
+            penalty: penalty(reporter, &proposal.proposer, &offence),
         },
         instruction::ChallengeRoot { args },
     )
@@ -275,21 +260,21 @@ pub fn challenge_root(
 
 /// Has the committee's `member` with this pool slashed for its vote for a rejected proposal.
 pub fn slash_voter(
-    prosecution: &Prosecution,
+    reporter: &Reporter,
     key: &Pubkey,
     proposal: &Proposal,
     member: u8,
     pool: &Pubkey,
 ) -> Instruction {
-    let offence = wrong_root(key, pool, &prosecution.network_id);
+    let offence = wrong_root(key, pool, &reporter.network_id);
     build(
         accounts::SlashVoter {
-            challenger: prosecution.challenger,
-            network: prosecution.network,
-            emission: emission(&prosecution.network),
+            challenger: reporter.payer,
+            network: reporter.network,
+            emission: emission(&reporter.network),
             proposal: *key,
             committee: proposal.committee,
-            penalty: prosecution.penalty(pool, &offence),
+            penalty: penalty(reporter, pool, &offence),
         },
         instruction::SlashVoter { member },
     )
@@ -297,7 +282,7 @@ pub fn slash_voter(
 
 /// Shows two votes of a member of `committee` with this pool for different roots in one ballot.
 pub fn report_double_vote(
-    prosecution: &Prosecution,
+    reporter: &Reporter,
     committee: &Pubkey,
     pool: &Pubkey,
     args: ReportDoubleVoteArgs,
@@ -309,12 +294,12 @@ pub fn report_double_vote(
     };
     build(
         accounts::ReportDoubleVote {
-            reporter: prosecution.challenger,
-            network: prosecution.network,
-            emission: emission(&prosecution.network),
+            reporter: reporter.payer,
+            network: reporter.network,
+            emission: emission(&reporter.network),
             committee: *committee,
             instructions: Instructions::id(),
-            penalty: prosecution.penalty(pool, &offence.id(&prosecution.network_id)),
+            penalty: penalty(reporter, pool, &offence.id(&reporter.network_id)),
         },
         instruction::ReportDoubleVote { args },
     )

@@ -14,7 +14,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use commitment::{ProofError, SumTree};
 use fieldproof_client::chain;
-use fieldproof_client::reward_emission::{self as emissions, Prosecution};
+use fieldproof_client::reports::Reporter;
+use fieldproof_client::reward_emission as emissions;
 use reward_emission::instructions::{ChallengeRootArgs, Entry};
 use reward_emission::penalty::SLASHER;
 use reward_emission::state::{Emission, Payee, Proposal, FINAL, REJECTED};
@@ -73,8 +74,8 @@ fn challenge(
     };
     let args = evidence(&proposed, before.as_ref(), place)?;
     let payee = payees.get(&place).map(|(key, _)| *key);
-    let (prosecution, account) = prosecution(operator)?;
-    let instruction = emissions::challenge_root(&prosecution, key, proposal, payee, args);
+    let (reporter, account) = reporter(operator)?;
+    let instruction = emissions::challenge_root(&reporter, key, proposal, payee, args);
     let execution = operator.land(&[account, instruction], |_| Ok(()))?;
     Ok(Some(Event::RootChallenged {
         epoch: proposal.epoch,
@@ -191,17 +192,17 @@ fn slash_voters(
     key: &Pubkey,
     proposal: &Proposal,
 ) -> Result<Vec<Event>, WorkerError> {
-    let (prosecution, account) = prosecution(operator)?;
+    let (reporter, account) = reporter(operator)?;
     let unpaid = slash::unpaid(
         operator,
         &proposal.committee,
         &SLASHER.0,
         |member| proposal.has_voted(member),
-        |pool| prosecution.report(key, pool),
+        |pool| emissions::wrong_root_report(&operator.network_id, key, pool),
     )?;
     let mut events = Vec::new();
     for (member, pool) in unpaid {
-        let slash = emissions::slash_voter(&prosecution, key, proposal, member, &pool);
+        let slash = emissions::slash_voter(&reporter, key, proposal, member, &pool);
         let execution = operator.land(&[account.clone(), slash], |_| Ok(()))?;
         events.push(Event::VoterSlashed {
             epoch: proposal.epoch,
@@ -215,15 +216,15 @@ fn slash_voters(
 }
 
 /// As whom this operator has others slashed, and what sees that there is an account for the bounty.
-fn prosecution(operator: &Operator) -> Result<(Prosecution, Instruction), WorkerError> {
+fn reporter(operator: &Operator) -> Result<(Reporter, Instruction), WorkerError> {
     let stake_mint = operator.network()?.stake_mint;
     let (bounty, account) = slash::bounty(operator, &stake_mint);
-    let prosecution = Prosecution {
-        challenger: operator.signer_key(),
+    let reporter = Reporter {
+        payer: operator.signer_key(),
         bounty,
         network: operator.network,
         network_id: operator.network_id,
         stake_mint,
     };
-    Ok((prosecution, account))
+    Ok((reporter, account))
 }

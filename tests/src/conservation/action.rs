@@ -21,9 +21,7 @@ use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::reports::{
     report_contradiction, Contradiction, Evidence, ProvenLeaf, Reporter,
 };
-use fieldproof_client::reward_emission::{
-    self as rewards, ClaimAccounts, Prosecution, VoteReference,
-};
+use fieldproof_client::reward_emission::{self as rewards, ClaimAccounts, VoteReference};
 use fieldproof_client::token::associated;
 use fieldproof_client::{precompile, security_pool as pools};
 use rand::distributions::{Distribution, Standard};
@@ -612,15 +610,8 @@ impl World<'_> {
                 grant: None,
             }
         });
-        let reporter = Reporter {
-            network: network.key,
-            network_id: network.id,
-            stake_mint: base.stake_mint,
-            payer: self.payer(),
-            bounty: self.bounty(),
-        };
         let report = report_contradiction(
-            &reporter,
+            &self.reporter(site),
             Contradiction::Equivocation,
             &signer.device_key(),
             &self.leaf(site, device),
@@ -631,10 +622,10 @@ impl World<'_> {
         self.send(&report.expect("signatures"), &[])
     }
 
-    fn prosecution(&self, site: usize) -> Prosecution {
+    fn reporter(&self, site: usize) -> Reporter {
         let network = &self.base.sites[site].network;
-        Prosecution {
-            challenger: self.payer(),
+        Reporter {
+            payer: self.payer(),
             bounty: self.bounty(),
             network: network.key,
             network_id: network.id,
@@ -675,11 +666,11 @@ impl World<'_> {
             first: SignedVote::of(&votes[0], 0, 0),
             second: SignedVote::of(&votes[1], 1, 0),
         };
-        let prosecution = self.prosecution(site);
+        let reporter = self.reporter(site);
         let report = [
             signature(&operator.signer, &votes[0]),
             signature(&operator.signer, &votes[1]),
-            rewards::report_double_vote(&prosecution, &committee, &operator.pool, args),
+            rewards::report_double_vote(&reporter, &committee, &operator.pool, args),
         ];
         self.send(&report, &[])
     }
@@ -902,9 +893,9 @@ impl World<'_> {
             granted: Some(entry(draft.trees.rows[place].1)),
             granted_path: path(&draft.trees.grants),
         };
-        let prosecution = self.prosecution(site);
+        let reporter = self.reporter(site);
         let payee = Some(payee.account);
-        let challenge = rewards::challenge_root(&prosecution, &draft.key, &proposal, payee, args);
+        let challenge = rewards::challenge_root(&reporter, &draft.key, &proposal, payee, args);
         self.send(&[challenge], &[])
     }
 
@@ -940,8 +931,8 @@ impl World<'_> {
             return Ok(false);
         };
         let pool = committee.members()[usize::from(*member)].pool;
-        let prosecution = self.prosecution(site);
-        let slash = rewards::slash_voter(&prosecution, &draft.key, &proposal, *member, &pool);
+        let reporter = self.reporter(site);
+        let slash = rewards::slash_voter(&reporter, &draft.key, &proposal, *member, &pool);
         self.send(&[slash], &[])
     }
 

@@ -10,7 +10,8 @@ use data_commitment::instructions::CommitRootArgs;
 use device_protocol::VoteMessage;
 use device_registry::state::Operation;
 use fieldproof_client::chain::{Chain, Execution};
-use fieldproof_client::reward_emission::{self as client, Prosecution, VoteReference};
+use fieldproof_client::reports::Reporter;
+use fieldproof_client::reward_emission::{self as client, VoteReference};
 use fieldproof_client::{
     data_commitment as streams, device_registry as registry, precompile, security_pool as pools,
     ClientError,
@@ -343,9 +344,9 @@ impl World {
         self.network.committee(&self.harness, next);
     }
 
-    fn prosecution(&self) -> Prosecution {
-        Prosecution {
-            challenger: self.harness.payer.pubkey(),
+    fn reporter(&self) -> Reporter {
+        Reporter {
+            payer: self.harness.payer.pubkey(),
             bounty: self.bounty,
             network: self.network.key,
             network_id: self.network.id,
@@ -369,7 +370,7 @@ impl World {
         args: ChallengeRootArgs,
     ) -> Result<Execution, ClientError> {
         let proposal = self.proposal(key);
-        let challenge = client::challenge_root(&self.prosecution(), key, &proposal, payee, args);
+        let challenge = client::challenge_root(&self.reporter(), key, &proposal, payee, args);
         self.send(&[challenge], &[])
     }
 
@@ -386,7 +387,7 @@ impl World {
 
     fn slash_voter(&self, key: &Pubkey, operator: usize) -> Result<Execution, ClientError> {
         let slash = client::slash_voter(
-            &self.prosecution(),
+            &self.reporter(),
             key,
             &self.proposal(key),
             self.member(operator),
@@ -429,7 +430,7 @@ impl World {
             self.signature(operator, &first),
             self.signature(operator, &second),
             client::report_double_vote(
-                &self.prosecution(),
+                &self.reporter(),
                 &self.committee(),
                 &self.operators[operator].pool,
                 args,
@@ -677,7 +678,7 @@ fn a_challenge_is_against_the_network_and_the_proposer() {
     let args = wrong.evidence(None, OWNER, 0);
     let payee = Some(world.owners[0].payee);
     let proposal = world.proposal(&key);
-    let good = client::challenge_root(&world.prosecution(), &key, &proposal, payee, args);
+    let good = client::challenge_root(&world.reporter(), &key, &proposal, payee, args);
     let sibling = Network::with_nonce(&world.harness, 1);
     // Another's pool, or another network's roster, which would spare the proposer.
     let others = [

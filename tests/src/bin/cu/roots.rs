@@ -8,7 +8,8 @@ use commitment::sum::{score_leaf, MAX_DEPTH, OWNER};
 use commitment::{reward_leaf, SumTree};
 use data_commitment::instructions::CommitRootArgs;
 use device_protocol::VoteMessage;
-use fieldproof_client::reward_emission::{self as client, Prosecution, VoteReference};
+use fieldproof_client::reports::Reporter;
+use fieldproof_client::reward_emission::{self as client, VoteReference};
 use fieldproof_client::{data_commitment as streams, precompile};
 use reward_emission::instructions::{
     ChallengeRootArgs, CreateEmissionArgs, Entry, ProposeRootArgs, ReportDoubleVoteArgs, SignedVote,
@@ -41,8 +42,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let destination = harness.fund(&owner.pubkey(), &mint, 0);
     let register = client::register_owner(&payer, &key, &owner.pubkey(), &destination);
     bench.run(&[register], &[&owner])?;
-    let prosecution = Prosecution {
-        challenger: payer,
+    let reporter = Reporter {
+        payer,
         bounty: harness.fund(&payer, &network.stake_mint, 0),
         network: key,
         network_id: network.id,
@@ -120,14 +121,14 @@ pub fn measure(bench: &Bench) -> Result<()> {
     };
     let account = client::payee(&key, PayeeKind::Owner, &payee);
     let challenge =
-        client::challenge_root(&prosecution, &proposal_key, &proposal, Some(account), args);
+        client::challenge_root(&reporter, &proposal_key, &proposal, Some(account), args);
     bench.measure_without(
         "challenge_root",
         "without its slash; three trees of depth 21",
         &[challenge],
         &security_pool::ID,
     )?;
-    let slash = client::slash_voter(&prosecution, &proposal_key, &proposal, seat, &voter.pool);
+    let slash = client::slash_voter(&reporter, &proposal_key, &proposal, seat, &voter.pool);
     bench.measure_without(
         "slash_voter",
         "without its slash",
@@ -146,7 +147,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
         first: SignedVote::of(&message, 0, 0),
         second: SignedVote::of(&other, 1, 0),
     };
-    let report = client::report_double_vote(&prosecution, &committee, &voter.pool, args);
+    let report = client::report_double_vote(&reporter, &committee, &voter.pool, args);
     bench.measure_without(
         "report_double_vote",
         "without its slash",
