@@ -35,4 +35,4 @@ pub mod worker;
 
 pub use config::Config;
 pub use reject::Reject;
-pub use worker::{Event, Worker, WorkerError};
+pub use worker::{Event, Part, Worker, WorkerError};

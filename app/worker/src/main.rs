@@ -3,9 +3,10 @@
 use clap::Parser;
 use fieldproof_client::chain::Topic;
 use fieldproof_worker::prove::Proving;
-use fieldproof_worker::{mqtt, server, Config, Event, Worker};
+use fieldproof_worker::{mqtt, server, Config, Event, Part, Worker};
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -22,7 +23,17 @@ struct Arguments {
     config: PathBuf,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
@@ -48,11 +59,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         info!("reading the proving key");
         worker.operator().prove_with(Proving::open(prover)?);
     }
-    let driver = worker.clone();
-    std::thread::spawn(move || {
-        let _end = EndProcess;
-        drive(&driver);
-    });
+    for part in Part::ALL {
+        let driver = worker.clone();
+        std::thread::spawn(move || {
+            let _end = EndProcess;
+            drive(&driver, part);
+        });
+    }
     let clock = worker.clone();
     std::thread::spawn(move || {
         let _end = EndProcess;
@@ -101,19 +114,19 @@ fn keep_time(worker: &Worker) {
     }
 }
 
-/// Steps for ever, at once when the network's account is named by a transaction. What fails is tried again with the next
-/// step.
-fn drive(worker: &Worker) {
+/// Works on one part for ever, at once when the network's account is named by a transaction. What fails is tried again with
+/// the next step.
+fn drive(worker: &Worker, part: Part) {
     let operator = worker.operator();
     let mut network = operator.chain.watch(Topic::Account(operator.network));
     loop {
-        match worker.step() {
+        match worker.work(part) {
             Ok(events) => {
                 events.iter().for_each(log);
                 network.wait(POLL);
             }
             Err(error) => {
-                warn!(%error, "step");
+                warn!(%error, ?part, "step");
                 std::thread::sleep(POLL);
             }
         }
@@ -122,7 +135,9 @@ fn drive(worker: &Worker) {
 
 fn log(event: &Event) {
     match event {
-        Event::Refused { .. } | Event::Failed { .. } => warn!(?event, "step"),
+        Event::Refused { .. } | Event::Doubted { .. } | Event::Failed { .. } => {
+            warn!(?event, "step")
+        }
         event => info!(?event, "step"),
     }
 }

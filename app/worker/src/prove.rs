@@ -1,10 +1,10 @@
 //! Proofs of this operator's attestations, and the private models that it may run.
 //!
-//! A proof takes a second of both processors. Readings are taken meanwhile, by threads of their own; only the rounds wait.
+//! A proof takes a second of both processors, so that they have a thread of their own: neither readings nor rounds wait.
 //! Nothing of it is kept: until the chain says that an attestation is proven, it is proven again.
 
 use crate::config::Proving as Config;
-use crate::round::{self, Job};
+use crate::round::{self, Job, Stage};
 use crate::window::BatchError;
 use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::state::{Attestation, Feed, Model, VerifyingKey};
@@ -15,9 +15,13 @@ use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::{ai_feed as feeds, chain};
 use inference::ModelRef;
 use prover::{KeyError, Prover};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Seconds from a proof that failed to the next try.
+const RETRY: i64 = 30;
 
 /// What a worker proves with.
 pub struct Proving {
@@ -26,6 +30,25 @@ pub struct Proving {
     key: Hash,
     /// Bytes of the private models, by the models' hash.
     models: BTreeMap<Hash, Vec<u8>>,
+    tries: Mutex<Tries>,
+}
+
+#[derive(Default)]
+struct Tries {
+    /// The attestations whose proof failed: not before this time again, unix seconds.
+    next: HashMap<Pubkey, i64>,
+    figures: Figures,
+}
+
+/// What was counted since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Proofs made.
+    pub made: u64,
+    /// Time that they took.
+    pub time: Duration,
+    /// Proofs that could not be made or brought to the chain.
+    pub failed: u64,
 }
 
 /// Why a worker can't prove.
@@ -78,8 +101,69 @@ impl Proving {
             key: VerifyingKey::hash_of(&prover.verifying_key().to_bytes()),
             prover,
             models,
+            tries: Mutex::default(),
         })
     }
+
+    /// What was counted since the start.
+    pub fn figures(&self) -> Figures {
+        self.lock().figures
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tries> {
+        // A counter more or less does no harm.
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Proves what this operator attested, where feeds require it and the chain does not have the proof yet.
+///
+/// # Errors
+/// The chain's and the database's. What one proof meets does not stop the others: it becomes an [`Event::Failed`], and is
+/// tried again.
+pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
+    let Some(proving) = operator.proving() else {
+        return Ok(Vec::new());
+    };
+    let chain = operator.chain.as_ref();
+    let mut events = Vec::new();
+    for job in operator.store.jobs::<Job>()? {
+        if job.stage != Stage::Submitted {
+            continue;
+        }
+        let feed: Feed = chain::read(chain, &feeds::feed(&job.feed))?;
+        let key = job.attestation(operator);
+        let Some(attestation) = chain::find::<Attestation>(chain, &key)? else {
+            continue;
+        };
+        let missing = feed.required_mask & !attestation.mask & Mask::ZK != 0;
+        let waits = proving
+            .lock()
+            .next
+            .get(&key)
+            .is_some_and(|time| now < *time);
+        if !missing || waits || attestation.is_false() || feed.is_over(job.round) {
+            continue;
+        }
+        let proven = prove(operator, proving, &job, &feed, &key, &attestation);
+        let mut tries = proving.lock();
+        match proven {
+            Ok(proven) => {
+                tries.next.remove(&key);
+                events.push(proven);
+            }
+            Err(error) => {
+                tries.figures.failed += 1;
+                tries.next.retain(|_, time| now < *time);
+                tries.next.insert(key, now.saturating_add(RETRY));
+                events.push(Event::Failed {
+                    what: "proof".to_owned(),
+                    detail: error.to_string(),
+                });
+            }
+        }
+    }
+    Ok(events)
 }
 
 /// Whether this operator can serve a feed at all: prove, if the feed requires proofs, and run its model.
@@ -112,20 +196,15 @@ pub fn model_bytes(operator: &Operator, feed: &Feed) -> Result<Option<Vec<u8>>, 
 }
 
 /// Proves the outputs of an attestation of this operator, and brings the proof to the chain.
-///
-/// # Errors
-/// The chain's and the database's; when the network does not take proofs of this worker's key, or when a proof can't be made.
-pub fn prove(
+fn prove(
     operator: &Operator,
+    proving: &Proving,
     job: &Job,
     feed: &Feed,
     key: &Pubkey,
     attestation: &Attestation,
 ) -> Result<Event, WorkerError> {
     let chain = operator.chain.as_ref();
-    let proving = operator.proving().ok_or(WorkerError::State(
-        "the feed requires proofs: configure a prover",
-    ))?;
     let verifying_key = feeds::verifying_key(&operator.network, &proving.key);
     let taken = chain::find::<VerifyingKey>(chain, &verifying_key)?
         .is_some_and(|known| known.require_active(operator.now()).is_ok());
@@ -161,6 +240,11 @@ pub fn prove(
         ),
     })?;
     let took = started.elapsed();
+    {
+        let mut tries = proving.lock();
+        tries.figures.made += 1;
+        tries.figures.time += took;
+    }
     let proven = feeds::Proven {
         network: operator.network,
         feed: attestation.feed,

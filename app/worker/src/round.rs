@@ -98,6 +98,19 @@ pub struct Job {
     pub stage: Stage,
 }
 
+impl Job {
+    /// The address of its attestation.
+    pub fn attestation(&self, operator: &Operator) -> Pubkey {
+        feeds::attestation(
+            &feeds::feed(&self.feed),
+            &operator.stream,
+            self.round,
+            self.sequence,
+            self.batch_index,
+        )
+    }
+}
+
 /// Does what can be done now for every round of every feed of the network.
 ///
 /// # Errors
@@ -315,28 +328,24 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
     let chain = operator.chain.as_ref();
     let feed_key = feeds::feed(&job.feed);
     let feed: Feed = chain::read(chain, &feed_key)?;
-    let attestation_key = feeds::attestation(
-        &feed_key,
-        &operator.stream,
-        job.round,
-        job.sequence,
-        job.batch_index,
-    );
+    let attestation_key = job.attestation(operator);
     let attestation: Option<Attestation> = chain::find(chain, &attestation_key)?;
     let given_up = job
         .round
         .checked_add(LOOKBACK)
         .and_then(|round| i64::try_from(round).ok()?.checked_mul(feed.round_length))
         .is_none_or(|time| now > time.saturating_add(feed.grace));
+    let required = feed.required_mask;
+    let passed = attestation.is_some_and(|known| known.mask & required == required);
     let unverified = attestation.is_none_or(|known| known.mask == 0);
     // What is to pass by time takes as long as its clock.
     let waits = attestation.is_some_and(|known| {
         known.bond > 0 && known.is_open(now.saturating_sub(feed.challenge_window))
     });
-    let moved_on = feed.last_round >= job.round || (given_up && !waits);
     let refuted = attestation.is_some_and(|known| known.is_false());
-    if !operator.serves(&feed)? || refuted || (unverified && moved_on) {
-        // The feed has moved on without it.
+    // The feed has moved on without it: what is not verified by now counts for nothing any more.
+    let late = !passed && (feed.is_over(job.round) || (unverified && given_up && !waits));
+    if !operator.serves(&feed)? || refuted || late {
         job.stage = Stage::Finalized;
         return Ok(Vec::new());
     }
@@ -354,8 +363,7 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
                     "a submitted attestation is not on the chain",
                 ));
             };
-            let required = feed.required_mask;
-            if attestation.mask & required == required {
+            if passed {
                 job.stage = Stage::Attested;
                 return Ok(Vec::new());
             }
@@ -376,10 +384,6 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
                     &attestation_key,
                     &attestation,
                 )?);
-            }
-            if required & !attestation.mask & Mask::ZK != 0 {
-                let proven = prove::prove(operator, job, &feed, &attestation_key, &attestation)?;
-                events.push(proven);
             }
             if by_time {
                 events.extend(wait_out(

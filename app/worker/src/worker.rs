@@ -11,7 +11,7 @@ use crate::prove::Proving;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
 use crate::window::BatchError;
-use crate::{follow, reward, round};
+use crate::{follow, prove, reward, round};
 use ai_feed::state::Feed;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -31,7 +31,7 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -145,6 +145,14 @@ pub enum Event {
         signature: Signature,
         compute_units: u64,
     },
+    /// Another operator's attestation can't be recomputed, or its readings are not good. A challenge of availability
+    /// brings out whether they can be shown.
+    Doubted {
+        feed: Hash,
+        round: u64,
+        pool: String,
+        reason: String,
+    },
     /// A pool was slashed that had signed an attestation which was proven false.
     SignerSlashed {
         feed: Hash,
@@ -232,7 +240,7 @@ pub enum Event {
 /// What a worker did lately, for those who follow it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Journal {
-    /// Steps that came to their end since the worker started.
+    /// How often every [`Part`] of the work came to its end since the worker started: the fewest of them.
     pub steps: u64,
     /// Events since the worker started.
     pub count: u64,
@@ -242,7 +250,6 @@ pub struct Journal {
 
 impl Journal {
     fn add(&mut self, events: &[Event]) {
-        self.steps += 1;
         self.count += events.len() as u64;
         self.events.extend(events.iter().cloned());
         let surplus = self.events.len().saturating_sub(JOURNAL);
@@ -258,7 +265,23 @@ impl Journal {
     }
 }
 
-/// One operator's means, shared by the loop and the server.
+/// A part of an operator's work, which waits for no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// To follow the chain, answer challenges, commit, attest, finalise and reward.
+    Rounds,
+    /// To prove what was attested.
+    Proofs,
+    /// To recompute what others attest.
+    Watch,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rounds, Self::Proofs, Self::Watch];
+}
+
+/// One operator's means, shared by the loops and the server.
 pub struct Operator {
     /// The chain.
     pub chain: Arc<dyn Chain>,
@@ -291,6 +314,8 @@ pub struct Operator {
     /// Held while the chain is followed.
     pub(crate) following: Mutex<()>,
     journal: Mutex<Journal>,
+    /// How often each part of the work came to its end.
+    ends: [AtomicU64; Part::ALL.len()],
 }
 
 impl Operator {
@@ -316,7 +341,13 @@ impl Operator {
 
     /// What was done lately.
     pub fn journal(&self) -> Journal {
-        self.lock_journal().clone()
+        // Counted before the events are read: what a step that has ended did is among them.
+        let ends = self.ends.iter().map(|ends| ends.load(Ordering::SeqCst));
+        let steps = ends.min().unwrap_or_default();
+        Journal {
+            steps,
+            ..self.lock_journal().clone()
+        }
     }
 
     fn lock_journal(&self) -> MutexGuard<'_, Journal> {
@@ -483,6 +514,7 @@ impl Worker {
             now: now.clone(),
             following: Mutex::new(()),
             journal: Mutex::default(),
+            ends: Default::default(),
         };
         Ok(Self {
             operator: Arc::new(operator),
@@ -558,12 +590,38 @@ impl Worker {
         Ok(now)
     }
 
-    /// Does whatever can be done now: follows the chain, answers challenges, commits, attests, finalises,
-    /// rewards.
+    /// Does whatever can be done now, one part after the other. Where parts must not wait for each other, each has a loop
+    /// of its own around [`Worker::work`].
     ///
     /// # Errors
     /// What stopped it. Everything up to there is recorded, and the next step goes on from it.
     pub fn step(&self) -> Result<Vec<Event>, WorkerError> {
+        let mut events = Vec::new();
+        for part in Part::ALL {
+            events.extend(self.work(part)?);
+        }
+        Ok(events)
+    }
+
+    /// Does whatever of one part can be done now.
+    ///
+    /// # Errors
+    /// As those of [`Worker::step`].
+    pub fn work(&self, part: Part) -> Result<Vec<Event>, WorkerError> {
+        let operator = self.operator.as_ref();
+        let events = match part {
+            Part::Rounds => self.rounds()?,
+            Part::Proofs => prove::step(operator, operator.now())?,
+            Part::Watch => challenge::step(operator, operator.now())?,
+        };
+        operator.lock_journal().add(&events);
+        if let Some(ends) = operator.ends.get(part as usize) {
+            ends.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(events)
+    }
+
+    fn rounds(&self) -> Result<Vec<Event>, WorkerError> {
         let now = self.tick()?;
         self.operator.resume()?;
         let mut events = Vec::new();
@@ -575,10 +633,6 @@ impl Worker {
         for (what, done) in [
             ("challenges", availability::step(&self.operator, now)),
             ("rounds", round::step(&self.operator, now)),
-            (
-                "attestations of others",
-                challenge::step(&self.operator, now),
-            ),
         ] {
             match done {
                 Ok(done) => events.extend(done),
@@ -591,7 +645,6 @@ impl Worker {
         // Own commitments of this step count for the scores too.
         follow::follow(&self.operator)?;
         events.extend(reward::step(&self.operator, now)?);
-        self.operator.lock_journal().add(&events);
         Ok(events)
     }
 }

@@ -10,6 +10,8 @@ use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::{ai_feed as feeds, chain, reward_emission as emissions, token};
 use fieldproof_worker::committee::Refused;
 use fieldproof_worker::server::Accepted;
+use migrations::config;
+use prover::{Prover, ProvingKey};
 use reward_emission::state::{Emission, Proposal, FINAL, PASSED};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
@@ -148,6 +150,79 @@ fn at_every_stage_loses_nothing_and_does_nothing_twice() {
     let due = budget - emission.operators_share(2).expect("share");
     assert_eq!(paid["amount"], token::format_amount(due, 6));
     assert!(!live.cli("owner.json", &claim).status.success());
+    worker.kill();
+}
+
+/// A proof is kept nowhere until the chain has it: a worker that is killed at it makes it again. The key comes from a file
+/// that the configuration names, as one of a ceremony does.
+#[test]
+fn while_it_proves_proves_again() {
+    let key = Prover::development(inference::WINDOWS).expect("key");
+    let verifying_key = key.verifying_key().to_bytes();
+    let mut live = Live::start_with(1, |config, dir| {
+        let file = dir.join("proofs.key");
+        std::fs::write(&file, verifying_key).expect("verifying key");
+        config.verifying_keys = vec![config::VerifyingKey {
+            file,
+            circuit: "08".repeat(32),
+            transcript: None,
+        }];
+        for feed in &mut config.feeds {
+            feed.min_signers = 1;
+            feed.required = ["committee", "sourced", "zk"].map(str::to_owned).to_vec();
+        }
+    });
+    let file = live.dir.path().join("proving.key");
+    let sha256 = ProvingKey::insecure(inference::WINDOWS)
+        .and_then(|key| key.write(&file))
+        .expect("proving key");
+    let section = |sha256: &[u8; 32]| {
+        let (file, sha256) = (file.display(), hex::encode(sha256));
+        format!("[prover.key]\nfile = \"{file}\"\nsha256 = \"{sha256}\"\n")
+    };
+    live.key("owner.json");
+    let signer = live.device("owner.json", "device.json", 0, Curve::Ed25519);
+    let network = live.deployment.network_id;
+    let feed_key = live.deployment.feeds[0];
+    let start = ((live.genesis + 2 * EPOCH + 1_200) / ROUND + 1) * ROUND + 1;
+    live.cluster.set_time(start);
+
+    // Another file than the one that was meant is not proven with.
+    let wrong = live.worker_that_ends(KILLED, &section(&[7; 32]));
+    assert!(wrong.contains("SHA-256"), "{wrong}");
+
+    live.configure_also(KILLED, &section(&sha256));
+    let mut worker = live.worker(KILLED);
+    wait("the worker to know the device", || {
+        live.status(KILLED).filter(|status| status.devices == 1)
+    });
+    let newest = start - 30;
+    let readings: Vec<SignedReading> = (0..16)
+        .map(|number| {
+            let captured_at = (newest - (15 - number) * ROUND) * 1_000;
+            reading(&network, &signer, captured_at, 700 + number as i32)
+        })
+        .collect();
+    assert_eq!(post(&live, &readings), ["accepted"; 16]);
+    let round = (newest / ROUND) as u64;
+    let stream_key = live.operators[KILLED].stream;
+    let attestation_key = feeds::attestation(&feed_key, &stream_key, round, 0, 0);
+    let attestation = || live.find::<Attestation>(&attestation_key);
+    wait("the attestation", &attestation);
+    worker = again(&live, worker);
+    assert_eq!(attestation().expect("attestation").mask & Mask::ZK, 0);
+    wait("the proof", || {
+        attestation().filter(|attestation| attestation.mask & Mask::ZK != 0)
+    });
+    worker = again(&live, worker);
+    let feed = wait("the value", || {
+        live.find::<Feed>(&feed_key).filter(|feed| feed.entries > 0)
+    });
+    assert_eq!((feed.entries, feed.last_round), (1, round));
+    assert_eq!(
+        feed.ring[0].mask,
+        Mask::COMMITTEE | Mask::SOURCED | Mask::ZK
+    );
     worker.kill();
 }
 

@@ -84,6 +84,14 @@ impl Drop for Process {
 impl Live {
     /// A cluster with a network of `operators` operators with equal stake.
     pub fn start(operators: usize) -> Self {
+        Self::start_with(operators, |_, _| ())
+    }
+
+    /// As [`Live::start`], with a network that `change` sets up otherwise, whose files are in the passed directory.
+    pub fn start_with(
+        operators: usize,
+        change: impl FnOnce(&mut migrations::Config, &Path),
+    ) -> Self {
         let mut cluster = Cluster::start();
         let chain = cluster.chain();
         let genesis = chain.clock().expect("clock").unix_timestamp;
@@ -94,7 +102,8 @@ impl Live {
         }
         write(&authority, &dir.path().join("authority.json"));
         write(&maker, &dir.path().join("maker.json"));
-        let config = config(genesis, &maker.pubkey(), dir.path());
+        let mut config = config(genesis, &maker.pubkey(), dir.path());
+        change(&mut config, dir.path());
         let deployment =
             migrations::run(&chain, &authority, &config, &mut |_| ()).expect("migration");
         let mut live = Self {
@@ -225,6 +234,21 @@ impl Live {
             .arg("sh")
             .arg(binary("fieldproof-worker"));
         self.start_worker(number, shell)
+    }
+
+    /// Starts the worker of operator `number` with one more section in its configuration, which it ends of. Returns what
+    /// it says.
+    pub fn worker_that_ends(&self, number: usize, section: &str) -> String {
+        let file = self.dir.path().join("wrong.toml");
+        let text = std::fs::read_to_string(&self.operators[number].config).expect("configuration");
+        std::fs::write(&file, text + section).expect("configuration");
+        let output = Command::new(binary("fieldproof-worker"))
+            .arg("--config")
+            .arg(&file)
+            .output()
+            .expect("worker");
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     fn start_worker(&self, number: usize, mut command: Command) -> Process {

@@ -63,6 +63,20 @@ pub fn render(served: &Served) -> String {
         "Challenges of own readings that are not answered yet.",
         challenges.open,
     );
+    if let Some(proving) = served.operator.proving() {
+        let proofs = proving.figures();
+        page.counter("proofs_total", "Proofs made since the start.", proofs.made);
+        page.counter(
+            "proof_seconds_total",
+            "Time that they took.",
+            proofs.time.as_secs_f64(),
+        );
+        page.counter(
+            "proof_failures_total",
+            "Proofs that could not be made or brought to the chain since the start; they are tried again.",
+            proofs.failed,
+        );
+    }
     page.gauge(
         "in_flight_bytes",
         "Bytes of bodies held at present.",
