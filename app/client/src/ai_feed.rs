@@ -9,7 +9,7 @@ use ai_feed::instructions::{
     RegisterVerifyingKeyArgs, SubmitAttestationArgs, WindowArgs, NO_GRANT, WINDOWS_DEPTH,
 };
 use ai_feed::penalty::SLASHER;
-use ai_feed::state::{Policy, PROOF_BYTES};
+use ai_feed::state::{Feed, Policy, PROOF_BYTES};
 use ai_feed::{accounts, instruction, seeds, ID};
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
@@ -629,6 +629,34 @@ pub fn output_challenge(
         window,
         path,
     })
+}
+
+/// Whether `challenge_window` would find that a window holds: that its 16 readings, each with the grant of its session, are
+/// what the feed takes in a round, and make the window. By the program's own rule.
+///
+/// # Errors
+/// [`ClientError::Build`] if they are no readings.
+pub fn window_holds(
+    window: &WindowArgs,
+    readings: &[(SignedReading, Option<SignedGrant>)],
+    network: &Hash,
+    feed: &Feed,
+    round: u64,
+    header: &Header,
+) -> Result<bool, ClientError> {
+    let (owners, grants, readings) = window_readings(readings);
+    let args = ChallengeWindowArgs {
+        number: 0,
+        window: *window,
+        path: [[0; 32]; WINDOWS_DEPTH],
+        owners,
+        grants,
+        readings,
+        readings_path: Vec::new(),
+    };
+    args.recompute(network, feed, round, header)
+        .map(|recomputed| recomputed.holds)
+        .map_err(|error| ClientError::Build(error.to_string()))
 }
 
 /// What `challenge_window` takes of a batch's windows and readings, each with the grant of its session, for the window at

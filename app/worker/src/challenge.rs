@@ -1,39 +1,52 @@
 //! Recomputes what other operators attest, as long as it can be challenged, and has those slashed who attested or signed
 //! what is false.
 //!
-//! Readings come from the payload that was committed to. If the attester keeps it to itself there is nothing to compare
-//! with, and to ask for it is what challenges of availability are for. What was found true is not looked at again until
-//! the worker starts anew.
+//! Readings come from the payload that was committed to; outputs are recomputed on windows that were shown too, so that it
+//! helps nobody to keep a payload back. What was found true is not looked at again until the worker starts anew.
 
-use crate::committee;
+use crate::committee::{self, Refusal};
 use crate::payload::Payload;
 use crate::slash;
-use crate::window::{self, Batch, Computed};
+use crate::window::{self, Batch, BatchError, Sources};
 use crate::worker::{Event, Operator, WorkerError};
-use ai_feed::instructions::WindowArgs;
 use ai_feed::penalty::SLASHER;
-use ai_feed::state::{Attestation, Feed, Model};
+use ai_feed::state::{Attestation, Feed, Model, WINDOWS_SHOWN};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use commitment::READINGS_PER_WINDOW;
 use device_protocol::{SignedGrant, SignedReading};
 use fieldproof_client::ai_feed::{self as feeds, Challenging};
 use fieldproof_client::chain;
-use inference::ModelRef;
-use std::collections::HashSet;
+use inference::{infer, ModelRef};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Seconds from one look at all attestations to the next: much less than any challenge window.
 const INTERVAL: i64 = 15;
+/// Seconds from one look at a doubtful attestation to the next, at most.
+const MAX_WAIT: i64 = 240;
 
-/// The attestations that were recomputed and are true. Lost with the process.
+/// The attestations that were recomputed. Lost with the process.
 #[derive(Debug, Default)]
 pub struct Checked(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
+    /// Those that are true.
     checked: HashSet<Pubkey>,
+    /// Those of which it can't be told.
+    doubted: HashMap<Pubkey, Doubt>,
     /// Not before this time, unix seconds.
     next_look: i64,
+}
+
+/// When to look at a doubtful attestation again.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    /// Not before this time, unix seconds.
+    next_look: i64,
+    /// Seconds of the last wait.
+    wait: i64,
 }
 
 impl Checked {
@@ -52,16 +65,38 @@ impl Checked {
         due
     }
 
-    /// Leaves those out that were checked, and forgets those that are gone.
-    fn keep_new(&self, attestations: &mut Vec<(Pubkey, Attestation)>) {
+    /// Leaves those that are to be looked at now, and forgets those that are gone.
+    fn keep_due(&self, attestations: &mut Vec<(Pubkey, Attestation)>, now: i64) {
         let mut seen = self.lock();
         let there: HashSet<Pubkey> = attestations.iter().map(|(key, _)| *key).collect();
         seen.checked.retain(|key| there.contains(key));
-        attestations.retain(|(key, _)| !seen.checked.contains(key));
+        seen.doubted.retain(|key, _| there.contains(key));
+        attestations.retain(|(key, _)| {
+            let doubt = seen.doubted.get(key);
+            !seen.checked.contains(key) && doubt.is_none_or(|doubt| now >= doubt.next_look)
+        });
     }
 
     fn add(&self, key: Pubkey) {
-        self.lock().checked.insert(key);
+        let mut seen = self.lock();
+        seen.doubted.remove(&key);
+        seen.checked.insert(key);
+    }
+
+    /// Waits longer each time, and yet looks again some times before the `deadline`. Returns whether it is the first time.
+    fn doubt(&self, key: Pubkey, deadline: i64, now: i64) -> bool {
+        let mut seen = self.lock();
+        let last = seen
+            .doubted
+            .get(&key)
+            .map_or(INTERVAL / 2, |doubt| doubt.wait);
+        let left = deadline.saturating_sub(now) / 4;
+        let wait = (last * 2).min(MAX_WAIT).min(left).max(1);
+        let doubt = Doubt {
+            next_look: now.saturating_add(wait),
+            wait,
+        };
+        seen.doubted.insert(key, doubt).is_none()
     }
 }
 
@@ -79,7 +114,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     attestations.retain(|(_, attestation)| {
         attestation.pool != operator.pool && (attestation.is_open(now) || attestation.is_false())
     });
-    operator.checked.keep_new(&mut attestations);
+    operator.checked.keep_due(&mut attestations, now);
     let mut events = Vec::new();
     for (key, attestation) in &attestations {
         let feed: Feed = chain::read(chain, &attestation.feed)?;
@@ -90,7 +125,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         let done = if attestation.is_false() {
             slash_signers(operator, key, attestation, &feed)
         } else {
-            check(operator, key, attestation, &feed)
+            check(operator, key, attestation, &feed, now)
         };
         match done {
             Ok(found) => events.extend(found),
@@ -109,44 +144,163 @@ fn check(
     key: &Pubkey,
     attestation: &Attestation,
     feed: &Feed,
+    now: i64,
 ) -> Result<Vec<Event>, WorkerError> {
     let chain = operator.chain.as_ref();
     let model: Model = chain::read(chain, &feeds::model(&feed.model))?;
-    if model.is_private() {
-        // Nobody else can run it: a proof speaks for its outputs, and the committee for its sources.
-        operator.checked.add(*key);
+    let header = model.header()?;
+    let Some(served) = served(operator, attestation, feed)? else {
         return Ok(Vec::new());
+    };
+    let batch = served.as_ref().ok().map(|(batch, _)| batch);
+
+    // The windows that were attested: those that follow from the readings, or others, of which nothing is known until
+    // they are shown.
+    let sources = batch.and_then(|batch| window::sources(batch, &header).ok());
+    let windows = match sources {
+        Some(Sources { leaf, windows }) if leaf.windows_root == attestation.batch.windows_root => {
+            Some(windows)
+        }
+        _ if attestation.flags & WINDOWS_SHOWN != 0 => feeds::shown_windows(chain, key)?,
+        _ => None,
+    };
+    if let Some(windows) = &windows {
+        // Nobody else can run a private model: a proof speaks for its outputs.
+        if !model.is_private() {
+            let model = ModelRef::parse(&model.bytes).map_err(|_| BatchError::Model)?;
+            let outputs = windows.iter().zip(&attestation.outputs);
+            let wrong = (0u8..)
+                .zip(outputs)
+                .find(|(_, (window, output))| infer(&model, &window.features) != **output);
+            if let Some((number, _)) = wrong {
+                let args = feeds::output_challenge(windows, number)?;
+                return refute(operator, key, attestation, feed, number, |challenging| {
+                    feeds::challenge_output(challenging, args)
+                });
+            }
+        }
+        if let Some(readings) = batch.and_then(|batch| attested_readings(batch, attestation)) {
+            for (number, window) in (0u8..).zip(windows) {
+                let first = usize::from(number) * READINGS_PER_WINDOW;
+                let own = readings
+                    .get(first..first + READINGS_PER_WINDOW)
+                    .unwrap_or_default();
+                if !feeds::window_holds(
+                    window,
+                    own,
+                    &operator.network_id,
+                    feed,
+                    attestation.round,
+                    &header,
+                )? {
+                    let args = feeds::window_challenge(windows, &readings, number)?;
+                    return refute(operator, key, attestation, feed, number, |challenging| {
+                        feeds::challenge_window(challenging, args)
+                    });
+                }
+            }
+        }
     }
-    let Some(batch) = batch(operator, attestation)? else {
-        return Ok(Vec::new());
+
+    // No recomputation refutes it. That its readings can't be shown, or that nobody's signature is under them, only a
+    // challenge of availability brings out, which costs its bond where the operator answers.
+    let doubt = match &served {
+        Err(doubt) => Some(doubt.clone()),
+        Ok(_) if windows.is_none() => Some("its windows are not those of its readings".to_owned()),
+        Ok((batch, posted_at)) => window::check_batch(
+            batch,
+            feed,
+            attestation.round,
+            &operator.network_id,
+            operator.registry.at(*posted_at),
+        )
+        .err()
+        .or_else(|| {
+            attested_readings(batch, attestation)
+                .is_none()
+                .then_some(BatchError::Foreign)
+        })
+        .map(|error| error.to_string()),
     };
-    let model = ModelRef::parse(&model.bytes).map_err(|_| window::BatchError::Model)?;
-    let Ok(computed) = window::compute(&batch, &model) else {
+    let Some(reason) = doubt else {
         operator.checked.add(*key);
         return Ok(Vec::new());
     };
-    let verdict = judge(operator, key, attestation, &computed)?;
-    let (window, shown) = match &verdict {
-        Verdict::True => {
-            operator.checked.add(*key);
-            return Ok(Vec::new());
-        }
-        Verdict::Unshown => return Ok(Vec::new()),
-        Verdict::FalseOutput(window) => (*window, None),
-        Verdict::FalseWindow(window, shown) => (*window, Some(shown)),
+    let is_new = operator.checked.doubt(*key, attestation.deadline, now);
+    Ok(is_new
+        .then(|| Event::Doubted {
+            feed: feed.id,
+            round: attestation.round,
+            pool: attestation.pool.to_string(),
+            reason,
+        })
+        .into_iter()
+        .collect())
+}
+
+/// The batch that an attestation is of, if somebody serves what was committed to, and when it was committed (unix
+/// seconds); otherwise why there is none. `None` until the commitment was seen.
+fn served(
+    operator: &Operator,
+    attestation: &Attestation,
+    feed: &Feed,
+) -> Result<Option<Result<(Batch, i64), String>>, WorkerError> {
+    let stream = attestation.stream.to_bytes();
+    let Some(leaf) = operator
+        .store
+        .seen_commitment(&stream, attestation.sequence)?
+    else {
+        return Ok(None);
     };
+    let bytes = match committee::fetch(operator, &attestation.pool, &leaf) {
+        Ok(bytes) => bytes,
+        Err(Refusal::Store(error)) => return Err(error.into()),
+        Err(refusal) => return Ok(Some(Err(refusal.to_string()))),
+    };
+    let batches = match Payload::decode(&bytes) {
+        Ok(Payload::Readings { batches, .. }) => batches,
+        Ok(_) => return Ok(Some(Err(Refusal::NoBatch.to_string()))),
+        Err(error) => return Ok(Some(Err(error.to_string()))),
+    };
+    let batch = batches.into_iter().nth(attestation.batch_index as usize);
+    let batch = batch.filter(|batch| batch.feed == feed.id);
+    Ok(Some(
+        batch
+            .map(|batch| (batch, leaf.posted_at))
+            .ok_or_else(|| Refusal::NoBatch.to_string()),
+    ))
+}
+
+/// A batch's readings in their order, each with the grant of its session, if they are those that were attested.
+fn attested_readings(
+    batch: &Batch,
+    attestation: &Attestation,
+) -> Option<Vec<(SignedReading, Option<SignedGrant>)>> {
+    let tree = window::readings_tree(batch).ok()?;
+    (tree.root() == attestation.batch.readings_root).then(|| {
+        let windows = batch.windows.iter();
+        windows
+            .flat_map(|window| {
+                window.readings.iter().map(|signed| {
+                    let grant = window.grant(signed.reading.session).copied();
+                    (*signed, grant)
+                })
+            })
+            .collect()
+    })
+}
+
+/// Lands the challenge of an attestation at the window of a number.
+fn refute(
+    operator: &Operator,
+    key: &Pubkey,
+    attestation: &Attestation,
+    feed: &Feed,
+    window: u8,
+    challenge: impl FnOnce(&Challenging) -> Instruction,
+) -> Result<Vec<Event>, WorkerError> {
     let (challenging, account) = challenging(operator, key, attestation, feed)?;
-    let challenge = match shown {
-        None => {
-            let args = feeds::output_challenge(&computed.windows, window)?;
-            feeds::challenge_output(&challenging, args)
-        }
-        Some(shown) => {
-            let args = feeds::window_challenge(shown, &readings(&batch), window)?;
-            feeds::challenge_window(&challenging, args)
-        }
-    };
-    let execution = operator.land(&[account, challenge], |_| Ok(()))?;
+    let execution = operator.land(&[account, challenge(&challenging)], |_| Ok(()))?;
     Ok(vec![Event::Refuted {
         feed: feed.id,
         round: attestation.round,
@@ -155,70 +309,6 @@ fn check(
         signature: execution.signature,
         compute_units: execution.compute_units,
     }])
-}
-
-/// The batch that an attestation is of, if somebody serves what was committed to.
-fn batch(operator: &Operator, attestation: &Attestation) -> Result<Option<Batch>, WorkerError> {
-    let committed = committee::committed(operator, &attestation.stream, attestation.sequence)?;
-    let Some(bytes) = committed else {
-        return Ok(None);
-    };
-    let Ok(Payload::Readings { batches, .. }) = Payload::decode(&bytes) else {
-        return Ok(None);
-    };
-    Ok(batches.into_iter().nth(attestation.batch_index as usize))
-}
-
-/// What there is to say of an attestation.
-enum Verdict {
-    /// It is what was recomputed.
-    True,
-    /// It is not, but nothing on the chain shows it yet.
-    Unshown,
-    /// The model gives another output on the window of this number.
-    FalseOutput(u8),
-    /// The window of this number, of those that were shown, is not made of its readings.
-    FalseWindow(u8, Vec<WindowArgs>),
-}
-
-/// Whether an output is not what the model gives, or a window not made of its readings.
-fn judge(
-    operator: &Operator,
-    key: &Pubkey,
-    attestation: &Attestation,
-    computed: &Computed,
-) -> Result<Verdict, WorkerError> {
-    let number = |place: Option<usize>| place.map(|place| place as u8); // below 32
-    if computed.leaf.windows_root == attestation.batch.windows_root {
-        let outputs = computed.outputs.iter().zip(&attestation.outputs);
-        let mut outputs = outputs.take(computed.windows.len());
-        let wrong = number(outputs.position(|(right, attested)| right != attested));
-        return Ok(wrong.map_or(Verdict::True, Verdict::FalseOutput));
-    }
-    // Windows were invented for readings that are right. Which, those say that were shown.
-    if computed.leaf.readings_root != attestation.batch.readings_root {
-        return Ok(Verdict::Unshown);
-    }
-    let Some(shown) = feeds::shown_windows(operator.chain.as_ref(), key)? else {
-        return Ok(Verdict::Unshown);
-    };
-    let mut windows = shown.iter().zip(&computed.windows);
-    let wrong = number(windows.position(|(shown, right)| shown != right));
-    Ok(wrong.map_or(Verdict::Unshown, |wrong| Verdict::FalseWindow(wrong, shown)))
-}
-
-/// A batch's readings in their order, each with the grant of its session.
-fn readings(batch: &Batch) -> Vec<(SignedReading, Option<SignedGrant>)> {
-    batch
-        .windows
-        .iter()
-        .flat_map(|window| {
-            window.readings.iter().map(|signed| {
-                let grant = window.grant(signed.reading.session).copied();
-                (*signed, grant)
-            })
-        })
-        .collect()
 }
 
 /// Has those slashed that signed a false attestation and still have something at stake.

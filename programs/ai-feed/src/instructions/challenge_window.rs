@@ -57,10 +57,10 @@ pub fn handle_challenge_window(
         prove_window(&attestation, args.number, &args.window, &args.path)?;
         let network = accounts.network.load()?.id;
         let header = accounts.model.load()?.header()?;
-        let mut facts = Facts::default();
-        let subtree = facts.subtree(&args, &network, header.value_index.into())?;
+        let feed = accounts.feed.load()?;
+        let recomputed = args.recompute(&network, &feed, attestation.round, &header)?;
         let readings_root = root(
-            &subtree,
+            &recomputed.subtree,
             args.number.into(),
             &args.readings_path,
             READINGS_DEPTH - SUBTREE_DEPTH,
@@ -70,13 +70,37 @@ pub fn handle_challenge_window(
             readings_root == attestation.batch.readings_root,
             AiFeedError::ReadingsNotProven
         );
-        let feed = accounts.feed.load()?;
-        require!(
-            !facts.make(&feed, attestation.round, &header, &args.window),
-            AiFeedError::WindowHolds
-        );
+        require!(!recomputed.holds, AiFeedError::WindowHolds);
     }
     accounts.refute(FALSE_WINDOW, args.number)
+}
+
+/// What the passed readings say of their window.
+pub struct Recomputed {
+    /// Root of the readings' own subtree.
+    pub subtree: [u8; 32],
+    /// Whether they are what the feed takes, and make the window.
+    pub holds: bool,
+}
+
+impl ChallengeWindowArgs {
+    /// Recomputes the window from the readings alone: neither path is looked at.
+    ///
+    /// # Errors
+    /// [`AiFeedError::MalformedReadings`].
+    pub fn recompute(
+        &self,
+        network: &[u8; 32],
+        feed: &Feed,
+        round: u64,
+        header: &Header,
+    ) -> Result<Recomputed> {
+        let mut facts = Facts::default();
+        Ok(Recomputed {
+            subtree: facts.subtree(self, network, header.value_index.into())?,
+            holds: facts.make(feed, round, header, &self.window),
+        })
+    }
 }
 
 /// What a window depends on of its readings.

@@ -37,6 +37,14 @@ fn refuted(events: &[Event]) -> Vec<u8> {
     found.collect()
 }
 
+fn doubted(events: &[Event]) -> Vec<String> {
+    let doubts = events.iter().filter_map(|event| match event {
+        Event::Doubted { reason, .. } => Some(reason.clone()),
+        _ => None,
+    });
+    doubts.collect()
+}
+
 fn two_windows(world: &World) -> Lie {
     world.honest(world.batch(vec![
         world.window(0, world.readings(0, HOUR, 500)),
@@ -90,14 +98,82 @@ fn windows_that_their_readings_do_not_make_cost_their_attester() {
     lie.outputs[0] = inference::infer(&model(), &windows[0].features);
     let key = world.attest(&lie);
     // Nobody can tell which windows, until they are shown.
-    assert!(refuted(&world.steps_of(1)).is_empty());
+    let events = world.steps_of(1);
+    assert!(refuted(&events).is_empty());
+    let doubts = doubted(&events);
+    assert!(
+        matches!(doubts.as_slice(), [reason] if reason.contains("not those of its readings")),
+        "said once: {doubts:?}"
+    );
     assert!(!world.attestation(&key).is_false());
     let round = feeds::round(&world.feed, world.attestation(&key).round);
     world
         .send(&[feeds::show_windows(&round, &key, windows)])
         .expect("shown");
+    world.set_time(world.now() + 240);
     assert_eq!(refuted(&world.steps_of(1)), [0]);
     assert!(world.attestation(&key).flags & FALSE_WINDOW != 0);
+}
+
+/// Who shows windows by which the output is false is not helped by keeping the payload back.
+#[test]
+fn a_payload_that_is_kept_back_does_not_hide_a_false_output() {
+    let world = World::new();
+    let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 500))]);
+    let windows = window::compute(&batch, &model()).expect("batch").windows;
+    let mut lie = world.honest(batch);
+    lie.outputs[0] ^= 1;
+    lie.is_served = false;
+    let key = world.attest(&lie);
+    let events = world.steps_of(1);
+    assert!(refuted(&events).is_empty());
+    let doubts = doubted(&events);
+    assert!(
+        matches!(doubts.as_slice(), [reason] if reason.contains("can't be had")),
+        "said once: {doubts:?}"
+    );
+    let round = feeds::round(&world.feed, world.attestation(&key).round);
+    world
+        .send(&[feeds::show_windows(&round, &key, windows)])
+        .expect("shown");
+    world.set_time(world.now() + 240);
+    assert_eq!(refuted(&world.steps_of(1)), [0]);
+    assert!(world.attestation(&key).flags & FALSE_OUTPUT != 0);
+}
+
+/// Readings that the feed does not take refute an attestation, however true the rest is.
+#[test]
+fn readings_that_the_feed_does_not_take_cost_their_attester() {
+    let world = World::new();
+    let mut gap = world.readings(1, HOUR, 900);
+    let mut late = gap[0].reading;
+    late.captured_at -= 1_000;
+    gap[0] = sign(&world.devices[1].signer, late);
+    let lie = world.honest(world.batch(vec![
+        world.window(0, world.readings(0, HOUR, 500)),
+        world.window(1, gap),
+    ]));
+    let key = world.attest(&lie);
+    assert_eq!(refuted(&world.steps_of(1)), [1]);
+    assert!(world.attestation(&key).flags & FALSE_WINDOW != 0);
+}
+
+/// That nobody signed a reading no recomputation shows: only a challenge of availability does.
+#[test]
+fn readings_that_nobody_signed_are_doubted() {
+    let world = World::new();
+    let mut readings = world.readings(0, HOUR, 500);
+    readings[7].signature[3] ^= 1;
+    let lie = world.honest(world.batch(vec![world.window(0, readings)]));
+    let key = world.attest(&lie);
+    let events = [world.steps_of(1), world.steps_of(1)].concat();
+    assert!(refuted(&events).is_empty());
+    let doubts = doubted(&events);
+    assert!(
+        matches!(doubts.as_slice(), [reason] if reason.contains("signature")),
+        "said once: {doubts:?}"
+    );
+    assert!(!world.attestation(&key).is_false());
 }
 
 #[test]
