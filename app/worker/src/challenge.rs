@@ -238,13 +238,15 @@ fn check(
         .collect())
 }
 
-/// The batch that an attestation is of, if somebody serves what was committed to, and when it was committed (unix
-/// seconds); otherwise why there is none. `None` until the commitment was seen.
+/// A batch and when it was committed (unix seconds), or why it can't be had.
+type Served = Result<(Batch, i64), String>;
+
+/// The batch that an attestation is of, if somebody serves what was committed to. `None` until the commitment was seen.
 fn served(
     operator: &Operator,
     attestation: &Attestation,
     feed: &Feed,
-) -> Result<Option<Result<(Batch, i64), String>>, WorkerError> {
+) -> Result<Option<Served>, WorkerError> {
     let stream = attestation.stream.to_bytes();
     let Some(leaf) = operator
         .store
