@@ -53,6 +53,7 @@ fn execution(data: &[u8], program: Pubkey) -> Execution {
             data: data.to_vec(),
         }],
         compute_units: 0,
+        fee: 0,
         return_data: Vec::new(),
     }
 }

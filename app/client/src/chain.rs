@@ -55,6 +55,8 @@ pub struct Execution {
     pub inner: Vec<Invocation>,
     /// Compute units used.
     pub compute_units: u64,
+    /// What it cost who paid for it, in lamports.
+    pub fee: u64,
     /// What the last program returned.
     pub return_data: Vec<u8>,
 }
@@ -174,6 +176,24 @@ where
         Some(account) if !account.data.is_empty() => decode(key, &account).map(Some),
         _ => Ok(None),
     }
+}
+
+/// The zero-copy accounts `T` at `keys`, in order, with `None` for those that do not exist.
+///
+/// # Errors
+/// [`ClientError::WrongAccount`] when one has another owner, type or length.
+pub fn find_each<T>(chain: &dyn Chain, keys: &[Pubkey]) -> Result<Vec<Option<T>>, ClientError>
+where
+    T: ZeroCopy + Discriminator + anchor_lang::Owner,
+{
+    let accounts = chain.accounts(keys)?.into_iter();
+    keys.iter()
+        .zip(accounts)
+        .map(|(key, account)| {
+            let account = account.filter(|account| !account.data.is_empty());
+            account.map(|account| decode(key, &account)).transpose()
+        })
+        .collect()
 }
 
 /// All zero-copy accounts of type `T`.

@@ -112,6 +112,32 @@ impl ClientError {
         matches!(self, Self::Cluster(_))
     }
 
+    /// Whether the same instructions may pass in another transaction: the cluster did not answer, or the transaction came
+    /// too late for its blockhash, or too early for a server that has not seen it.
+    pub fn is_of_moment(&self) -> bool {
+        matches!(
+            self,
+            Self::Cluster(_)
+                | Self::Expired
+                | Self::Failed {
+                    error: TransactionError::BlockhashNotFound,
+                    ..
+                }
+        )
+    }
+
+    /// Whether an instruction failed, not the transaction as such: without that instruction it may pass.
+    pub fn is_of_instruction(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_)
+                | Self::Failed {
+                    error: TransactionError::InstructionError(..),
+                    ..
+                }
+        )
+    }
+
     /// The custom error number of the program that refused, if one did.
     pub fn code(&self) -> Option<u32> {
         match self {

@@ -3,10 +3,17 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::solana_program::system_program;
+use anchor_lang::AccountDeserialize;
 use anchor_spl::associated_token::get_associated_token_address_with_program_id;
+use anchor_spl::token::spl_token::state::AccountState;
+use anchor_spl::token::TokenAccount;
+use solana_account::Account;
 
 /// The SPL Token program.
 pub const TOKEN_PROGRAM: Pubkey = anchor_spl::token::ID;
+
+/// Bytes of a token account.
+pub const ACCOUNT_LEN: usize = TokenAccount::LEN;
 
 /// The associated token account of `owner` for `mint`.
 pub fn associated(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
@@ -19,6 +26,13 @@ pub const TOKEN_2022_PROGRAM: Pubkey = anchor_spl::token_2022::ID;
 /// The associated token account of `owner` for a mint of Token-2022.
 pub fn associated_2022(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
     get_associated_token_address_with_program_id(owner, mint, &TOKEN_2022_PROGRAM)
+}
+
+/// Whether the token program takes tokens of `mint` into `account`: it is a token account of this mint, and not frozen.
+pub fn is_usable(account: &Account, mint: &Pubkey) -> bool {
+    let state = TokenAccount::try_deserialize(&mut account.data.as_slice());
+    account.owner == TOKEN_PROGRAM
+        && state.is_ok_and(|state| state.mint == *mint && state.state == AccountState::Initialized)
 }
 
 /// Creates [`associated`] unless it exists.

@@ -153,6 +153,31 @@ pub fn sign(
     })
 }
 
+/// Whether one transaction has room for `instructions`.
+///
+/// # Errors
+/// [`ClientError::Build`] when they make no transaction at all.
+pub fn fits(
+    instructions: &[Instruction],
+    payer: &Keypair,
+    signers: &[&Keypair],
+) -> Result<bool, ClientError> {
+    let blockhash = solana_message::Hash::default();
+    match build(
+        instructions,
+        payer,
+        signers,
+        &[],
+        blockhash,
+        Limits::MOST,
+        1,
+    ) {
+        Ok(_) => Ok(true),
+        Err(ClientError::TooLarge(..)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Sends a prepared transaction and waits until it has landed or can't land any more. Until then it is sent again and
 /// again, which is harmless: it lands once.
 ///

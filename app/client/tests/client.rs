@@ -526,6 +526,7 @@ fn execution(calls: impl IntoIterator<Item = (Pubkey, Vec<u8>)>) -> Execution {
             .map(|(program, data)| Invocation { program, data })
             .collect(),
         compute_units: 0,
+        fee: 0,
         return_data: Vec::new(),
     }
 }
@@ -657,6 +658,7 @@ fn only_what_a_program_logs_itself_is_its_event() {
             outer: Vec::new(),
             inner: Vec::new(),
             compute_units: 0,
+            fee: 0,
             return_data: Vec::new(),
         };
         let events: Vec<AttestationPassed> = logged(&execution, &program);

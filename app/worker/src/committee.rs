@@ -285,7 +285,7 @@ pub fn fetch_from(
 }
 
 /// The body of a peer's answer, up to one byte more than `limit`.
-fn read(response: Response, limit: u64) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read(response: Response, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     response
         .take(limit.saturating_add(1))

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod availability;
 pub mod cache;
 pub mod challenge;
+pub mod claims;
 mod columns;
 pub mod committee;
 pub mod config;

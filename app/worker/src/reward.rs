@@ -318,8 +318,7 @@ fn previous(operator: &Operator, emission: &Emission) -> Result<Option<Granted>,
     ))
 }
 
-/// The leaves behind the last final roots: those computed here, or else those that the final proposal archives.
-/// `None` while they can't be had.
+/// The leaves behind the last final roots. `None` while they can't be had.
 ///
 /// # Errors
 /// The chain's and the database's.
@@ -327,9 +326,24 @@ pub fn final_rewards(
     operator: &Operator,
     emission: &Emission,
 ) -> Result<Option<Rewards>, WorkerError> {
+    Ok(final_payload(operator, emission)?.and_then(|bytes| leaves(&bytes)))
+}
+
+/// The payload with the leaves behind the last final roots: that computed here, or else that which the final proposal
+/// archives. `None` while none is final, or it can't be had.
+///
+/// # Errors
+/// The chain's and the database's.
+pub fn final_payload(
+    operator: &Operator,
+    emission: &Emission,
+) -> Result<Option<Vec<u8>>, WorkerError> {
+    if emission.finals == 0 {
+        return Ok(None);
+    }
     let record = operator.store.epoch::<EpochRecord>(emission.final_epoch)?;
     if let Some(record) = record.filter(|record| record.has_roots(&emission.roots)) {
-        return archived(operator, &record);
+        return Ok(operator.store.payload(&record.payload_hash)?);
     }
     let chain = operator.chain.as_ref();
     let proposals: Vec<(Pubkey, Proposal)> = chain::read_all(chain)?;
@@ -343,7 +357,7 @@ pub fn final_rewards(
     let Some(bytes) = committee::committed(operator, &proposal.stream, proposal.sequence)? else {
         return Ok(None);
     };
-    let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&bytes) else {
+    let Some(rewards) = leaves(&bytes) else {
         return Ok(None);
     };
     let root = score::trees(&rewards).map(|(_, tree)| tree.root());
@@ -351,18 +365,21 @@ pub fn final_rewards(
         return Ok(None);
     }
     operator.store.put_payload(&bytes)?;
-    Ok(Some(rewards))
+    Ok(Some(bytes))
+}
+
+/// The leaves that a payload holds, if it is one of rewards.
+fn leaves(payload: &[u8]) -> Option<Rewards> {
+    match Payload::decode(payload) {
+        Ok(Payload::Rewards { rewards, .. }) => Some(rewards),
+        _ => None,
+    }
 }
 
 /// The leaves behind an epoch's record, if the own archive holds them.
 fn archived(operator: &Operator, record: &EpochRecord) -> Result<Option<Rewards>, WorkerError> {
-    let Some(bytes) = operator.store.payload(&record.payload_hash)? else {
-        return Ok(None);
-    };
-    match Payload::decode(&bytes) {
-        Ok(Payload::Rewards { rewards, .. }) => Ok(Some(rewards)),
-        _ => Ok(None),
-    }
+    let bytes = operator.store.payload(&record.payload_hash)?;
+    Ok(bytes.and_then(|bytes| leaves(&bytes)))
 }
 
 /// Archives the trees in this operator's stream, unless done.
@@ -554,9 +571,6 @@ pub struct ClaimProof {
 pub fn claim_proof(operator: &Operator, payee: &Pubkey) -> Result<Option<ClaimProof>, WorkerError> {
     let key = emissions::emission(&operator.network);
     let emission: Emission = chain::read(operator.chain.as_ref(), &key)?;
-    if emission.finals == 0 {
-        return Ok(None);
-    }
     let Some(rewards) = final_rewards(operator, &emission)? else {
         return Ok(None);
     };

@@ -21,12 +21,14 @@ use device_protocol::{
     check_equivocation, Hash, Reading, SignedGrant, SignedReading, SIGNATURE_LEN,
 };
 use fieldproof_client::reports::{Conflict, Evidence};
+use fieldproof_client::{chain, reward_emission as emissions};
 use gate::Gate;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use reward_emission::state::Emission;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -186,6 +188,7 @@ fn router(served: Served) -> Router {
         .route("/v1/grants", post(grants))
         .route("/v1/payloads/{hash}", get(payload))
         .route("/v1/attestations", post(sign))
+        .route("/v1/rewards", get(all_rewards))
         .route("/v1/rewards/{payee}", get(rewards))
         .route("/v1/status", get(status))
         .route("/v1/events", get(events))
@@ -340,6 +343,24 @@ async fn rewards(State(operator): State<Arc<Operator>>, Path(payee): Path<String
             StatusCode::NOT_FOUND,
             "payee",
             "nothing to claim in the last final epoch".to_owned(),
+        ),
+        Ok(Err(error)) => failure(StatusCode::SERVICE_UNAVAILABLE, "worker", error.to_string()),
+        Err(response) => response,
+    }
+}
+
+async fn all_rewards(State(operator): State<Arc<Operator>>) -> Response {
+    let find = move || {
+        let key = emissions::emission(&operator.network);
+        let emission: Emission = chain::read(operator.chain.as_ref(), &key)?;
+        reward::final_payload(&operator, &emission)
+    };
+    match blocking(find).await {
+        Ok(Ok(Some(bytes))) => bytes.into_response(),
+        Ok(Ok(None)) => failure(
+            StatusCode::NOT_FOUND,
+            "rewards",
+            "no rewards are final, or this worker has not got them".to_owned(),
         ),
         Ok(Err(error)) => failure(StatusCode::SERVICE_UNAVAILABLE, "worker", error.to_string()),
         Err(response) => response,

@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use device_protocol::{Curve, DeviceKey};
 use fieldproof_client::certificate::CertificateFile;
 use fieldproof_client::{chain, reward_emission as emissions, token};
+use fieldproof_worker::payload::{Payload, Rewards};
 use reward_emission::state::{Emission, Proposal, PASSED};
 use serde_json::{json, Value};
 use solana_signer::Signer;
@@ -124,11 +125,27 @@ fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
     let listener = listener.expect("port");
     let liar = format!("http://{}", listener.local_addr().expect("address"));
     let answer = get(move || async move { Json(proof) });
-    let router = Router::new().route("/v1/rewards/{payee}", answer);
+    let payload = Payload::Rewards {
+        network: [1; 32],
+        rewards: Rewards {
+            epoch: 2,
+            depth: 1,
+            entries: Vec::new(),
+        },
+    }
+    .encode()
+    .expect("payload");
+    let router = Router::new()
+        .route("/v1/rewards/{payee}", answer)
+        .route("/v1/rewards", get(move || async move { payload }));
     runtime.spawn(async move { axum::serve(listener, router).await });
     assert_failed(
         &live.cli("owner.json", &["claim", "--worker", &liar]),
         "does not lead to the chain's final root",
+    );
+    assert_failed(
+        &live.cli("owner.json", &["claim", "--worker", &liar, "--all"]),
+        "is no payload of this network's rewards",
     );
     let paid = live.cli_done("owner.json", &claim);
     assert_eq!(paid["amount"], token::format_amount(due, 6));
@@ -137,6 +154,27 @@ fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
     let account: TokenAccount = chain::read_borsh(&live.chain, &account).expect("tokens");
     assert_eq!(account.amount, due);
     assert_failed(&live.cli("owner.json", &claim), "nothing to claim");
+
+    // Somebody pays the fees of all that is left: the operator's that took the readings.
+    live.key("sponsor.json");
+    let all = ["claim", "--worker", &url, "--all"];
+    let paid = live.cli_done("sponsor.json", &all);
+    let share = emission.operators_share(2).expect("share");
+    assert_eq!(
+        (&paid["payees"], &paid["paid_before"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(
+        (&paid["paid"], &paid["transactions"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(paid["amount"], token::format_amount(share, 6));
+    assert_eq!((&paid["epoch"], &paid["fees"]), (&2.into(), &5_000.into()));
+    let again = live.cli_done("sponsor.json", &all);
+    assert_eq!(
+        (&again["paid_before"], &again["paid"]),
+        (&2.into(), &0.into())
+    );
 }
 
 /// A maker follows docs/makers.md line by line, and an owner registers the device.

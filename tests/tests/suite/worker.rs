@@ -1,6 +1,7 @@
 //! Workers on the in-process chain, which talk to each other and to devices over HTTP.
 
 mod challenges;
+mod claims;
 
 use ai_feed::state::{Attestation, AttesterBonds, Feed, BY_TIME};
 use ai_feed::{CreateFeedArgs, SubmitAttestationArgs};

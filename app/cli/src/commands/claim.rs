@@ -1,13 +1,18 @@
-//! `fieldproof claim`: pays an owner what the last final rewards grant, in one transaction.
+//! `fieldproof claim`: pays an owner what the last final rewards grant, in one transaction; or everybody.
 
 use crate::context::Context;
 use crate::output;
+use anchor_spl::token::Mint;
 use anyhow::{anyhow, bail, Context as _, Result};
 use fieldproof_client::{chain, reward_emission as emissions, token, transaction};
+use fieldproof_worker::claims::{self, Grants, Sponsor, Totals, Unpaid};
 use fieldproof_worker::reward::ClaimProof;
 use reward_emission::state::{Emission, Payee, PayeeKind};
 use serde::Serialize;
 use solana_signer::Signer;
+
+/// Decimals of SOL in lamports.
+const SOL_DECIMALS: u8 = 9;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -17,6 +22,28 @@ pub struct Arguments {
     /// Only make sure that the payee is registered, so that the next epoch counts for it
     #[arg(long)]
     register_only: bool,
+    /// Claim for everybody: each payee is paid to its own account, and you pay the fees. What was claimed before is
+    /// passed over, so that a run that was cut off is just run again
+    #[arg(long, conflicts_with = "register_only")]
+    all: bool,
+    /// Also pay the rent of token accounts that owners have closed
+    #[arg(long, requires = "all")]
+    open_accounts: bool,
+}
+
+/// What was claimed for everybody. Amounts are in tokens, fees and rent in lamports.
+#[derive(Serialize)]
+struct ClaimedAll {
+    epoch: u64,
+    payees: usize,
+    paid_before: usize,
+    paid: usize,
+    amount: String,
+    transactions: usize,
+    fees: u64,
+    rent: u64,
+    unpaid: Vec<Unpaid>,
+    stopped: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -32,10 +59,25 @@ struct Claimed {
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let chain = context.chain();
     let owner = context.keypair()?;
-    let (network, _) = context.network(&chain)?;
+    let (network, state) = context.network(&chain)?;
     let emission_key = emissions::emission(&network);
     let emission: Emission =
         chain::read(&chain, &emission_key).context("the network has no emission of rewards")?;
+    let mint: Mint = chain::read_borsh(&chain, &emission.reward_mint)?;
+    if arguments.all {
+        let grants = {
+            let _progress = context.progress("fetching the final rewards");
+            Grants::fetch(&arguments.worker, &state.id, &emission)?
+        };
+        let sponsor = Sponsor {
+            chain: &chain,
+            network,
+            reward_mint: emission.reward_mint,
+            payer: &owner,
+            open_accounts: arguments.open_accounts,
+        };
+        return claim_all(context, &sponsor, &grants, mint.decimals);
+    }
     let payee_key = emissions::payee(&network, PayeeKind::Owner, &owner.pubkey());
     let destination = token::associated(&owner.pubkey(), &emission.reward_mint);
     if chain::find::<Payee>(&chain, &payee_key)?.is_none() {
@@ -47,7 +89,6 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         transaction::send(&chain, &instructions, &owner, &[])?;
     }
     let payee: Payee = chain::read(&chain, &payee_key)?;
-    let mint: anchor_spl::token::Mint = chain::read_borsh(&chain, &emission.reward_mint)?;
     let mut claimed = Claimed {
         payee: owner.pubkey().to_string(),
         destination: payee.destination.to_string(),
@@ -101,6 +142,71 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
             ("Signature", done.signature.to_string()),
         ])
     })
+}
+
+fn claim_all(
+    context: &Context,
+    sponsor: &Sponsor<'_>,
+    grants: &Grants,
+    decimals: u8,
+) -> Result<()> {
+    let progress = context.progress("reading what was paid");
+    let totals = claims::pay(sponsor, grants, &|totals| {
+        progress.say(format!(
+            "{} of {} payees have got everything, {} tokens now",
+            totals.paid_before + totals.paid,
+            totals.payees,
+            token::format_amount(totals.amount, decimals)
+        ));
+    })?;
+    drop(progress);
+    let is_complete = totals.is_complete();
+    let Totals {
+        payees,
+        paid_before,
+        paid,
+        amount,
+        transactions,
+        fees,
+        rent,
+        unpaid,
+        stopped,
+    } = totals;
+    let claimed = ClaimedAll {
+        epoch: grants.epoch(),
+        payees,
+        paid_before,
+        paid,
+        amount: token::format_amount(amount, decimals),
+        transactions,
+        fees,
+        rent,
+        unpaid,
+        stopped,
+    };
+    let sol = |lamports| format!("{} SOL", token::format_amount(lamports, SOL_DECIMALS));
+    context.print(&claimed, || {
+        let mut rows = vec![
+            ("Up to epoch", claimed.epoch.to_string()),
+            ("Payees", payees.to_string()),
+            ("Paid before", paid_before.to_string()),
+            ("Paid now", format!("{paid}, {} tokens", claimed.amount)),
+            ("Transactions", transactions.to_string()),
+            ("Fees", sol(fees)),
+        ];
+        if rent > 0 {
+            rows.push(("Rent", sol(rent)));
+        }
+        for unpaid in &claimed.unpaid {
+            rows.push(("Unpaid", format!("{}: {}", unpaid.payee, unpaid.reason)));
+        }
+        output::rows(rows)
+    })?;
+    match &claimed.stopped {
+        Some(reason) => bail!("not everybody was paid: {reason}"),
+        None if !is_complete => bail!("{} payees could not be paid", claimed.unpaid.len()),
+        None => Ok(()),
+    }
 }
 
 fn fetch(worker: &str, payee: &str) -> Result<ClaimProof> {

@@ -236,6 +236,7 @@ fn execution(
         outer: super::outer(transaction),
         inner,
         compute_units: meta.compute_units_consumed,
+        fee: meta.fee,
         return_data: meta.return_data.data,
     }
 }

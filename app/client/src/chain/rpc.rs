@@ -195,6 +195,7 @@ impl Chain for RpcChain {
                 result.inner_instructions.unwrap_or_default(),
             )?,
             compute_units: result.units_consumed.unwrap_or_default(),
+            fee: result.fee.unwrap_or_default(),
             return_data: returned(result.return_data)?,
         })
     }
@@ -262,6 +263,7 @@ impl Chain for RpcChain {
                 some(meta.inner_instructions).unwrap_or_default(),
             )?,
             compute_units: some(meta.compute_units_consumed).unwrap_or_default(),
+            fee: meta.fee,
             return_data: returned(some(meta.return_data))?,
         }))
     }

@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Writes something else into an account, as the programs never would.
-    fn edit<T: ZeroCopy + Discriminator + Owner + Pod>(
+    pub fn edit<T: ZeroCopy + Discriminator + Owner + Pod>(
         &self,
         key: &Pubkey,
         change: impl FnOnce(&mut T),

@@ -1,0 +1,444 @@
+//! Claims for everybody, from the leaves that a worker serves.
+
+use super::*;
+use fieldproof_client::chain::{Chain, Lifetime};
+use fieldproof_worker::claims::{self, Grants, GrantsError, Sponsor, Totals};
+use reward_emission::state::Payee;
+use solana_account::Account;
+use solana_message::Hash as Blockhash;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Owners who are granted something.
+const OWNERS: usize = 300;
+/// The final epoch.
+const EPOCH_GRANTED: u64 = 1;
+
+/// A world in which the final rewards of [`EPOCH_GRANTED`] are those of many owners, whose leaves worker 0 has archived.
+struct Town {
+    world: World,
+    owners: Vec<Pubkey>,
+    payload: Vec<u8>,
+}
+
+impl Town {
+    /// Owner number n is granted n + 1 tokens' base units.
+    fn new() -> Self {
+        let world = World::new();
+        let (network, chain) = (&world.network, world.chain.as_ref());
+        let payer = world.payer.pubkey();
+        let owners: Vec<Keypair> = (0..OWNERS).map(|_| Keypair::new()).collect();
+        for owner in &owners {
+            let key = owner.pubkey();
+            let destination = token::associated(&key, &network.reward_mint);
+            let instructions = [
+                token::create_associated(&payer, &key, &network.reward_mint),
+                emissions::register_owner(&payer, &network.key, &key, &destination),
+            ];
+            transaction::send(chain, &instructions, &world.payer, &[owner]).expect("payee");
+        }
+        let owners: Vec<Pubkey> = owners.iter().map(Signer::pubkey).collect();
+        let entries = owners.iter().zip(1..).map(|(owner, cumulative)| Reward {
+            kind: sum::OWNER,
+            index: payee(&world, owner).index,
+            payee: owner.to_bytes(),
+            score: 1,
+            cumulative,
+        });
+        let rewards = Rewards {
+            epoch: EPOCH_GRANTED,
+            depth: 10,
+            entries: entries.collect(),
+        };
+        let payload = world.make_final(&rewards);
+        Self {
+            world,
+            owners,
+            payload,
+        }
+    }
+
+    fn grants(&self) -> Grants {
+        let url = &self.world.workers[0].url;
+        Grants::fetch(url, &self.world.network.id, &self.world.emission()).expect("grants")
+    }
+
+    fn pay_by(&self, chain: &dyn Chain, open_accounts: bool) -> Totals {
+        let sponsor = Sponsor {
+            chain,
+            network: self.world.network.key,
+            reward_mint: self.world.network.reward_mint,
+            payer: &self.world.payer,
+            open_accounts,
+        };
+        claims::pay(&sponsor, &self.grants(), &|_| ()).expect("chain")
+    }
+
+    fn pay(&self) -> Totals {
+        self.pay_by(self.world.chain.as_ref(), false)
+    }
+
+    fn lamports(&self) -> u64 {
+        let payer = self.world.payer.pubkey();
+        let account = self.world.chain.account(&payer).expect("chain");
+        account.expect("payer").lamports
+    }
+
+    /// Everybody has got what was granted, and no more.
+    fn assert_paid(&self) {
+        for (owner, granted) in self.owners.iter().zip(1..) {
+            assert_eq!(self.world.balance(owner), granted);
+        }
+        assert_eq!(self.world.emission().claimed, granted());
+    }
+}
+
+/// What all owners are granted, base units.
+fn granted() -> u64 {
+    (1..=OWNERS as u64).sum()
+}
+
+fn payee(world: &World, owner: &Pubkey) -> Payee {
+    let key = emissions::payee(&world.network.key, PayeeKind::Owner, owner);
+    chain::read(world.chain.as_ref(), &key).expect("payee")
+}
+
+impl World {
+    /// Writes the roots of `rewards` into the emission as final ones, as after a vote, and archives them at worker 0.
+    fn make_final(&self, rewards: &Rewards) -> Vec<u8> {
+        let (scores, tree) = fieldproof_worker::score::trees(rewards).expect("trees");
+        let (score, reward) = (scores.root(), tree.root());
+        self.edit(
+            &emissions::emission(&self.network.key),
+            |emission: &mut Emission| {
+                emission.finals = 1;
+                emission.final_epoch = rewards.epoch;
+                emission.roots.depth = rewards.depth;
+                emission.roots.score_hash = score.hash;
+                emission.roots.score_sum = score.sum;
+                emission.roots.reward_hash = reward.hash;
+                emission.roots.reward_sum = reward.sum;
+            },
+        );
+        let payload = Payload::Rewards {
+            network: self.network.id,
+            rewards: rewards.clone(),
+        };
+        let bytes = payload.encode().expect("payload");
+        let store = &self.workers[0].worker.operator().store;
+        let record = EpochRecord {
+            epoch: rewards.epoch,
+            payload_hash: store.put_payload(&bytes).expect("store"),
+            depth: rewards.depth,
+            score_hash: score.hash,
+            score_sum: score.sum,
+            reward_hash: reward.hash,
+            reward_sum: reward.sum,
+        };
+        store.put_epoch(rewards.epoch, &record).expect("store");
+        bytes
+    }
+}
+
+#[test]
+fn pay_every_payee_once() {
+    let town = Town::new();
+    let lamports = town.lamports();
+    let totals = town.pay();
+    let per_transaction = 7;
+    assert_eq!(
+        totals,
+        Totals {
+            payees: OWNERS,
+            paid: OWNERS,
+            amount: granted(),
+            transactions: OWNERS.div_ceil(per_transaction),
+            fees: lamports - town.lamports(),
+            ..Totals::default()
+        }
+    );
+    assert!(totals.is_complete());
+    town.assert_paid();
+    // All was claimed: nothing is sent.
+    let again = Totals {
+        payees: OWNERS,
+        paid_before: OWNERS,
+        ..Totals::default()
+    };
+    assert_eq!(town.pay(), again);
+    town.assert_paid();
+}
+
+#[test]
+fn share_transactions_as_far_as_their_paths_fit() {
+    let payer = Keypair::new();
+    let [network, reward_mint] = [(); 2].map(|()| Pubkey::new_unique());
+    let fits = |claims: usize, depth: usize| {
+        let claims: Vec<_> = (0..claims)
+            .map(|_| {
+                let place = emissions::ClaimAccounts {
+                    network,
+                    payee: Pubkey::new_unique(),
+                    reward_mint,
+                    destination: Pubkey::new_unique(),
+                };
+                emissions::claim(place, u64::MAX, vec![0; 40 * depth])
+            })
+            .collect();
+        transaction::fits(&claims, &payer, &[]).expect("a transaction")
+    };
+    for (depth, most) in [(10, 7), (14, 5), (21, 4)] {
+        assert!(fits(most, depth) && !fits(most + 1, depth), "{depth}");
+    }
+}
+
+/// A chain that is gone for who sends, after so many transactions, of which the last lands without an answer.
+struct Dying<'a> {
+    chain: &'a dyn Chain,
+    left: AtomicUsize,
+}
+
+impl Dying<'_> {
+    fn alive(&self) -> Result<(), ClientError> {
+        match self.left.load(Ordering::SeqCst) {
+            0 => Err(ClientError::Cluster("killed".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Chain for Dying<'_> {
+    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
+        self.alive()?;
+        self.chain.accounts(keys)
+    }
+
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        discriminator: &[u8],
+    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
+        self.chain.program_accounts(program, discriminator)
+    }
+
+    fn clock(&self) -> Result<anchor_lang::prelude::Clock, ClientError> {
+        self.chain.clock()
+    }
+
+    fn lifetime(&self) -> Result<Lifetime, ClientError> {
+        self.chain.lifetime()
+    }
+
+    fn genesis_hash(&self) -> Result<Blockhash, ClientError> {
+        self.chain.genesis_hash()
+    }
+
+    fn block_height(&self) -> Result<u64, ClientError> {
+        self.chain.block_height()
+    }
+
+    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
+        self.chain.rent(bytes)
+    }
+
+    fn simulate(
+        &self,
+        transaction: &VersionedTransaction,
+    ) -> Result<chain::Execution, ClientError> {
+        self.alive()?;
+        self.chain.simulate(transaction)
+    }
+
+    fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
+        self.alive()?;
+        self.chain.send(transaction)?;
+        self.left.fetch_sub(1, Ordering::SeqCst);
+        self.alive()
+    }
+
+    fn execution(&self, signature: &Signature) -> Result<Option<chain::Execution>, ClientError> {
+        self.alive()?;
+        self.chain.execution(signature)
+    }
+
+    fn history(
+        &self,
+        address: &Pubkey,
+        after: Option<&Signature>,
+    ) -> Result<Vec<Signature>, ClientError> {
+        self.chain.history(address, after)
+    }
+}
+
+#[test]
+fn go_on_where_a_run_was_cut_off() {
+    let town = Town::new();
+    let dying = Dying {
+        chain: town.world.chain.as_ref(),
+        left: AtomicUsize::new(9),
+    };
+    let first = town.pay_by(&dying, false);
+    assert!(first
+        .stopped
+        .is_some_and(|reason| reason.contains("killed")));
+    let landed = town.world.emission().claimed;
+    assert!(landed > 0 && landed < granted());
+    let paid: Vec<bool> = town
+        .owners
+        .iter()
+        .map(|owner| town.world.balance(owner) > 0)
+        .collect();
+    let paid_before = paid.iter().filter(|paid| **paid).count();
+    // At least the nine transactions; some more may have been on their way.
+    assert!((9 * 7..OWNERS).contains(&paid_before));
+
+    let second = town.pay();
+    assert_eq!(
+        (second.paid_before, second.paid, second.amount),
+        (paid_before, OWNERS - paid_before, granted() - landed)
+    );
+    assert!(second.is_complete());
+    town.assert_paid();
+}
+
+#[test]
+fn of_a_run_beside_another_pay_nobody_twice() {
+    let town = Town::new();
+    let totals = std::thread::scope(|scope| {
+        let runs = [(); 2].map(|()| scope.spawn(|| town.pay()));
+        runs.map(|run| run.join().expect("run"))
+    });
+    for totals in totals {
+        assert!(totals.is_complete());
+        assert_eq!(totals.paid_before + totals.paid, OWNERS);
+    }
+    town.assert_paid();
+}
+
+#[test]
+fn pass_over_who_can_not_be_paid_and_open_closed_accounts_on_demand() {
+    let town = Town::new();
+    let (chain, mint) = (town.world.chain.as_ref(), town.world.network.reward_mint);
+    let [closed, frozen] = [7, 200].map(|place| town.owners[place]);
+    let gone = token::associated(&closed, &mint);
+    chain.set_account(&gone, Account::default());
+    let kept = token::associated(&frozen, &mint);
+    let mut account = chain.account(&kept).expect("chain").expect("account");
+    account.data[108] = 2; // Frozen.
+    chain.set_account(&kept, account);
+
+    let totals = town.pay();
+    assert_eq!((totals.paid, totals.stopped.as_ref()), (OWNERS - 2, None));
+    let unpaid: Vec<_> = totals.unpaid.iter().map(|unpaid| &unpaid.payee).collect();
+    assert_eq!(unpaid, [&closed.to_string(), &frozen.to_string()]);
+    assert!(totals.unpaid[0]
+        .reason
+        .contains("is closed or takes no tokens"));
+    assert!(!totals.is_complete());
+
+    let lamports = town.lamports();
+    let totals = town.pay_by(chain, true);
+    assert_eq!((totals.paid, totals.amount), (1, 8));
+    assert_eq!(totals.rent, chain.rent(165).expect("rent"));
+    assert_eq!(totals.fees + totals.rent, lamports - town.lamports());
+    assert_eq!(totals.unpaid.len(), 1);
+    assert_eq!(town.world.balance(&closed), 8);
+}
+
+#[test]
+fn end_at_the_circuit_breaker_and_go_on_when_it_closes() {
+    let town = Town::new();
+    let key = emissions::emission(&town.world.network.key);
+    // Everything but a hundredth passes at once.
+    let limit = granted() - granted() / 100;
+    town.world.edit(&key, |emission: &mut Emission| {
+        emission.breaker.limit = limit;
+    });
+    let totals = town.pay();
+    let reason = totals.stopped.expect("stopped");
+    assert!(reason.contains("circuit breaker"), "{reason}");
+    let retry: i64 = reason
+        .rsplit(' ')
+        .next()
+        .and_then(|time| time.parse().ok())
+        .expect("time");
+    assert!(totals.amount > 0 && totals.amount <= limit);
+    assert!(retry > town.world.now());
+    town.world.set_time(retry + EPOCH);
+    assert!(town.pay().is_complete());
+    town.assert_paid();
+}
+
+#[test]
+fn need_the_leaves_of_the_final_roots() {
+    let town = Town::new();
+    let (world, emission) = (&town.world, town.world.emission());
+    let id = &world.network.id;
+    let fails = |payload: &[u8], emission: &Emission, is: fn(&GrantsError) -> bool| {
+        let error = Grants::new(payload, id, emission).err().expect("refused");
+        assert!(is(&error), "{error:?}");
+    };
+    let wrong_roots = |error: &GrantsError| matches!(error, GrantsError::WrongRoots(1));
+    let altered = |change: &dyn Fn(&mut Rewards)| {
+        let Ok(Payload::Rewards {
+            network,
+            mut rewards,
+        }) = Payload::decode(&town.payload)
+        else {
+            panic!("no rewards");
+        };
+        change(&mut rewards);
+        Payload::Rewards { network, rewards }
+            .encode()
+            .expect("payload")
+    };
+    assert!(Grants::new(&town.payload, id, &emission).is_ok());
+    let changes: [&dyn Fn(&mut Rewards); 7] = [
+        &|rewards| rewards.entries[3].cumulative += 1,
+        &|rewards| rewards.entries[3].payee = [9; 32],
+        &|rewards| rewards.entries[3].score += 1,
+        &|rewards| rewards.entries[3].index = 400,
+        &|rewards| rewards.entries.truncate(OWNERS - 1),
+        &|rewards| rewards.epoch += 1,
+        &|rewards| rewards.depth += 1,
+    ];
+    for change in changes {
+        fails(&altered(change), &emission, wrong_roots);
+    }
+    let twice = altered(&|rewards| rewards.entries.push(rewards.entries[0]));
+    fails(&twice, &emission, |error| {
+        matches!(error, GrantsError::NoTree(_))
+    });
+    let mut torn = town.payload.clone();
+    torn.truncate(torn.len() / 2);
+    fails(&torn, &emission, |error| {
+        matches!(error, GrantsError::Unreadable(_))
+    });
+    let other = Payload::Rewards {
+        network: [1; 32],
+        rewards: Rewards {
+            epoch: 1,
+            depth: 1,
+            entries: Vec::new(),
+        },
+    };
+    fails(&other.encode().expect("payload"), &emission, |error| {
+        matches!(error, GrantsError::Foreign)
+    });
+    let window = world.window(0, world.readings(0, HOUR, 500));
+    let readings = world.payload(vec![world.batch(vec![window])]);
+    fails(&readings, &emission, |error| {
+        matches!(error, GrantsError::Foreign)
+    });
+    let before = Emission {
+        finals: 0,
+        ..emission
+    };
+    fails(&town.payload, &before, wrong_roots);
+
+    // A worker that has not got them says so.
+    let url = &world.workers[1].url;
+    let none = Grants::fetch(url, id, &emission).err();
+    assert!(matches!(none, Some(GrantsError::None)), "{none:?}");
+}
