@@ -1,0 +1,4 @@
+mod account;
+mod golden;
+mod property;
+mod vectors;
