@@ -5,6 +5,7 @@ mod build;
 mod conserve;
 mod cu;
 mod demo;
+mod economics;
 mod fuzz;
 mod idl;
 mod scale;
@@ -43,6 +44,12 @@ enum Task {
     /// Build, then run random sequences of actions and check all books after each instruction
     Conserve {
         /// Arguments, such as `--sequences N` and `--seed SEED`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Build, then play attacks against rewards, bonds and stakes, and fail if one pays
+    Economics {
+        /// Arguments, such as `--json FILE`, `--seed SEED` and `--check`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -107,6 +114,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { args } => demo::run(&workspace, &args),
         Task::Cu { check, json } => cu::run(&workspace, check, json),
         Task::Conserve { args } => conserve::run(&workspace, &args),
+        Task::Economics { args } => economics::run(&workspace, &args),
         Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
         Task::Scale { json } => scale::run(&workspace, json),
         Task::Bench(Bench::Ingest { args }) => bench::ingest(&workspace, &args),
