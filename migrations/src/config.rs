@@ -126,6 +126,8 @@ pub struct Emission {
     pub end: u64,
     /// Operators' share, basis points.
     pub operators_bps: u16,
+    /// What an epoch emits however little was burned for credits in it, basis points of what is scheduled.
+    pub floor_bps: u16,
     /// What an operator loses of its stake for wrong roots or two votes in one ballot, basis points.
     pub root_slash_bps: u16,
     /// Seconds from passing a vote to being final.

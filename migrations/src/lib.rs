@@ -416,6 +416,7 @@ impl Migration<'_> {
                 known.schedule == schedule
                     && known.operators_bps == wanted.operators_bps
                     && known.root_slash_bps == wanted.root_slash_bps
+                    && known.floor_bps == wanted.floor_bps
                     && known.challenge_window == wanted.challenge_window
                     && known.ballot_length == wanted.ballot_length
                     && known.breaker.window == wanted.breaker_window
@@ -428,6 +429,7 @@ impl Migration<'_> {
         let args = reward_emission::instructions::CreateEmissionArgs {
             operators_bps: wanted.operators_bps,
             root_slash_bps: wanted.root_slash_bps,
+            floor_bps: wanted.floor_bps,
             schedule,
             challenge_window: wanted.challenge_window,
             ballot_length: wanted.ballot_length,

@@ -8,7 +8,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use device_protocol::{network_id, Curve, Hash, Possession, Voucher};
 use device_registry::events::DeviceRegistered;
-use device_registry::state::network::DEVELOPMENT_KEYS;
+use device_registry::state::network::{CREDITS, DEVELOPMENT_KEYS};
 use device_registry::state::{tree, Parameters};
 use device_registry::{CreateNetworkArgs, RegisterDeviceArgs};
 use fieldproof_client::chain::Chain;
@@ -84,13 +84,24 @@ impl Network {
         Self::of_mints(harness, nonce, [reward_mint, harness.mint()], 5_000)
     }
 
+    /// As [`Network::with_nonce`], which charges credits for registrations and feeds.
+    pub fn that_charges(harness: &Harness, nonce: u64) -> Self {
+        let mints = [harness.mint(), harness.mint()];
+        Self::of_flags(harness, nonce, mints, 5_000, DEVELOPMENT_KEYS | CREDITS)
+    }
+
     /// As [`Network::with_nonce`], of mints of rewards and stake that are there already, and with a cap of an epoch's slashes
     /// in basis points.
-    pub fn of_mints(
+    pub fn of_mints(harness: &Harness, nonce: u64, mints: [Pubkey; 2], slash_cap_bps: u32) -> Self {
+        Self::of_flags(harness, nonce, mints, slash_cap_bps, DEVELOPMENT_KEYS)
+    }
+
+    fn of_flags(
         harness: &Harness,
         nonce: u64,
         [reward_mint, stake_mint]: [Pubkey; 2],
         slash_cap_bps: u32,
+        flags: u8,
     ) -> Self {
         let payer = harness.payer.pubkey();
         let genesis_hash = harness.chain.genesis_hash().expect("genesis").to_bytes();
@@ -107,7 +118,7 @@ impl Network {
             genesis: START,
             epoch_length: EPOCH,
             timelock: 3_600,
-            flags: DEVELOPMENT_KEYS,
+            flags,
             parameters: Parameters {
                 device_bond: 10 * TOKEN,
                 evidence_window: EVIDENCE_WINDOW,

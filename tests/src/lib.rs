@@ -9,6 +9,7 @@ pub mod conservation;
 pub mod duckdb;
 pub mod fixture;
 pub mod groth16;
+pub mod oracle;
 pub mod pki;
 pub mod typescript;
 

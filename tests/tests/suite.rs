@@ -6,6 +6,7 @@ mod suite {
     mod certificates;
     mod cli;
     mod conservation;
+    mod credits;
     mod data_commitment;
     mod device_registry;
     mod faults;

@@ -143,6 +143,12 @@ pub fn create_feed(
             model: self::model(model),
             feed: feed(&args.id),
             system_program: system_program::ID,
+            fees: accounts::Fees {
+                pricing: None,
+                epoch: None,
+                credits: None,
+                reward_emission: None,
+            },
         },
         instruction::CreateFeed { args },
     )

@@ -369,6 +369,7 @@ fn register(place: Registration, issuer: Option<Pubkey>, args: RegisterDeviceArg
             owner: place.owner,
             instructions: Instructions::id(),
             issuer,
+            fees: no_fees(),
             event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
             program: ID,
         },
@@ -405,11 +406,22 @@ pub fn register_batch(
             maker: maker(network, key),
             tree: *tree,
             key: *key,
+            fees: no_fees(),
             event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
             program: ID,
         },
         instruction::RegisterBatch { args },
     )
+}
+
+/// Those of a network that charges nothing; [`crate::credits::charge`] puts others there.
+fn no_fees() -> accounts::Fees {
+    accounts::Fees {
+        pricing: None,
+        epoch: None,
+        credits: None,
+        reward_emission: None,
+    }
 }
 
 /// Makes a vouched device proven and `owner`'s, with the device's signature that `args` points to.

@@ -6,6 +6,7 @@
 pub mod ai_feed;
 pub mod certificate;
 pub mod chain;
+pub mod credits;
 pub mod data_commitment;
 pub mod device_registry;
 pub mod error;

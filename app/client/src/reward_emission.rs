@@ -1,5 +1,6 @@
 //! Emissions, payees, roots and claims: addresses and instructions of the reward emission.
 
+use crate::credits;
 use crate::reports::Reporter;
 use crate::security_pool as pools;
 use crate::token::TOKEN_PROGRAM;
@@ -166,6 +167,7 @@ pub fn propose_root(
             emission: emission(network),
             committee: *committee,
             stream: *stream,
+            epoch: credits::epoch(network, args.epoch),
             proposal: proposal(network, stream, &args),
             proposer: *proposer,
             payer: *payer,

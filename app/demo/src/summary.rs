@@ -232,7 +232,7 @@ impl Summary {
         let paid = paid(course)?;
         let mut emitted = 0;
         for epoch in scenario::EPOCHS {
-            emitted += emission.schedule.budget(epoch)?;
+            emitted += emission.budget(epoch, 0)?.total()?;
         }
         let amount = policy.received(network)?;
         Ok(Self {

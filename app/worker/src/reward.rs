@@ -15,10 +15,10 @@ use data_commitment::state::Stream;
 use device_protocol::Hash;
 use fieldproof_client::precompile::{self, Entry as SignatureEntry};
 use fieldproof_client::reward_emission::{self as emissions, VoteReference};
-use fieldproof_client::{ai_feed as feeds, chain, security_pool as pools};
+use fieldproof_client::{ai_feed as feeds, chain, credits, security_pool as pools};
 use inference::Header;
 use reward_emission::instructions::ProposeRootArgs;
-use reward_emission::state::{self, Emission, Proposal, Roots, FINAL, PASSED};
+use reward_emission::state::{self, Emission, Epoch, Proposal, Roots, FINAL, PASSED};
 use security_pool::state::{Bond, Committee};
 use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
@@ -155,15 +155,18 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
     let Some(previous) = previous(operator, emission)? else {
         return Ok(None);
     };
-    let budget = emission.schedule.budget(epoch)?;
-    let operators_part = emission.operators_share(epoch)?;
+    let spent: Option<Epoch> = chain::find(
+        operator.chain.as_ref(),
+        &credits::epoch(&operator.network, epoch),
+    )?;
+    let budget = emission.budget(epoch, spent.map_or(0, |spent| spent.burned))?;
     let rewards = score::rewards(
         epoch,
         &scores,
         &payees,
         &previous,
-        budget - operators_part,
-        operators_part,
+        budget.owners,
+        budget.operators,
     )
     .ok_or(WorkerError::State("rewards do not fit"))?;
     let (score_tree, reward_tree) = score::trees(&rewards)?;

@@ -14,6 +14,8 @@ pub enum AiFeedError {
     Paused = 2,
     #[msg("The account belongs to another network: pass the one of the feed's network")]
     WrongNetwork = 3,
+    #[msg("The network charges for this: pass pricing, epoch, credits and reward-emission")]
+    CreditsMissing = 4,
 
     #[msg("The bytes are not a valid model: pass the 517 canonical bytes of a model of version 1")]
     InvalidModel = 100,

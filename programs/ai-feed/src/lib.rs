@@ -5,6 +5,7 @@ use anchor_lang::prelude::*;
 
 pub mod error;
 pub mod events;
+pub mod fees;
 pub mod instructions;
 pub mod penalty;
 pub mod poseidon;

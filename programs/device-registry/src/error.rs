@@ -27,7 +27,7 @@ pub enum RegistryError {
     WrongNetworkId = 100,
     #[msg("The network's genesis is in the future: wait for it")]
     BeforeGenesis = 101,
-    #[msg("Unknown network flag: only bits 0 and 1 are defined")]
+    #[msg("Unknown network flag: only bits 0 to 2 are defined")]
     UnknownFlag = 102,
     #[msg("The genesis must not be negative: give unix seconds")]
     InvalidGenesis = 103,
@@ -57,6 +57,8 @@ pub enum RegistryError {
     InvalidAnswerWindow = 115,
     #[msg("The slash for a withheld reading must be at most 10000 basis points")]
     InvalidWithheldSlash = 116,
+    #[msg("The network charges for this: pass pricing, epoch, credits and reward-emission")]
+    CreditsMissing = 117,
 
     #[msg("There is no such tier to approve: use 0 (self-signed), 1 (voucher) or 2 (certificate chain)")]
     InvalidTier = 200,

@@ -6,6 +6,7 @@ pub mod change;
 pub mod error;
 pub mod events;
 pub mod evidence;
+pub mod fees;
 pub mod instructions;
 pub mod nft;
 pub mod penalty;

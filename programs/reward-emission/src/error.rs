@@ -3,7 +3,8 @@
 use anchor_lang::prelude::*;
 use commitment::ProofError;
 
-/// Errors of the program: 0.. accounts, 100.. parameters, 200.. payees, 300.. roots, 400.. votes, 500.. claims.
+/// Errors of the program: 0.. accounts, 100.. parameters, 200.. payees, 300.. roots, 400.. votes, 500.. claims,
+/// 600.. credits.
 #[error_code]
 pub enum EmissionError {
     #[msg("The account belongs to another network: pass the one of this network")]
@@ -45,6 +46,8 @@ pub enum EmissionError {
     InvalidRootSlash = 111,
     #[msg("The challenge window must not be longer than the network's evidence window: by then stake may have left")]
     ChallengeWindowTooLong = 112,
+    #[msg("An epoch's floor is at most 10000 basis points of what is scheduled")]
+    FloorTooLarge = 113,
 
     #[msg("Only the pool's operator may do this: sign with it")]
     NotOperator = 200,
@@ -71,10 +74,12 @@ pub enum EmissionError {
     NotMember = 304,
     #[msg("The archive's commitment does not exist: commit the trees to the stream first")]
     NoArchive = 305,
-    #[msg("The root grants more than was emitted by the end of the epoch: correct the rewards")]
+    #[msg(
+        "The root grants more than the epoch's budget over the last final one: correct the rewards"
+    )]
     MoreThanEmitted = 306,
     #[msg(
-        "The root grants operators more than their share of what was emitted: correct the rewards"
+        "The root grants operators more than their share of the epoch's budget: correct the rewards"
     )]
     MoreThanOperatorsShare = 307,
     #[msg("The root grants less than the last final one: grants are cumulative and never shrink")]
@@ -143,6 +148,27 @@ pub enum EmissionError {
     BreakerOpen = 506,
     #[msg("Claims would exceed what the final root grants to all: this root granted again what was already paid")]
     GrantsExhausted = 507,
+
+    #[msg("The pricing names no account that an oracle could have: correct format, oracles and deviation; a reward mint has at most 18 decimals")]
+    InvalidPricing = 600,
+    #[msg("Credits are spent in the present epoch: open it with open_epoch, and pass its account")]
+    WrongEpoch = 601,
+    #[msg("There are fewer credits than this costs: buy more with buy_credits")]
+    TooFewCredits = 602,
+    #[msg("The oracle's account gives no price that is taken; the log says why: pass the network's oracle, freshly updated")]
+    Price = 603,
+    #[msg(
+        "The tokens buy fewer credits than asked for: the price has moved; ask for fewer, or retry"
+    )]
+    PriceMoved = 604,
+    #[msg("That is not a single credit: use more")]
+    NoCredits = 605,
+    #[msg("Only their owner spends credits: sign with it")]
+    NotCreditsOwner = 606,
+    #[msg("Credits are spent on registrations (0) or feeds (1)")]
+    UnknownPurpose = 607,
+    #[msg("Pass a feed of this network")]
+    WrongFeed = 608,
 }
 
 impl From<ProofError> for EmissionError {

@@ -112,3 +112,40 @@ pub struct Claimed {
     /// Base units paid ever.
     pub total: u64,
 }
+
+/// Whose price counts and what costs credits was set.
+#[event]
+pub struct PricingSet {
+    /// The network's address.
+    pub network: Pubkey,
+    /// From when it holds, unix seconds.
+    pub from: i64,
+}
+
+/// Tokens were burned for credits.
+#[event]
+pub struct CreditsBought {
+    /// The network's address.
+    pub network: Pubkey,
+    /// Whose credits they are.
+    pub owner: Pubkey,
+    /// Base units burned.
+    pub tokens: u64,
+    /// Credits for them.
+    pub credits: u64,
+}
+
+/// Credits were spent on a feed.
+#[event]
+pub struct FeedFunded {
+    /// The network's address.
+    pub network: Pubkey,
+    /// The feed's address.
+    pub feed: Pubkey,
+    /// The epoch.
+    pub epoch: u64,
+    /// Credits spent.
+    pub credits: u64,
+    /// Base units that had been burned for them.
+    pub burned: u64,
+}

@@ -1,25 +1,39 @@
 //! One file an instruction.
 
+pub mod buy_credits;
 pub mod challenge_root;
 pub mod claim;
+pub mod close_demand;
+pub mod close_epoch;
 pub mod close_proposal;
 pub mod create_emission;
 pub mod finalize_root;
+pub mod fund_feed;
+pub mod open_epoch;
 pub mod propose_root;
 pub mod register_payee;
 pub mod report_double_vote;
 pub mod set_destination;
+pub mod set_pricing;
 pub mod slash_voter;
+pub mod spend_credits;
 pub mod vote_root;
 
+pub use buy_credits::*;
 pub use challenge_root::*;
 pub use claim::*;
+pub use close_demand::*;
+pub use close_epoch::*;
 pub use close_proposal::*;
 pub use create_emission::*;
 pub use finalize_root::*;
+pub use fund_feed::*;
+pub use open_epoch::*;
 pub use propose_root::*;
 pub use register_payee::*;
 pub use report_double_vote::*;
 pub use set_destination::*;
+pub use set_pricing::*;
 pub use slash_voter::*;
+pub use spend_credits::*;
 pub use vote_root::*;

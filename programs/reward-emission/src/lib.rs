@@ -1,8 +1,9 @@
 //! Rewards of a network: what an epoch emits, who decides how it is shared, and claims.
 //!
-//! The program holds the mint authority of the reward mint. A closed-form schedule says what was emitted by the end of
-//! each epoch. Once an epoch is over, the committee votes for a reward tree whose root carries its sum; a root that
-//! grants more than was emitted, or more than their share to operators, can't even be proposed. After a challenge
+//! The program holds the mint authority of the reward mint. A closed-form schedule says what an epoch emits at most; what
+//! it does emit is what was burned for the credits spent in it, and no less than a floor. Once it is over, the committee
+//! votes for a reward tree whose root carries its sum; a root that adds more than the epoch's budget to the last final one,
+//! or more than their share for operators, can't even be proposed. After a challenge
 //! window, in which whoever proves a leaf wrong has its authors slashed, the root is final, and each payee claims the
 //! difference between what it was ever granted and what it has got.
 
@@ -86,5 +87,41 @@ pub mod reward_emission {
     /// Anyone has a payee paid, to the payee's destination, what the final root grants it and it has not got.
     pub fn claim(ctx: Context<Claim>, cumulative: u64, path: Vec<u8>) -> Result<()> {
         handle_claim(ctx, cumulative, path)
+    }
+
+    /// The network's authority says whose price of the reward token counts and what costs how many credits: at once the
+    /// first time, then after the network's timelock.
+    pub fn set_pricing(ctx: Context<SetPricing>, args: TermsArgs) -> Result<()> {
+        handle_set_pricing(ctx, args)
+    }
+
+    /// Anyone opens the present epoch, or the next one, for credits to be spent in it.
+    pub fn open_epoch(ctx: Context<OpenEpoch>, epoch: u64) -> Result<()> {
+        handle_open_epoch(ctx, epoch)
+    }
+
+    /// Anyone burns reward tokens for an owner's credits, at the low side of the oracle's price.
+    pub fn buy_credits(ctx: Context<BuyCredits>, tokens: u64, min_credits: u64) -> Result<()> {
+        handle_buy_credits(ctx, tokens, min_credits)
+    }
+
+    /// An owner spends what registrations or feeds cost; the programs that take them call it.
+    pub fn spend_credits(ctx: Context<SpendCredits>, purpose: u8, count: u32) -> Result<()> {
+        handle_spend_credits(ctx, purpose, count)
+    }
+
+    /// An owner spends credits on a feed.
+    pub fn fund_feed(ctx: Context<FundFeed>, credits: u64) -> Result<()> {
+        handle_fund_feed(ctx, credits)
+    }
+
+    /// Anyone closes an epoch whose rewards are decided; its rent goes back to who paid it.
+    pub fn close_epoch(ctx: Context<CloseEpoch>) -> Result<()> {
+        handle_close_epoch(ctx)
+    }
+
+    /// Anyone closes a feed's demand in an epoch whose rewards are decided; its rent goes back to who paid it.
+    pub fn close_demand(ctx: Context<CloseDemand>) -> Result<()> {
+        handle_close_demand(ctx)
     }
 }

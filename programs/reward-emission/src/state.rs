@@ -1,13 +1,24 @@
 //! The program's accounts.
 
 pub mod breaker;
+pub mod credits;
+pub mod demand;
 pub mod emission;
+pub mod epoch;
 pub mod payee;
+pub mod pricing;
 pub mod proposal;
 pub mod schedule;
 
 pub use breaker::Breaker;
-pub use emission::{Emission, FULL_BPS, MAX_DURATION};
+pub use credits::{Credits, CREDITS_PER_DOLLAR};
+pub use demand::Demand;
+pub use emission::{Budget, Emission, FULL_BPS, MAX_DURATION};
+pub use epoch::Epoch;
 pub use payee::{Payee, PayeeKind, MAX_PAYEES};
+pub use pricing::{Pricing, Terms, MAX_DECIMALS};
 pub use proposal::{exposed_until, Proposal, Roots, FINAL, OPEN, PASSED, REJECTED};
 pub use schedule::{Schedule, MAX_CROSSOVER};
+
+/// Version of the accounts' layouts.
+pub const VERSION: u8 = 1;

@@ -210,6 +210,7 @@ impl Base {
         let args = CreateEmissionArgs {
             operators_bps: OPERATORS_BPS,
             root_slash_bps: 1_000,
+            floor_bps: 10_000,
             schedule: Schedule::new(BUDGET, BUDGET, 0, 100_000).expect("schedule"),
             challenge_window: CHALLENGE_WINDOW,
             ballot_length: BALLOT,

@@ -457,6 +457,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             end: 1_000,
             operators_bps: 3_000,
             root_slash_bps: 1_000,
+            floor_bps: 10_000,
             challenge_window: CHALLENGE,
             ballot_length: BALLOT,
             breaker_window: EPOCH,

@@ -17,11 +17,12 @@ use device_registry::state::{Network, Operation, Parameters, Pause};
 use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::reward_emission::{self as client, ClaimAccounts, VoteReference};
 use fieldproof_client::token::{associated, TOKEN_PROGRAM};
-use fieldproof_client::{precompile, security_pool as pools, transaction, ClientError};
+use fieldproof_client::{credits, precompile, security_pool as pools, transaction, ClientError};
 use reward_emission::error::EmissionError as E;
 use reward_emission::instructions::{CreateEmissionArgs, Half, ProposeRootArgs};
 use reward_emission::state::{
-    Emission, Payee, PayeeKind, Proposal, Schedule, FINAL, MAX_DURATION, MAX_PAYEES, OPEN, PASSED,
+    Emission, Epoch, Payee, PayeeKind, Proposal, Schedule, FINAL, MAX_DURATION, MAX_PAYEES, OPEN,
+    PASSED,
 };
 use security_pool::state::{Committee, CommitteeEntry, Pool};
 use solana_account::Account;
@@ -38,7 +39,7 @@ const CHALLENGE: i64 = 600;
 /// The epoch that ends just when a world starts.
 const ENDED: u64 = 9;
 /// Budget of epoch 0, base units.
-const INITIAL: u64 = 1_000_000_000;
+const INITIAL: u64 = 10_000_000_000;
 /// What may be claimed at once.
 const LIMIT: u64 = 4_000_000_000;
 /// Seconds in which the breaker drains.
@@ -94,6 +95,7 @@ fn emission_args() -> CreateEmissionArgs {
     CreateEmissionArgs {
         operators_bps: 2_000,
         root_slash_bps: ROOT_SLASH_BPS,
+        floor_bps: 10_000,
         schedule: schedule(),
         challenge_window: CHALLENGE,
         ballot_length: BALLOT,
@@ -661,6 +663,13 @@ fn create_refuses_terms_out_of_bounds() {
         ),
         (
             CreateEmissionArgs {
+                floor_bps: 10_001,
+                ..good
+            },
+            E::FloorTooLarge,
+        ),
+        (
+            CreateEmissionArgs {
                 challenge_window: EPOCH + 1,
                 ..good
             },
@@ -966,7 +975,7 @@ fn destinations_belong_to_the_payees_network() {
 
 /// Emitted by the end of the epoch that ended last.
 fn emitted() -> u64 {
-    schedule().cumulative(ENDED + 1).unwrap()
+    schedule().budget(ENDED).unwrap()
 }
 
 #[test]
@@ -1022,6 +1031,110 @@ fn roots_are_of_an_epoch_that_is_over_and_of_the_open_ballot() {
     world.proposed(ProposeRootArgs { ballot, ..earlier });
     world.harness.advance(BALLOT);
     assert_refused(world.propose(good), E::WrongBallot);
+}
+
+/// An epoch grants what was burned for the credits spent in it, between its floor and what is scheduled.
+#[test]
+fn an_epochs_budget_is_what_was_burned_in_it() {
+    let world = World::without_emission();
+    let args = CreateEmissionArgs {
+        floor_bps: 1_000,
+        ..emission_args()
+    };
+    world.create(args).unwrap();
+    let (scheduled, floor) = (emitted(), emitted() / 10);
+    let key = credits::epoch(&world.network, ENDED);
+    let burned = |burned| {
+        let epoch = Epoch {
+            version: 1,
+            network: world.network,
+            epoch: ENDED,
+            burned,
+            ..Epoch::zeroed()
+        };
+        world.put(&key, &epoch);
+    };
+    let granting = |owners, operators| ProposeRootArgs {
+        owners: Half {
+            hash: [1; 32],
+            sum: owners,
+        },
+        operators: Half {
+            hash: [1; 32],
+            sum: operators,
+        },
+        ..world.args(&tree(&[]))
+    };
+    let grants = |budget: u64| {
+        let operators = budget / 5;
+        let owners = budget - operators;
+        for (more, refusal) in [((1, 0), E::MoreThanEmitted), ((0, 1), E::MoreThanEmitted)] {
+            let args = granting(owners + more.0, operators + more.1);
+            assert_refused(world.propose(args), refusal);
+        }
+        let args = granting(0, operators + 1);
+        assert_refused(world.propose(args), E::MoreThanOperatorsShare);
+        let proposal = world.proposed(granting(owners, operators));
+        let proposal: Proposal = world.harness.read(&proposal);
+        assert_eq!(proposal.parts, [owners, operators]);
+        assert_eq!(proposal.operators_sum, operators);
+    };
+    // Nobody opened the epoch.
+    grants(floor);
+    burned(floor + 7);
+    grants(floor + 7);
+    burned(scheduled + 1);
+    grants(scheduled);
+}
+
+/// That nothing was burned is not for the proposer to say.
+#[test]
+fn the_epochs_account_is_the_one_of_the_epoch() {
+    let world = World::new();
+    let good = world.propose_instruction(world.args(&tree(&[])));
+    for other in [
+        credits::epoch(&world.network, ENDED - 1),
+        Pubkey::new_unique(),
+    ] {
+        let mut propose = good.clone();
+        propose.accounts[4].pubkey = other;
+        assert_refused(
+            world.send(propose, &[&world.members[0].signer]),
+            ErrorCode::ConstraintSeeds,
+        );
+    }
+    world.send(good, &[&world.members[0].signer]).unwrap();
+}
+
+/// What an epoch without roots would have granted is granted by no later one.
+#[test]
+fn grants_rise_by_one_epochs_budget() {
+    let world = World::new();
+    world.change::<Emission>(&client::emission(&world.network), |emission| {
+        emission.finals = 1;
+        emission.final_epoch = ENDED - 4;
+        emission.roots.depth = 1;
+        emission.roots.reward_sum = 1_000;
+        emission.operators_sum = 400;
+    });
+    let share = emitted() / 5;
+    let granting = |owners, operators| {
+        let half = |sum| Half { hash: [1; 32], sum };
+        ProposeRootArgs {
+            owners: half(owners),
+            operators: half(operators),
+            ..world.args(&tree(&[]))
+        }
+    };
+    assert_refused(
+        world.propose(granting(601 + emitted() - share, 400 + share)),
+        E::MoreThanEmitted,
+    );
+    assert_refused(
+        world.propose(granting(600, 401 + share)),
+        E::MoreThanOperatorsShare,
+    );
+    world.proposed(granting(600 + emitted() - share, 400 + share));
 }
 
 #[test]

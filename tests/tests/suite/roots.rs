@@ -138,6 +138,7 @@ impl World {
         let args = CreateEmissionArgs {
             operators_bps: OPERATORS_BPS,
             root_slash_bps: ROOT_SLASH_BPS,
+            floor_bps: 10_000,
             schedule: Schedule::new(BUDGET, BUDGET, 0, 1_000).expect("schedule"),
             challenge_window: CHALLENGE,
             ballot_length: BALLOT,

@@ -38,7 +38,9 @@ use inference::ModelRef;
 use reqwest::blocking::{Client, Response};
 use reward_emission::error::EmissionError;
 use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs};
-use reward_emission::state::{Emission, PayeeKind, Proposal, Schedule, FINAL, OPEN, REJECTED};
+use reward_emission::state::{
+    Budget, Emission, PayeeKind, Proposal, Schedule, FINAL, OPEN, REJECTED,
+};
 use security_pool::state::{Committee, Pool};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -556,6 +558,7 @@ fn create_emission(harness: &Harness, network: &Network) {
     let args = CreateEmissionArgs {
         operators_bps: OPERATORS_BPS,
         root_slash_bps: 1_000,
+        floor_bps: 10_000,
         schedule: Schedule::new(INITIAL, 1_000, (1 << 32) / 10 * 9, 1_000).expect("schedule"),
         challenge_window: CHALLENGE,
         ballot_length: BALLOT,
@@ -1656,7 +1659,11 @@ mod rewards {
         reward_epoch(&world, 2);
         let emission = world.emission();
         let owners = |epoch| {
-            let budget = emission.schedule.budget(epoch).expect("budget");
+            let budget = emission
+                .budget(epoch, 0)
+                .expect("budget")
+                .total()
+                .expect("sum");
             let operators = u128::from(budget) * u128::from(OPERATORS_BPS) / 10_000;
             (budget - operators as u64, operators as u64)
         };
@@ -1913,8 +1920,7 @@ mod rewards {
         world.settle();
         reward_epoch(&world, 2);
         let emission = world.emission();
-        let budget = emission.schedule.budget(2).expect("budget");
-        let owners_part = budget - emission.operators_share(2).expect("share");
+        let owners_part = emission.budget(2, 0).expect("budget").owners;
         for owner in &world.owners {
             let proof = world.proof(0, &owner.pubkey()).expect("proof");
             assert_eq!(proof.cumulative, owners_part / 2);
@@ -1937,8 +1943,10 @@ mod rewards {
         reward_epoch(&world, 2);
 
         let emission = world.emission();
-        let operators_part = emission.operators_share(2).expect("share");
-        let owners_part = emission.schedule.budget(2).expect("budget") - operators_part;
+        let Budget {
+            owners: owners_part,
+            operators: operators_part,
+        } = emission.budget(2, 0).expect("budget");
         for owner in &world.owners {
             let proof = world.proof(0, &owner.pubkey()).expect("proof");
             assert_eq!(proof.cumulative, owners_part / 2);
@@ -1996,7 +2004,11 @@ mod rewards {
 
         let emission = world.emission();
         let owners_part = |epoch| {
-            let budget = emission.schedule.budget(epoch).expect("budget");
+            let budget = emission
+                .budget(epoch, 0)
+                .expect("budget")
+                .total()
+                .expect("sum");
             budget - (u128::from(budget) * u128::from(OPERATORS_BPS) / 10_000) as u64
         };
         for (owner, due) in [(seller, owners_part(2)), (buyer, owners_part(3))] {

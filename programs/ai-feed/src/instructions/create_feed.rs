@@ -1,11 +1,13 @@
 //! Opens a feed: its id fixes what it computes, its policy how that must be verified.
 
+use ::credits::Purpose;
 use anchor_lang::prelude::*;
 use device_protocol::{feed_id, InputSpec};
-use device_registry::state::{cell::is_cell, Network};
+use device_registry::state::{cell::is_cell, network::CREDITS, Network};
 
 use crate::{
     error::AiFeedError,
+    fees::*,
     seeds,
     state::{Feed, Model, Policy, ACTIVE, AGGREGATION_MEDIAN, CELLS, MAX_DURATION},
 };
@@ -59,6 +61,8 @@ pub struct CreateFeed<'info> {
     pub feed: AccountLoader<'info, Feed>,
     /// To create the account.
     pub system_program: Program<'info, System>,
+    /// What it costs, from the creator's credits.
+    pub fees: Fees<'info>,
 }
 
 impl CreateFeedArgs {
@@ -114,6 +118,11 @@ impl CreateFeedArgs {
 /// Takes a feed whose id follows from its fields, in a mask that can be passed.
 pub fn handle_create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Result<()> {
     let creator = ctx.accounts.creator.key();
+    let accounts = &ctx.accounts;
+    if accounts.network.load()?.flags & CREDITS != 0 {
+        let (network, creator) = (accounts.network.as_ref(), accounts.creator.as_ref());
+        accounts.fees.charge(network, creator, Purpose::Feed, 1)?;
+    }
     let network = ctx.accounts.network.load()?;
     let model = ctx.accounts.model.load()?;
     args.validate()?;

@@ -1,7 +1,7 @@
 use crate::error::RegistryError;
 use crate::seeds;
 use crate::state::network::{
-    Network, Parameters, DEVELOPMENT_KEYS, MAX_DURATION, SELF_SIGNED_MAKERS,
+    Network, Parameters, CREDITS, DEVELOPMENT_KEYS, MAX_DURATION, SELF_SIGNED_MAKERS,
 };
 use anchor_lang::prelude::*;
 use anchor_spl::token::Mint;
@@ -58,7 +58,7 @@ impl CreateNetworkArgs {
             RegistryError::InvalidTimelock
         );
         require!(
-            flags & !(SELF_SIGNED_MAKERS | DEVELOPMENT_KEYS) == 0,
+            flags & !(SELF_SIGNED_MAKERS | DEVELOPMENT_KEYS | CREDITS) == 0,
             RegistryError::UnknownFlag
         );
         parameters.validate()

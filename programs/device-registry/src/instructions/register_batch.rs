@@ -1,8 +1,10 @@
 use crate::error::RegistryError;
 use crate::events::{emit_sized, DevicesRegistered};
+use crate::fees::*;
 use crate::instructions::register_device::{key_refusal, require_cell};
-use crate::state::network::{Network, Operation, SELF_SIGNED_MAKERS};
+use crate::state::network::{Network, Operation, CREDITS, SELF_SIGNED_MAKERS};
 use crate::state::{tree, Maker, Tree};
+use ::credits::Purpose;
 use anchor_lang::prelude::*;
 use device_protocol::{Curve, DeviceKey, RegistryLeaf, Status};
 
@@ -45,11 +47,13 @@ pub struct RegisterBatch<'info> {
     pub tree: AccountLoader<'info, Tree>,
     /// The maker's key.
     pub key: Signer<'info>,
+    /// What it costs, from the maker's credits.
+    pub fees: Fees<'info>,
 }
 
 /// Registers devices on their maker's word: the maker owns them and answers for them until each is proven.
 ///
-/// - Registering is not paused.
+/// - Registering is not paused, and paid for where the network charges.
 /// - The maker is not revoked; its quota leaves room; the tier is approved; the batch has not landed before.
 /// - Each key has its curve's form. That nobody else has registered it is for a report to refute: a device that is
 ///   vouched for counts for nothing beside the same one proven.
@@ -62,6 +66,14 @@ pub fn handle_register_batch(ctx: Context<RegisterBatch>, args: RegisterBatchArg
         RegistryError::InvalidDeviceKey
     );
     let count = (args.keys.len() / curve.key_len()) as u64;
+    let accounts = &ctx.accounts;
+    if accounts.network.load()?.flags & CREDITS != 0 {
+        let (network, key) = (accounts.network.as_ref(), accounts.key.as_ref());
+        // A transaction holds far fewer than 32 bits count.
+        accounts
+            .fees
+            .charge(network, key, Purpose::Registration, count as u32)?;
+    }
 
     let mut network = ctx.accounts.network.load_mut()?;
     network.require_running(Operation::Register, clock.unix_timestamp)?;

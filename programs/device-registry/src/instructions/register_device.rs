@@ -1,10 +1,12 @@
 use crate::error::RegistryError;
 use crate::events::{emit_to_self, DeviceRegistered};
+use crate::fees::*;
 use crate::state::cell::is_cell;
 use crate::state::maker::TIER_CERTIFICATE;
-use crate::state::network::{Network, Operation, SELF_SIGNED_MAKERS};
+use crate::state::network::{Network, Operation, CREDITS, SELF_SIGNED_MAKERS};
 use crate::state::tree::{self, Tree};
 use crate::state::{Issuer, Maker, VoucherPage};
+use ::credits::Purpose;
 use anchor_lang::prelude::*;
 use certificate::{CertificateError, Tbs};
 use device_protocol::{Curve, DeviceKey, KeyError, Possession, RegistryLeaf, Status, Voucher};
@@ -60,11 +62,13 @@ pub struct RegisterDevice<'info> {
     /// Tier 2: the maker's issuer that signed the device's certificate.
     #[account(has_one = maker @ RegistryError::WrongIssuer)]
     pub issuer: Option<AccountLoader<'info, Issuer>>,
+    /// What it costs, from the owner's credits.
+    pub fees: Fees<'info>,
 }
 
 /// Registers a device at once proven: its own key and its maker have signed in this transaction, and its owner signs it.
 ///
-/// - Registering is not paused.
+/// - Registering is not paused, and paid for where the network charges.
 /// - The maker is not revoked; the number is below its quota and unused; the tier is approved.
 /// - The device signed `Possession` for this network, owner and number.
 /// - Below tier 2 the maker signed `Voucher` for this network, number, device, tier and serial hash. At tier 2 an issuer of
@@ -79,6 +83,13 @@ pub fn handle_register_device(
     let key = DeviceKey::from_parts(args.curve, args.key).map_err(key_refusal)?;
     let device = key.id();
     require_cell(args.cell)?;
+    let accounts = &ctx.accounts;
+    if accounts.network.load()?.flags & CREDITS != 0 {
+        let (network, owner) = (accounts.network.as_ref(), accounts.owner.as_ref());
+        accounts
+            .fees
+            .charge(network, owner, Purpose::Registration, 1)?;
+    }
 
     let mut network = ctx.accounts.network.load_mut()?;
     network.require_running(Operation::Register, clock.unix_timestamp)?;

@@ -8,6 +8,8 @@ use bytemuck::Zeroable;
 pub const SELF_SIGNED_MAKERS: u8 = 1;
 /// Flag: keys made for development only, whose secrets are public, are accepted. Never on a network that holds value.
 pub const DEVELOPMENT_KEYS: u8 = 2;
+/// Flag: registering devices and opening feeds costs credits, at reward-emission's pricing.
+pub const CREDITS: u8 = 4;
 /// Longest pause, in seconds.
 pub const MAX_PAUSE: i64 = 3 * 86_400;
 /// Longest epoch, timelock and evidence window, in seconds.

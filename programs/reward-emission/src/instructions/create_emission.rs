@@ -1,6 +1,6 @@
 use crate::error::EmissionError;
 use crate::seeds;
-use crate::state::{Breaker, Emission, Schedule, FULL_BPS, MAX_DURATION};
+use crate::state::{Breaker, Emission, Schedule, FULL_BPS, MAX_DURATION, VERSION};
 use anchor_lang::prelude::*;
 use anchor_spl::token::spl_token::instruction::AuthorityType;
 use anchor_spl::token::{self, Mint, SetAuthority, Token};
@@ -14,8 +14,10 @@ pub struct CreateEmissionArgs {
     /// What an operator loses of its stake in the network for wrong roots that it proposed or voted for, and for two votes
     /// in one ballot, in basis points: 1 to 10,000.
     pub root_slash_bps: u16,
-    /// When how much is emitted; [`Schedule::new`] finds the crossover. Epochs count from the network's genesis: those
-    /// that passed before this are emitted too.
+    /// What an epoch emits however little was burned for credits in it, in basis points of its scheduled budget; 10,000
+    /// where use is not to matter.
+    pub floor_bps: u16,
+    /// When how much is emitted; [`Schedule::new`] finds the crossover. Epochs count from the network's genesis.
     pub schedule: Schedule,
     /// Seconds from passing a vote to being final, at least; no longer than the network's evidence window, so that the
     /// stake of those who voted is still there.
@@ -33,6 +35,7 @@ impl CreateEmissionArgs {
         let Self {
             operators_bps,
             root_slash_bps,
+            floor_bps,
             schedule,
             challenge_window,
             ballot_length,
@@ -47,6 +50,7 @@ impl CreateEmissionArgs {
             (1..=FULL_BPS).contains(&root_slash_bps),
             EmissionError::InvalidRootSlash
         );
+        require!(floor_bps <= FULL_BPS, EmissionError::FloorTooLarge);
         schedule.validate()?;
         for duration in [challenge_window, ballot_length, breaker_window] {
             require!(
@@ -122,10 +126,11 @@ pub fn handle_create_emission(
 
     {
         let mut emission = accounts.emission.load_init()?;
-        emission.version = 1;
+        emission.version = VERSION;
         emission.bump = ctx.bumps.emission;
         emission.operators_bps = args.operators_bps;
         emission.root_slash_bps = args.root_slash_bps;
+        emission.floor_bps = args.floor_bps;
         emission.network = accounts.network.key();
         emission.reward_mint = mint.key();
         emission.authority = accounts.authority.key();

@@ -28,7 +28,7 @@ pub fn handle_finalize_root(ctx: Context<FinalizeRoot>) -> Result<()> {
     let mut emission = accounts.emission.load_mut()?;
     let mut proposal = accounts.proposal.load_mut()?;
     proposal.finalize(emission.challenge_window, now)?;
-    emission.finalize(proposal.epoch, proposal.base, proposal.roots)?;
+    emission.finalize(&proposal)?;
 
     emit!(RootFinalized {
         network: proposal.network,

@@ -1,7 +1,7 @@
 use crate::error::EmissionError;
 use crate::events::RootProposed;
 use crate::seeds;
-use crate::state::{Emission, Proposal, Roots, OPEN};
+use crate::state::{Emission, Epoch, Proposal, Roots, OPEN, VERSION};
 use anchor_lang::prelude::*;
 use commitment::{sum, SumNode};
 use data_commitment::state::Stream;
@@ -112,6 +112,12 @@ pub struct ProposeRoot<'info> {
     /// A stream of the network, whose commitment archives both trees.
     #[account(has_one = network @ EmissionError::WrongNetwork)]
     pub stream: AccountLoader<'info, Stream>,
+    /// CHECK: what was spent in the epoch, by its address: there is no account if nothing was.
+    #[account(
+        seeds = [seeds::EPOCH, network.key().as_ref(), &args.epoch.to_le_bytes()],
+        bump
+    )]
+    pub epoch: UncheckedAccount<'info>,
     /// The new proposal.
     #[account(
         init,
@@ -153,7 +159,8 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
     );
     let roots = args.roots()?;
     emission.check_successor(args.epoch, &roots)?;
-    emission.check_grants(args.epoch, roots.reward_sum, args.operators.sum)?;
+    let budget = emission.budget(args.epoch, Epoch::burned_in(&accounts.epoch)?)?;
+    emission.check_grants(budget, roots.reward_sum, args.operators.sum)?;
 
     let committee = accounts.committee.load()?;
     require!(
@@ -171,13 +178,8 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
         EmissionError::NoArchive
     );
 
-    let budget = emission.schedule.budget(args.epoch)?;
-    let operators_share = emission.operators_part(budget)?;
-    let owners_share = budget
-        .checked_sub(operators_share)
-        .ok_or_else(|| error!(EmissionError::InvariantBroken))?;
     let mut proposal = accounts.proposal.load_init()?;
-    proposal.version = 1;
+    proposal.version = VERSION;
     proposal.bump = ctx.bumps.proposal;
     proposal.status = OPEN;
     proposal.ballot = args.ballot;
@@ -192,15 +194,16 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
     proposal.proposer = member.pool;
     proposal.payer = accounts.payer.key();
     proposal.base = emission.finals;
-    proposal.parts = [owners_share, operators_share];
+    proposal.parts = [budget.owners, budget.operators];
+    proposal.operators_sum = args.operators.sum;
 
     emit!(RootProposed {
         network: proposal.network,
         proposal: accounts.proposal.key(),
         epoch: args.epoch,
         ballot: args.ballot,
-        budget,
-        operators_share,
+        budget: budget.total()?,
+        operators_share: budget.operators,
         reward_sum: roots.reward_sum,
     });
     Ok(())

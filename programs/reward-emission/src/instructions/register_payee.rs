@@ -1,7 +1,7 @@
 use crate::error::EmissionError;
 use crate::events::PayeeRegistered;
 use crate::seeds;
-use crate::state::{Emission, Payee, PayeeKind};
+use crate::state::{Emission, Payee, PayeeKind, VERSION};
 use anchor_lang::prelude::*;
 use anchor_spl::token::TokenAccount;
 use device_registry::state::Network;
@@ -61,7 +61,7 @@ pub fn handle_register_payee(ctx: Context<RegisterPayee>) -> Result<()> {
 
     let mut emission = accounts.emission.load_mut()?;
     let mut payee = accounts.payee.load_init()?;
-    payee.version = 1;
+    payee.version = VERSION;
     payee.bump = ctx.bumps.payee;
     payee.kind = kind as u8;
     payee.registered_at = Clock::get()?.unix_timestamp;

@@ -1,7 +1,7 @@
 //! A network's emission: the schedule, the final roots, and what was paid.
 
 use crate::error::EmissionError;
-use crate::state::{Breaker, Payee, PayeeKind, Roots, Schedule, MAX_PAYEES};
+use crate::state::{Breaker, Payee, PayeeKind, Proposal, Roots, Schedule, MAX_PAYEES};
 use anchor_lang::prelude::*;
 use commitment::reward_leaf;
 use device_registry::state::Network;
@@ -10,6 +10,33 @@ use device_registry::state::Network;
 pub const FULL_BPS: u16 = 10_000;
 /// Longest challenge window, ballot and breaker window, in seconds.
 pub const MAX_DURATION: i64 = 366 * 86_400;
+
+/// What an epoch grants, base units of the reward mint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// To owners, at most.
+    pub owners: u64,
+    /// To operators, at most.
+    pub operators: u64,
+}
+
+impl Budget {
+    /// To all of them.
+    ///
+    /// # Errors
+    /// [`EmissionError::Overflow`].
+    pub fn total(&self) -> Result<u64> {
+        self.owners
+            .checked_add(self.operators)
+            .ok_or_else(|| error!(EmissionError::Overflow))
+    }
+}
+
+/// ⌊amount × basis points ÷ 10,000⌋.
+fn part(amount: u64, bps: u16) -> Result<u64> {
+    let part = u128::from(amount) * u128::from(bps) / u128::from(FULL_BPS);
+    u64::try_from(part).map_err(|_| error!(EmissionError::Overflow))
+}
 
 /// An emission. PDA `["emission", network]`, the authority of the reward mint.
 #[account(zero_copy)]
@@ -24,8 +51,8 @@ pub struct Emission {
     /// What an operator loses of its stake in the network for wrong roots that it proposed or voted for, and for two votes
     /// in one ballot, in basis points.
     pub root_slash_bps: u16,
-    /// Zero.
-    pub _pad: [u8; 2],
+    /// What an epoch emits however little was burned for credits in it, in basis points of its scheduled budget.
+    pub floor_bps: u16,
     /// The network's address.
     pub network: Pubkey,
     /// Mint of rewards.
@@ -50,23 +77,27 @@ pub struct Emission {
     pub roots: Roots,
     /// Slows down claims.
     pub breaker: Breaker,
+    /// Of the final roots' reward sum, what operators were granted: base units since the beginning.
+    pub operators_sum: u64,
     /// Zero.
-    pub reserved: [u8; 256],
+    pub reserved: [u8; 248],
 }
 
 impl Emission {
     /// Bytes of the account, its discriminator included.
     pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
 
-    /// Operators' part of `amount`, rounded down.
-    pub fn operators_part(&self, amount: u64) -> Result<u64> {
-        let part = u128::from(amount) * u128::from(self.operators_bps) / u128::from(FULL_BPS);
-        u64::try_from(part).map_err(|_| error!(EmissionError::Overflow))
-    }
-
-    /// Operators' share of an epoch's budget: ⌊budget × basis points ÷ 10,000⌋.
-    pub fn operators_share(&self, epoch: u64) -> Result<u64> {
-        self.operators_part(self.schedule.budget(epoch)?)
+    /// What an epoch grants, base units: as much as was burned for the credits spent in it (`burned`, base units), but no
+    /// less than ⌊scheduled × `floor_bps` ÷ 10,000⌋ and no more than what is scheduled for it.
+    pub fn budget(&self, epoch: u64, burned: u64) -> Result<Budget> {
+        let scheduled = self.schedule.budget(epoch)?;
+        let floor = part(scheduled, self.floor_bps)?;
+        let total = burned.clamp(floor, scheduled);
+        let operators = part(total, self.operators_bps)?;
+        let owners = total
+            .checked_sub(operators)
+            .ok_or_else(|| error!(EmissionError::InvariantBroken))?;
+        Ok(Budget { owners, operators })
     }
 
     /// Whether the roots of `epoch` were decided, by itself or by a later one, as grants are cumulative.
@@ -102,17 +133,19 @@ impl Emission {
         Ok(())
     }
 
-    /// Refuses grants over what was emitted by the end of `epoch`, to all or to operators.
-    ///
-    /// Operators' share of the sum bounds the sum of their shares from above, as each is rounded down.
-    pub fn check_grants(&self, epoch: u64, reward_sum: u64, operators_sum: u64) -> Result<()> {
-        let epochs = epoch
-            .checked_add(1)
-            .ok_or_else(|| error!(EmissionError::Overflow))?;
-        let emitted = self.schedule.cumulative(epochs)?;
-        require!(reward_sum <= emitted, EmissionError::MoreThanEmitted);
+    /// Refuses grants that rise over the last final ones by more than an epoch's budget, to all or to operators.
+    pub fn check_grants(&self, budget: Budget, reward_sum: u64, operators_sum: u64) -> Result<()> {
+        let most = |granted: u64, more: u64| {
+            granted
+                .checked_add(more)
+                .ok_or_else(|| error!(EmissionError::Overflow))
+        };
         require!(
-            operators_sum <= self.operators_part(emitted)?,
+            reward_sum <= most(self.roots.reward_sum, budget.total()?)?,
+            EmissionError::MoreThanEmitted
+        );
+        require!(
+            operators_sum <= most(self.operators_sum, budget.operators)?,
             EmissionError::MoreThanOperatorsShare
         );
         Ok(())
@@ -127,17 +160,17 @@ impl Emission {
         Ok(index)
     }
 
-    /// Makes `roots` the final ones of `epoch`, if they add to the present ones: `base` roots were final when they were
-    /// proposed.
-    pub fn finalize(&mut self, epoch: u64, base: u64, roots: Roots) -> Result<()> {
-        self.check_successor(epoch, &roots)?;
-        require!(base == self.finals, EmissionError::Superseded);
-        self.final_epoch = epoch;
+    /// Makes a proposal's roots the final ones, if they add to the present ones.
+    pub fn finalize(&mut self, proposal: &Proposal) -> Result<()> {
+        self.check_successor(proposal.epoch, &proposal.roots)?;
+        require!(proposal.base == self.finals, EmissionError::Superseded);
+        self.final_epoch = proposal.epoch;
         self.finals = self
             .finals
             .checked_add(1)
             .ok_or_else(|| error!(EmissionError::Overflow))?;
-        self.roots = roots;
+        self.roots = proposal.roots;
+        self.operators_sum = proposal.operators_sum;
         Ok(())
     }
 
@@ -169,8 +202,8 @@ impl Emission {
         Ok(())
     }
 
-    /// Never more paid than granted, nor faster than the breaker lets. (That no more is granted than was emitted is
-    /// checked when roots are proposed, and final sums only grow.)
+    /// Never more paid than granted, nor faster than the breaker lets. (That no more is granted than an
+    /// epoch's budget is checked when roots are proposed, and final sums only grow.)
     pub fn invariant(&self) -> Result<()> {
         require!(
             self.claimed <= self.roots.reward_sum && self.breaker.level <= self.breaker.limit,

@@ -158,8 +158,10 @@ pub struct Proposal {
     pub base: u64,
     /// What the epoch grants by kind, base units: owners, operators.
     pub parts: [u64; 2],
+    /// Of the reward sum, what operators are granted: base units since the beginning.
+    pub operators_sum: u64,
     /// Zero.
-    pub reserved: [u8; 104],
+    pub reserved: [u8; 96],
 }
 
 impl Proposal {

@@ -172,6 +172,7 @@ impl<'a> Emission<'a> {
         let args = CreateEmissionArgs {
             operators_bps: 2_000,
             root_slash_bps: 2_000,
+            floor_bps: 10_000,
             schedule,
             challenge_window: CHALLENGE,
             ballot_length: BALLOT,

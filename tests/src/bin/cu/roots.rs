@@ -30,6 +30,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let args = CreateEmissionArgs {
         operators_bps: 2_000,
         root_slash_bps: 1_000,
+        floor_bps: 10_000,
         schedule: Schedule::new(1_000_000, 1_000_000, 0, 10_000)?,
         challenge_window: 600,
         ballot_length: 3_600,

@@ -1,0 +1,7 @@
+//! What feeds cost in networks that charge.
+
+use anchor_lang::prelude::*;
+
+use crate::error::AiFeedError;
+
+credits::fees!(AiFeedError::CreditsMissing);

@@ -1,0 +1,62 @@
+//! An oracle's account that says what a test wants, made of one that Switchboard's own crate wrote.
+
+use crate::Harness;
+use ::oracle::{ON_DEMAND_ID, ON_DEMAND_LEN};
+use anchor_lang::prelude::Pubkey;
+use fieldproof_client::chain::Chain;
+use reward_emission::instructions::TermsArgs;
+use solana_account::Account;
+
+/// A PullFeed with answers of five oracles.
+const FEED: &[u8; ON_DEMAND_LEN] = include_bytes!("../../crates/oracle/vectors/on-demand.bin");
+/// The queue that it is of.
+const QUEUE: [u8; 32] = [0x51; 32];
+/// What its oracles were asked.
+const JOBS: [u8; 32] = [0x70; 32];
+/// Oracles that have answered.
+pub const ANSWERS: usize = 5;
+/// A dollar as oracles answer.
+pub const DOLLAR: i128 = 1_000_000_000_000_000_000;
+
+/// Terms by which the accounts of [`put_price`] are taken: at least three oracles, within 2%, of the last minute.
+pub fn terms(registration: u64, feed: u64) -> TermsArgs {
+    TermsArgs {
+        format: 1,
+        queue: QUEUE.into(),
+        jobs: JOBS,
+        max_age_slots: 150,
+        max_age_seconds: 60,
+        min_oracles: 3,
+        max_deviation_bps: 200,
+        registration,
+        feed,
+    }
+}
+
+/// Writes the answers of five oracles, given now, to the account at `key`.
+pub fn put_price(harness: &Harness, key: &Pubkey, answers: [i128; ANSWERS]) {
+    let mut data = FEED.to_vec();
+    let clock = harness.chain.clock().expect("clock");
+    for (number, answer) in answers.into_iter().enumerate() {
+        let at = 8 + 64 * number;
+        let slot = clock.slot.max(1).to_le_bytes();
+        data[at + 32..at + 40].copy_from_slice(&slot);
+        data[at + 40..at + 48].copy_from_slice(&slot);
+        data[at + 48..at + 64].copy_from_slice(&answer.to_le_bytes());
+    }
+    // What there is beyond the five is not fresh.
+    data[2_216..2_224].copy_from_slice(&clock.unix_timestamp.to_le_bytes());
+    put(harness, key, data, ON_DEMAND_ID.into());
+}
+
+/// Writes an account of the chain's.
+pub fn put(harness: &Harness, key: &Pubkey, data: Vec<u8>, owner: Pubkey) {
+    let account = Account {
+        lamports: harness.chain.rent(data.len()).expect("rent"),
+        data,
+        owner,
+        executable: false,
+        rent_epoch: u64::MAX,
+    };
+    harness.chain.set_account(key, account);
+}

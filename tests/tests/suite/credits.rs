@@ -1,0 +1,648 @@
+//! Credits: bought with tokens that are burned, spent by their owner on registrations and feeds.
+
+use ai_feed::error::AiFeedError;
+use ai_feed::instructions::CreateFeedArgs;
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use device_protocol::{feed_id, Curve, InputSpec};
+use device_registry::error::RegistryError;
+use device_registry::RegisterBatchArgs;
+use feed_reader::Mask;
+use fieldproof_client::ai_feed as feeds;
+use fieldproof_client::chain::{Chain, Execution};
+use fieldproof_client::credits::{self as client, Purchase};
+use fieldproof_client::device_registry as registry;
+use fieldproof_client::key::DeviceSigner;
+use fieldproof_client::poseidon::poseidon;
+use fieldproof_client::ClientError;
+use inference::ModelRef;
+use oracle::{ON_DEMAND_ID, V2_ID};
+use reward_emission::error::EmissionError as E;
+use reward_emission::instructions::TermsArgs;
+use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use tests::fixture::{Maker, Network, EPOCH, TOKEN};
+use tests::oracle::{put, put_price, terms, DOLLAR};
+use tests::{assert_refused, Harness};
+
+use super::worker::MODEL;
+
+/// Credits for a device.
+const REGISTRATION: u64 = 40_000;
+/// Credits for a feed.
+const FEED: u64 = 1_000_000;
+/// Answers of oracles, of which the lowest is two dollars and the middle one two and a cent.
+const ANSWERS: [i128; 5] = [
+    2 * DOLLAR,
+    2 * DOLLAR + DOLLAR / 100,
+    2 * DOLLAR + DOLLAR / 100,
+    2 * DOLLAR + DOLLAR / 50,
+    2 * DOLLAR + DOLLAR / 50,
+];
+/// What a token's base unit buys at that: 200,000 credits a token of 10^6 units, floored.
+const CREDITS_PER_TOKEN: u64 = 200_000;
+
+/// A network that charges, and who buys.
+struct World {
+    harness: Harness,
+    network: Network,
+    oracle: Pubkey,
+    buyer: Keypair,
+    source: Pubkey,
+    maker: Maker,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self::without_pricing();
+        world
+            .set_pricing(terms(REGISTRATION, FEED))
+            .expect("pricing");
+        world.open_epoch(0).expect("epoch");
+        world
+    }
+
+    fn without_pricing() -> Self {
+        let harness = Harness::new();
+        let network = Network::that_charges(&harness, 0);
+        let oracle = Pubkey::new_unique();
+        put_price(&harness, &oracle, ANSWERS);
+        let buyer = harness.key();
+        let source = harness.fund(&buyer.pubkey(), &network.reward_mint, 1_000 * TOKEN);
+        let maker = network.maker(&harness);
+        Self {
+            harness,
+            network,
+            oracle,
+            buyer,
+            source,
+            maker,
+        }
+    }
+
+    fn payer(&self) -> Pubkey {
+        self.harness.payer.pubkey()
+    }
+
+    fn set_pricing(&self, args: TermsArgs) -> Result<Execution, ClientError> {
+        self.set_pricing_of(&self.network, &self.harness.payer, args)
+    }
+
+    fn set_pricing_of(
+        &self,
+        network: &Network,
+        authority: &Keypair,
+        args: TermsArgs,
+    ) -> Result<Execution, ClientError> {
+        let set = client::set_pricing(
+            &self.payer(),
+            &authority.pubkey(),
+            &network.key,
+            &network.reward_mint,
+            args,
+        );
+        self.harness.send(&[set], &[authority])
+    }
+
+    fn open_epoch(&self, number: u64) -> Result<Execution, ClientError> {
+        let open = client::open_epoch(&self.payer(), &self.network.key, number);
+        self.harness.send(&[open], &[])
+    }
+
+    fn purchase(&self, owner: &Pubkey) -> Purchase {
+        Purchase {
+            payer: self.payer(),
+            network: self.network.key,
+            reward_mint: self.network.reward_mint,
+            oracle: self.oracle,
+            owner: *owner,
+            source: self.source,
+            buyer: self.buyer.pubkey(),
+        }
+    }
+
+    fn buy(&self, owner: &Pubkey, tokens: u64) -> Result<Execution, ClientError> {
+        let buy = client::buy_credits(&self.purchase(owner), tokens, 1);
+        self.harness.send(&[buy], &[&self.buyer])
+    }
+
+    fn credits(&self, owner: &Pubkey) -> (u64, u64) {
+        let credits: Credits = self
+            .harness
+            .read(&client::credits(&self.network.key, owner));
+        (credits.balance, credits.burned)
+    }
+
+    fn epoch(&self, number: u64) -> (u64, u64) {
+        let epoch: Epoch = self.harness.read(&client::epoch(&self.network.key, number));
+        (epoch.credits, epoch.burned)
+    }
+
+    /// The registration of a new device by `owner`, paid from the credits of `payer` in epoch `number`.
+    fn registration(&self, owner: &Pubkey, payer: &Pubkey, number: u64) -> [Instruction; 3] {
+        let device = DeviceSigner::generate(Curve::Ed25519);
+        let [proof, vouched, register] = self.network.registration(&self.maker, owner, &device, 0);
+        let register = client::charge(register, &self.network.key, number, payer);
+        [proof, vouched, register]
+    }
+
+    fn register(&self, owner: &Keypair) -> Result<Execution, ClientError> {
+        let key = owner.pubkey();
+        self.harness
+            .send(&self.registration(&key, &key, 0), &[owner])
+    }
+
+    fn batch(&self, number: u64, devices: u8) -> Instruction {
+        let keys = (0..devices)
+            .flat_map(|_| {
+                let key = DeviceSigner::generate(Curve::Ed25519).device_key();
+                key.as_bytes().to_vec()
+            })
+            .collect();
+        registry::register_batch(
+            &self.network.key,
+            &self.maker.key.pubkey(),
+            &self.network.tree,
+            RegisterBatchArgs {
+                batch: number,
+                curve: Curve::Ed25519 as u8,
+                tier: 1,
+                cell: 0,
+                manifest_hash: [9; 32],
+                keys,
+            },
+        )
+    }
+
+    /// The opening of a feed by `creator`, which costs nothing yet, and the feed.
+    fn feed(&self, network: &Network, creator: &Pubkey) -> (Instruction, Pubkey) {
+        let model = ModelRef::parse(MODEL).expect("model");
+        let hash = inference::model_hash(&model, poseidon).expect("hash");
+        let model = feeds::model(&hash);
+        if !self.harness.exists(&model) {
+            let register = feeds::register_model(&self.payer(), hash, MODEL.to_vec());
+            self.harness.send(&[register], &[]).expect("model");
+        }
+        let input = InputSpec {
+            schema: 1,
+            max_gap_s: 3_600,
+            cells: &[],
+        };
+        let id = feed_id(&network.id, &creator.to_bytes(), &hash, &input, 0, 3_600).expect("id");
+        let args = CreateFeedArgs {
+            id,
+            schema: 1,
+            max_gap: 3_600,
+            cells: Vec::new(),
+            aggregation: 0,
+            round_length: 3_600,
+            required_mask: Mask::COMMITTEE | Mask::SOURCED,
+            min_signers: 1,
+            min_streams: 1,
+            grace: 3_600,
+            challenge_window: 3_600,
+            bond: 0,
+            slash_bps: 1_000,
+        };
+        let create = feeds::create_feed(&self.payer(), creator, &network.key, &hash, args);
+        (create, feeds::feed(&id))
+    }
+
+    /// A feed of the network, whose creator paid for it.
+    fn paid_feed(&self) -> Pubkey {
+        let creator = self.buyer.pubkey();
+        self.buy(&creator, 5 * TOKEN).expect("credits");
+        let (create, feed) = self.feed(&self.network, &creator);
+        let create = client::charge(create, &self.network.key, 0, &creator);
+        self.harness.send(&[create], &[&self.buyer]).expect("feed");
+        feed
+    }
+
+    fn fund(&self, feed: &Pubkey, number: u64, amount: u64) -> Result<Execution, ClientError> {
+        let owner = self.buyer.pubkey();
+        let fund = client::fund_feed(
+            &self.payer(),
+            &owner,
+            &self.network.key,
+            number,
+            feed,
+            amount,
+        );
+        self.harness.send(&[fund], &[&self.buyer])
+    }
+}
+
+mod pricing {
+    use super::*;
+
+    fn registration_at(world: &World, now: i64) -> u64 {
+        let pricing: Pricing = world.harness.read(&client::pricing(&world.network.key));
+        pricing.terms_at(now).registration
+    }
+
+    #[test]
+    fn holds_at_once_the_first_time_and_after_the_timelock_from_then_on() {
+        let world = World::without_pricing();
+        let now = world.harness.now();
+        world.set_pricing(terms(7, 1)).expect("first");
+        assert_eq!(registration_at(&world, now), 7);
+        world.set_pricing(terms(8, 1)).expect("second");
+        assert_eq!(registration_at(&world, now + 3_599), 7);
+        assert_eq!(registration_at(&world, now + 3_600), 8);
+        // What does not hold yet is replaced, and waits for as long.
+        world.harness.advance(1_800);
+        world.set_pricing(terms(9, 1)).expect("third");
+        assert_eq!(registration_at(&world, now + 3_600), 7);
+        assert_eq!(registration_at(&world, now + 5_400), 9);
+        // What holds stays until then.
+        world.harness.advance(3_600);
+        world.set_pricing(terms(10, 1)).expect("fourth");
+        assert_eq!(registration_at(&world, now + 8_999), 9);
+        assert_eq!(registration_at(&world, now + 9_000), 10);
+    }
+
+    #[test]
+    fn is_set_by_the_networks_authority_alone() {
+        let world = World::without_pricing();
+        let args = terms(7, 1);
+        let stranger = world.harness.key();
+        assert_refused(
+            world.set_pricing_of(&world.network, &stranger, args),
+            E::NotAuthority,
+        );
+        let other = Network {
+            reward_mint: world.network.stake_mint,
+            ..Network::that_charges(&world.harness, 1)
+        };
+        assert_refused(
+            world.set_pricing_of(&other, &world.harness.payer, args),
+            E::WrongMint,
+        );
+    }
+
+    #[test]
+    fn that_no_oracle_could_meet_is_refused() {
+        let world = World::without_pricing();
+        let good = terms(7, 1);
+        for bad in [
+            TermsArgs { format: 0, ..good },
+            TermsArgs { format: 3, ..good },
+            TermsArgs {
+                min_oracles: 0,
+                ..good
+            },
+            TermsArgs {
+                min_oracles: 33,
+                ..good
+            },
+            TermsArgs {
+                max_deviation_bps: 10_000,
+                ..good
+            },
+        ] {
+            assert_refused(world.set_pricing(bad), E::InvalidPricing);
+        }
+        world.set_pricing(good).expect("pricing");
+    }
+}
+
+mod buying {
+    use super::*;
+
+    #[test]
+    fn burns_tokens_for_what_they_are_worth_at_the_low_side() {
+        let world = World::new();
+        let owner = Pubkey::new_unique();
+        world.buy(&owner, 3 * TOKEN).expect("credits");
+        assert_eq!(world.credits(&owner), (3 * CREDITS_PER_TOKEN, 3 * TOKEN));
+        assert_eq!(world.harness.balance(&world.source), 997 * TOKEN);
+        // Rounded down: a base unit is worth a fifth of a credit.
+        world.buy(&owner, 9).expect("credits");
+        assert_eq!(
+            world.credits(&owner),
+            (3 * CREDITS_PER_TOKEN + 1, 3 * TOKEN + 9)
+        );
+        let pricing: Pricing = world.harness.read(&client::pricing(&world.network.key));
+        assert_eq!(pricing.burned, 3 * TOKEN + 9);
+        assert_refused(world.buy(&owner, 4), E::NoCredits);
+        assert_refused(world.buy(&owner, 0), E::NoCredits);
+    }
+
+    #[test]
+    fn asks_for_no_fewer_credits_than_said() {
+        let world = World::new();
+        let owner = world.buyer.pubkey();
+        let buy = |least| {
+            let buy = client::buy_credits(&world.purchase(&owner), TOKEN, least);
+            world.harness.send(&[buy], &[&world.buyer])
+        };
+        assert_refused(buy(CREDITS_PER_TOKEN + 1), E::PriceMoved);
+        buy(CREDITS_PER_TOKEN).expect("credits");
+    }
+
+    #[test]
+    fn takes_no_price_that_is_forged_stale_thin_foreign_or_uncertain() {
+        let world = World::new();
+        let owner = world.buyer.pubkey();
+        let right = world.harness.chain.account(&world.oracle).unwrap().unwrap();
+        let refused = |data: Vec<u8>, by: [u8; 32]| {
+            put(&world.harness, &world.oracle, data, by.into());
+            assert_refused(world.buy(&owner, TOKEN), E::Price);
+        };
+        // Right bytes of somebody else's program, or of the other format's.
+        refused(right.data.clone(), [7; 32]);
+        refused(right.data.clone(), V2_ID);
+        let changed = |at: usize, byte: u8| {
+            let mut data = right.data.clone();
+            data[at] ^= byte;
+            data
+        };
+        refused(changed(0, 1), ON_DEMAND_ID); // no feed
+        refused(changed(2_088, 1), ON_DEMAND_ID); // another queue
+        refused(changed(2_120, 1), ON_DEMAND_ID); // other jobs
+        refused(changed(2_213, 1), ON_DEMAND_ID); // its authority writes it
+        refused(right.data[..3_207].to_vec(), ON_DEMAND_ID);
+        // One oracle's answer, five times.
+        let mut thin = right.data.clone();
+        for number in 1..5 {
+            let (first, rest) = thin.split_at_mut(8 + 64 * number);
+            rest[..32].copy_from_slice(&first[8..40]);
+        }
+        refused(thin, ON_DEMAND_ID);
+        // One that is far off.
+        put_price(
+            &world.harness,
+            &world.oracle,
+            [DOLLAR, ANSWERS[1], ANSWERS[2], ANSWERS[3], ANSWERS[4]],
+        );
+        assert_refused(world.buy(&owner, TOKEN), E::Price);
+        put_price(&world.harness, &world.oracle, [0; 5]);
+        assert_refused(world.buy(&owner, TOKEN), E::Price);
+
+        put_price(&world.harness, &world.oracle, ANSWERS);
+        world.buy(&owner, TOKEN).expect("credits");
+        world.harness.advance(60);
+        world.buy(&owner, TOKEN).expect("credits");
+        world.harness.advance(1);
+        assert_refused(world.buy(&owner, TOKEN), E::Price);
+    }
+
+    #[test]
+    fn burns_the_networks_own_tokens_of_who_signs() {
+        let world = World::new();
+        let owner = world.buyer.pubkey();
+        let good = world.purchase(&owner);
+        let buy = |purchase: &Purchase, by: &Keypair| {
+            let buy = client::buy_credits(purchase, TOKEN, 1);
+            world.harness.send(&[buy], &[by])
+        };
+        let thief = world.harness.key();
+        let stolen = Purchase {
+            buyer: thief.pubkey(),
+            ..good
+        };
+        // The token program's: the owner does not match.
+        assert_refused(buy(&stolen, &thief), 4u32);
+        let other = Network::that_charges(&world.harness, 1);
+        let worthless = Purchase {
+            reward_mint: other.reward_mint,
+            source: world.harness.fund(&owner, &other.reward_mint, 10 * TOKEN),
+            ..good
+        };
+        assert_refused(buy(&worthless, &world.buyer), E::WrongMint);
+        let mut mixed = client::buy_credits(&good, TOKEN, 1);
+        world
+            .set_pricing_of(&other, &world.harness.payer, terms(1, 1))
+            .expect("pricing");
+        mixed.accounts[1].pubkey = client::pricing(&other.key);
+        assert_refused(
+            world.harness.send(&[mixed], &[&world.buyer]),
+            E::WrongNetwork,
+        );
+    }
+}
+
+mod registering {
+    use super::*;
+
+    #[test]
+    fn costs_its_owner_credits_and_books_the_tokens_behind_them() {
+        let world = World::new();
+        let owner = world.harness.key();
+        let key = owner.pubkey();
+        // A third of a credit's tokens is left over by the first device, and taken by the last.
+        world.buy(&key, 600_001).expect("credits");
+        assert_eq!(world.credits(&key), (3 * REGISTRATION, 600_001));
+        for (left, spent) in [(400_001, 200_000), (200_001, 400_000), (0, 600_001)] {
+            world.register(&owner).expect("device");
+            assert_eq!(world.credits(&key).1, left);
+            assert_eq!(world.epoch(0).1, spent);
+        }
+        assert_eq!(world.epoch(0).0, 3 * REGISTRATION);
+        assert_eq!(world.credits(&key), (0, 0));
+        assert_refused(world.register(&owner), E::TooFewCredits);
+    }
+
+    #[test]
+    fn takes_as_much_for_each_device_of_a_batch() {
+        let world = World::new();
+        let key = world.maker.key.pubkey();
+        world.buy(&key, TOKEN).expect("credits");
+        let batch = world.batch(0, 4);
+        assert_refused(
+            world.harness.send(std::slice::from_ref(&batch), &[&world.maker.key]),
+            RegistryError::CreditsMissing,
+        );
+        let paid = client::charge(batch, &world.network.key, 0, &key);
+        world
+            .harness
+            .send(&[paid], &[&world.maker.key])
+            .expect("batch");
+        assert_eq!(world.credits(&key).0, CREDITS_PER_TOKEN - 4 * REGISTRATION);
+        let more = client::charge(world.batch(1, 2), &world.network.key, 0, &key);
+        assert_refused(
+            world.harness.send(&[more], &[&world.maker.key]),
+            E::TooFewCredits,
+        );
+    }
+
+    #[test]
+    fn is_not_had_for_nothing_nor_with_the_credits_of_others() {
+        let world = World::new();
+        let (owner, rich) = (world.harness.key(), world.harness.key());
+        let (key, other_key) = (owner.pubkey(), rich.pubkey());
+        world.buy(&other_key, TOKEN).expect("credits");
+        let send = |instructions: &[Instruction]| world.harness.send(instructions, &[&owner]);
+
+        let device = DeviceSigner::generate(Curve::Ed25519);
+        let free = world.network.registration(&world.maker, &key, &device, 0);
+        assert_refused(send(&free), RegistryError::CreditsMissing);
+        // Another's credits, and a program that would take anything.
+        let stolen = world.registration(&key, &other_key, 0);
+        assert_refused(send(&stolen), E::NotCreditsOwner);
+        world.harness.deploy_probe(&tests::PROBE);
+        let mut faked = world.registration(&key, &key, 0);
+        let place = faked[2].accounts.len() - 3;
+        faked[2].accounts[place].pubkey = tests::PROBE;
+        assert_refused(
+            send(&faked),
+            anchor_lang::error::ErrorCode::ConstraintAddress as u32,
+        );
+        // Those of the owner in another network.
+        let other = Network::that_charges(&world.harness, 1);
+        world
+            .set_pricing_of(&other, &world.harness.payer, terms(1, 1))
+            .expect("pricing");
+        let bought = Purchase {
+            network: other.key,
+            reward_mint: other.reward_mint,
+            source: world
+                .harness
+                .fund(&world.buyer.pubkey(), &other.reward_mint, TOKEN),
+            ..world.purchase(&key)
+        };
+        let buy = client::buy_credits(&bought, TOKEN, 1);
+        world
+            .harness
+            .send(&[buy], &[&world.buyer])
+            .expect("credits");
+        world.buy(&key, TOKEN).expect("credits");
+        for (back, pubkey) in [
+            (6, client::pricing(&other.key)),
+            (4, client::credits(&other.key, &key)),
+        ] {
+            let mut mixed = world.registration(&key, &key, 0);
+            let place = mixed[2].accounts.len() - back;
+            mixed[2].accounts[place].pubkey = pubkey;
+            assert_refused(send(&mixed), E::WrongNetwork);
+        }
+        send(&world.registration(&key, &key, 0)).expect("device");
+    }
+
+    #[test]
+    fn counts_in_the_present_epoch_alone() {
+        let world = World::new();
+        let owner = world.harness.key();
+        let key = owner.pubkey();
+        world.buy(&key, TOKEN).expect("credits");
+        assert_refused(world.open_epoch(2), E::WrongEpoch);
+        world.open_epoch(1).expect("the next epoch");
+        let in_epoch = |number| {
+            let registration = world.registration(&key, &key, number);
+            world.harness.send(&registration, &[&owner])
+        };
+        assert_refused(in_epoch(1), E::WrongEpoch);
+        world.harness.advance(EPOCH);
+        assert_refused(in_epoch(0), E::WrongEpoch);
+        in_epoch(1).expect("device");
+        assert_eq!((world.epoch(0).0, world.epoch(1).0), (0, REGISTRATION));
+        assert_refused(world.open_epoch(0), 0u32);
+    }
+}
+
+mod feeding {
+    use super::*;
+
+    #[test]
+    fn opening_a_feed_costs_its_creator_credits() {
+        let world = World::new();
+        let creator = world.buyer.pubkey();
+        world.buy(&creator, 5 * TOKEN).expect("credits");
+        let (free, _) = world.feed(&world.network, &creator);
+        assert_refused(
+            world.harness.send(std::slice::from_ref(&free), &[&world.buyer]),
+            AiFeedError::CreditsMissing,
+        );
+        let paid = client::charge(free, &world.network.key, 0, &creator);
+        world.harness.send(&[paid], &[&world.buyer]).expect("feed");
+        assert_eq!(world.credits(&creator), (0, 0));
+        assert_eq!(world.epoch(0), (FEED, 5 * TOKEN));
+    }
+
+    #[test]
+    fn funding_a_feed_is_its_demand_of_the_epoch() {
+        let world = World::new();
+        let feed = world.paid_feed();
+        let owner = world.buyer.pubkey();
+        world.buy(&owner, TOKEN).expect("credits");
+        for _ in 0..2 {
+            world.fund(&feed, 0, 50_000).expect("funded");
+        }
+        let demand: Demand = world
+            .harness
+            .read(&client::demand(&world.network.key, 0, &feed));
+        assert_eq!((demand.credits, demand.burned), (100_000, TOKEN / 2));
+        assert_eq!((demand.epoch, demand.feed), (0, feed));
+        assert_eq!(world.epoch(0), (FEED + 100_000, 5 * TOKEN + TOKEN / 2));
+        assert_eq!(world.credits(&owner), (100_000, TOKEN / 2));
+        assert_refused(world.fund(&feed, 0, 100_001), E::TooFewCredits);
+        assert_refused(world.fund(&feed, 0, 0), E::NoCredits);
+    }
+
+    #[test]
+    fn only_feeds_of_the_network_are_funded_and_by_the_credits_owner() {
+        let world = World::new();
+        let feed = world.paid_feed();
+        let owner = world.buyer.pubkey();
+        world.buy(&owner, TOKEN).expect("credits");
+        for foreign in [world.oracle, Pubkey::new_unique(), world.network.key] {
+            assert_refused(world.fund(&foreign, 0, 1), E::WrongFeed);
+        }
+        // A feed of another network, that costs nothing there.
+        let other = Network::with_nonce(&world.harness, 1);
+        let (create, foreign) = world.feed(&other, &owner);
+        world
+            .harness
+            .send(&[create], &[&world.buyer])
+            .expect("feed");
+        assert_refused(world.fund(&foreign, 0, 1), E::WrongFeed);
+
+        let thief = world.harness.key();
+        let mut stolen = client::fund_feed(&world.payer(), &owner, &world.network.key, 0, &feed, 1);
+        stolen.accounts[3].pubkey = thief.pubkey();
+        assert_refused(world.harness.send(&[stolen], &[&thief]), E::NotCreditsOwner);
+    }
+
+    #[test]
+    fn accounts_close_once_their_epoch_is_final_and_their_rent_goes_back() {
+        let world = World::new();
+        let feed = world.paid_feed();
+        world.buy(&world.buyer.pubkey(), TOKEN).expect("credits");
+        world.fund(&feed, 0, 1).expect("funded");
+        let network = &world.network.key;
+        // How a root becomes final is another test's.
+        let mut emission: Emission = bytemuck::Zeroable::zeroed();
+        (emission.version, emission.network, emission.finals) = (1, *network, 0);
+        let key = fieldproof_client::reward_emission::emission(network);
+        let write = |emission: &Emission| {
+            use anchor_lang::Discriminator;
+            let data = [Emission::DISCRIMINATOR, bytemuck::bytes_of(emission)].concat();
+            put(&world.harness, &key, data, reward_emission::ID);
+        };
+        write(&emission);
+        let payer = world.payer();
+        let close = |instruction: Instruction| world.harness.send(&[instruction], &[]);
+        let epoch = client::close_epoch(network, 0, &payer);
+        let demand = client::close_demand(network, 0, &feed, &payer);
+        for early in [&epoch, &demand] {
+            assert_refused(close(early.clone()), E::StillNeeded);
+        }
+        emission.finals = 1;
+        write(&emission);
+        let thief = world.buyer.pubkey();
+        assert_refused(
+            close(client::close_epoch(network, 0, &thief)),
+            E::WrongPayer,
+        );
+        assert_refused(
+            close(client::close_demand(network, 0, &feed, &thief)),
+            E::WrongPayer,
+        );
+        for instruction in [epoch, demand] {
+            let account = instruction.accounts[1].pubkey;
+            close(instruction).expect("closed");
+            assert!(!world.harness.exists(&account));
+        }
+    }
+}
