@@ -1,5 +1,7 @@
 //! What a chain shall hold, as a person writes it down.
 
+use reward_emission::instructions::ScoringArgs;
+use reward_emission::state::TIERS;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -138,6 +140,80 @@ pub struct Emission {
     pub breaker_window: i64,
     /// What may be claimed at once.
     pub breaker_limit: u64,
+    /// By what readings are scored.
+    #[serde(default)]
+    pub scoring: Scoring,
+}
+
+/// Terms of scores. What is not given is as here:
+/// a device of a maker's voucher counts three quarters of one with a certificate chain, and one that its owner vouches for
+/// a quarter; 16 devices of a cell of about 5 km² are paid in full, fewer than 4 get up to half as much again, and a cell's
+/// full reward asks for 3 owners of 3 makers; everybody begins with half of a full reputation and has it after ten honest
+/// epochs; demand makes a score at most three times as much.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scoring {
+    /// What a device counts by its tier, basis points.
+    pub tiers_bps: [u16; TIERS],
+    /// Resolution of the H3 cells in which devices are counted.
+    pub cell_resolution: u8,
+    /// Devices of a cell that are paid in full.
+    pub cell_capacity: u16,
+    /// Devices from which on a cell is not under-served.
+    pub cell_target: u16,
+    /// What an almost empty cell adds, basis points.
+    pub scarcity_bps: u16,
+    /// Owners of devices of as many makers that a cell's full reward asks for.
+    pub full_owners: u8,
+    /// The least reputation, with which everybody begins, basis points.
+    pub reputation_floor_bps: u16,
+    /// What an honest epoch adds to a reputation, basis points.
+    pub reputation_step_bps: u16,
+    /// The most that demand makes of a score, basis points.
+    pub max_demand_bps: u16,
+}
+
+impl Default for Scoring {
+    fn default() -> Self {
+        Self {
+            tiers_bps: [2_500, 7_500, 10_000, 10_000],
+            cell_resolution: 7,
+            cell_capacity: 16,
+            cell_target: 4,
+            scarcity_bps: 5_000,
+            full_owners: 3,
+            reputation_floor_bps: 5_000,
+            reputation_step_bps: 500,
+            max_demand_bps: 30_000,
+        }
+    }
+}
+
+impl From<&Scoring> for ScoringArgs {
+    fn from(scoring: &Scoring) -> Self {
+        let Scoring {
+            tiers_bps,
+            cell_resolution,
+            cell_capacity,
+            cell_target,
+            scarcity_bps,
+            full_owners,
+            reputation_floor_bps,
+            reputation_step_bps,
+            max_demand_bps,
+        } = *scoring;
+        Self {
+            tiers_bps,
+            cell_resolution,
+            cell_capacity,
+            cell_target,
+            scarcity_bps,
+            full_owners,
+            reputation_floor_bps,
+            reputation_step_bps,
+            max_demand_bps,
+        }
+    }
 }
 
 /// A verifying key.

@@ -24,6 +24,7 @@ use fieldproof_client::{ai_feed as feeds, device_registry as registry};
 use fieldproof_client::{reward_emission as emissions, security_pool as pools};
 use fieldproof_client::{token, transaction, ClientError};
 use inference::{Header, ModelRef, WINDOWS};
+use reward_emission::instructions::{CreateEmissionArgs, ScoringArgs};
 use reward_emission::state::{Emission, Schedule};
 use security_pool::state::{Roster, RosterTerms};
 use serde::Serialize;
@@ -408,6 +409,7 @@ impl Migration<'_> {
         let wanted = &config.emission;
         let schedule = Schedule::new(wanted.initial, wanted.floor, wanted.decay, wanted.end)
             .map_err(|error| MigrationError::Config(format!("emission: {error}")))?;
+        let scoring = ScoringArgs::from(&wanted.scoring);
         let address = emissions::emission(network);
         if let Some(known) =
             chain::find::<Emission>(self.chain, &address).map_err(at("emission"))?
@@ -420,13 +422,14 @@ impl Migration<'_> {
                     && known.challenge_window == wanted.challenge_window
                     && known.ballot_length == wanted.ballot_length
                     && known.breaker.window == wanted.breaker_window
-                    && known.breaker.limit == wanted.breaker_limit,
+                    && known.breaker.limit == wanted.breaker_limit
+                    && known.scoring == scoring.into(),
                 "emission",
             )?;
             self.done("emission");
             return Ok(());
         }
-        let args = reward_emission::instructions::CreateEmissionArgs {
+        let args = CreateEmissionArgs {
             operators_bps: wanted.operators_bps,
             root_slash_bps: wanted.root_slash_bps,
             floor_bps: wanted.floor_bps,
@@ -435,6 +438,7 @@ impl Migration<'_> {
             ballot_length: wanted.ballot_length,
             breaker_window: wanted.breaker_window,
             breaker_limit: wanted.breaker_limit,
+            scoring,
         };
         let key = self.key();
         let create = emissions::create_emission(&key, network, &key, reward_mint, &key, args);

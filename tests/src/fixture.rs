@@ -16,6 +16,8 @@ use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
 use fieldproof_client::{data_commitment as streams, device_registry as registry};
 use fieldproof_client::{security_pool as pools, ClientError};
+use reward_emission::instructions::ScoringArgs;
+use reward_emission::state::TIERS;
 use security_pool::instructions::CreatePoolArgs;
 use security_pool::state::{Roster, RosterTerms};
 use solana_keypair::Keypair;
@@ -29,6 +31,19 @@ pub const EVIDENCE_WINDOW: i64 = 3 * 86_400;
 pub const COOLDOWN: i64 = 7 * 86_400;
 /// Base units of a token with six decimals.
 pub const TOKEN: u64 = 1_000_000;
+
+/// Terms of scores by which each full device counts the same, wherever and whose it is.
+pub const EVEN_SCORING: ScoringArgs = ScoringArgs {
+    tiers_bps: [10_000; TIERS],
+    cell_resolution: 7,
+    cell_capacity: u16::MAX,
+    cell_target: 0,
+    scarcity_bps: 0,
+    full_owners: 1,
+    reputation_floor_bps: 10_000,
+    reputation_step_bps: 0,
+    max_demand_bps: 10_000,
+};
 
 /// A network of the harness's payer, with a roster and one registry tree.
 pub struct Network {

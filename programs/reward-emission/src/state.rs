@@ -9,6 +9,7 @@ pub mod payee;
 pub mod pricing;
 pub mod proposal;
 pub mod schedule;
+pub mod scoring;
 
 pub use breaker::Breaker;
 pub use credits::{Credits, CREDITS_PER_DOLLAR};
@@ -19,6 +20,7 @@ pub use payee::{Payee, PayeeKind, MAX_PAYEES};
 pub use pricing::{Pricing, Terms, MAX_DECIMALS};
 pub use proposal::{exposed_until, Proposal, Roots, FINAL, OPEN, PASSED, REJECTED};
 pub use schedule::{Schedule, MAX_CROSSOVER};
+pub use scoring::{Scoring, FINEST_RESOLUTION, MAX_FULL_OWNERS, TIERS};
 
 /// Version of the accounts' layouts.
 pub const VERSION: u8 = 1;

@@ -2,7 +2,8 @@
 
 use bytemuck::Zeroable;
 use reward_emission::state::{
-    Breaker, Credits, Demand, Emission, Epoch, Payee, Pricing, Proposal, Roots, Schedule, Terms,
+    Breaker, Credits, Demand, Emission, Epoch, Payee, Pricing, Proposal, Roots, Schedule, Scoring,
+    Terms,
 };
 use std::mem::{offset_of, size_of, size_of_val};
 
@@ -22,13 +23,21 @@ fn emission() {
     assert_layout!(Emission {
         version: 0, bump: 1, operators_bps: 2, root_slash_bps: 4, floor_bps: 6, network: 8, reward_mint: 40, authority: 72, schedule: 104,
         challenge_window: 144, ballot_length: 152, claimed: 160, payees: 168, final_epoch: 184, finals: 192,
-        roots: 200, breaker: 288, operators_sum: 320, reserved: 328,
+        roots: 200, breaker: 288, scoring: 320, operators_sum: 344, reserved: 352,
     } 576);
 }
 
 #[test]
 fn schedule() {
     assert_layout!(Schedule { initial: 0, floor: 8, decay: 16, crossover: 24, end: 32 } 40);
+}
+
+#[test]
+fn scoring() {
+    assert_layout!(Scoring {
+        tiers_bps: 0, cell_capacity: 8, cell_target: 10, scarcity_bps: 12, cell_resolution: 14, full_owners: 15,
+        reputation_floor_bps: 16, reputation_step_bps: 18, max_demand_bps: 20, _pad: 22,
+    } 24);
 }
 
 #[test]

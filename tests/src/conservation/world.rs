@@ -2,7 +2,7 @@
 //! bonds, and emissions. It is made once; each sequence gets a copy.
 
 use super::ledger::Ledger;
-use crate::fixture::{Device, Network, Operator, EPOCH, TOKEN};
+use crate::fixture::{Device, Network, Operator, EPOCH, EVEN_SCORING, TOKEN};
 use crate::{Harness, START};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -216,6 +216,7 @@ impl Base {
             ballot_length: BALLOT,
             breaker_window: EPOCH,
             breaker_limit: BUDGET / 2,
+            scoring: EVEN_SCORING,
         };
         let create = rewards::create_emission(&payer, &key, &payer, &mint, &payer, args);
         harness.send(&[create], &[]).expect("emission");

@@ -462,6 +462,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             ballot_length: BALLOT,
             breaker_window: EPOCH,
             breaker_limit: u64::MAX,
+            scoring: config::Scoring::default(),
         },
         models: vec![model.clone()],
         feeds: vec![config::Feed {

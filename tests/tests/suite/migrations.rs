@@ -217,7 +217,7 @@ mod network {
         empty.run().expect("migration");
         let before = empty.accounts();
         let config = empty.config.clone();
-        let changes: [(&str, Change); 17] = [
+        let changes: [(&str, Change); 18] = [
             ("reward-mint", |config| config.mints.reward_decimals = 9),
             ("stake-mint", |config| config.mints.stake_decimals = 9),
             ("network", |config| config.network.genesis += 1),
@@ -231,6 +231,9 @@ mod network {
             ("emission", |config| config.emission.operators_bps += 1),
             ("emission", |config| config.emission.challenge_window += 1),
             ("emission", |config| config.emission.breaker_limit -= 1),
+            ("emission", |config| {
+                config.emission.scoring.full_owners += 1
+            }),
             ("verifying-key", |config| {
                 config.verifying_keys[0].transcript = Some("09".repeat(32));
             }),

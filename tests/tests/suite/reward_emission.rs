@@ -19,10 +19,10 @@ use fieldproof_client::reward_emission::{self as client, ClaimAccounts, VoteRefe
 use fieldproof_client::token::{associated, TOKEN_PROGRAM};
 use fieldproof_client::{credits, precompile, security_pool as pools, transaction, ClientError};
 use reward_emission::error::EmissionError as E;
-use reward_emission::instructions::{CreateEmissionArgs, Half, ProposeRootArgs};
+use reward_emission::instructions::{CreateEmissionArgs, Half, ProposeRootArgs, ScoringArgs};
 use reward_emission::state::{
-    Emission, Epoch, Payee, PayeeKind, Proposal, Schedule, FINAL, MAX_DURATION, MAX_PAYEES, OPEN,
-    PASSED,
+    Emission, Epoch, Payee, PayeeKind, Proposal, Schedule, Scoring, FINAL, MAX_DURATION, MAX_PAYEES,
+    OPEN, PASSED, TIERS,
 };
 use security_pool::state::{Committee, CommitteeEntry, Pool};
 use solana_account::Account;
@@ -30,6 +30,18 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tests::{assert_refused, Harness, START};
 
+/// Terms of scores, each another number.
+const SCORING: ScoringArgs = ScoringArgs {
+    tiers_bps: [1, 2, 3, 4],
+    cell_resolution: 5,
+    cell_capacity: 7,
+    cell_target: 6,
+    scarcity_bps: 8,
+    full_owners: 9,
+    reputation_floor_bps: 10,
+    reputation_step_bps: 11,
+    max_demand_bps: 10_012,
+};
 /// Seconds of an epoch.
 const EPOCH: i64 = 86_400;
 /// Seconds of a ballot.
@@ -101,6 +113,7 @@ fn emission_args() -> CreateEmissionArgs {
         ballot_length: BALLOT,
         breaker_window: WINDOW,
         breaker_limit: LIMIT,
+        scoring: SCORING,
     }
 }
 
@@ -535,6 +548,19 @@ fn create_takes_the_mint_over() {
     assert_eq!(emission.authority, world.authority.pubkey());
     assert_eq!(emission.schedule, schedule());
     assert_eq!(emission.operators_bps, 2_000);
+    let scoring = Scoring {
+        tiers_bps: [1, 2, 3, 4],
+        cell_capacity: 7,
+        cell_target: 6,
+        scarcity_bps: 8,
+        cell_resolution: 5,
+        full_owners: 9,
+        reputation_floor_bps: 10,
+        reputation_step_bps: 11,
+        max_demand_bps: 10_012,
+        _pad: [0; 2],
+    };
+    assert_eq!(emission.scoring, scoring);
     assert_eq!(emission.finals, 0);
     assert_eq!((emission.breaker.limit, emission.breaker.level), (LIMIT, 0));
     let mint: Mint = chain::read_borsh(&world.harness.chain, &world.mint).unwrap();
@@ -610,6 +636,7 @@ fn create_refuses_terms_out_of_bounds() {
     let world = World::without_emission();
     let good = emission_args();
     let with_schedule = |schedule| CreateEmissionArgs { schedule, ..good };
+    let with_scoring = |scoring| CreateEmissionArgs { scoring, ..good };
     let cases = [
         (
             CreateEmissionArgs {
@@ -723,6 +750,106 @@ fn create_refuses_terms_out_of_bounds() {
                 ..good
             },
             E::InvalidBreakerLimit,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                tiers_bps: [0, 9_000, 8_999, 10_000],
+                ..SCORING
+            }),
+            E::InvalidTiers,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                tiers_bps: [0; TIERS],
+                ..SCORING
+            }),
+            E::InvalidTiers,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                tiers_bps: [0, 0, 0, 10_001],
+                ..SCORING
+            }),
+            E::InvalidTiers,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                cell_capacity: 0,
+                ..SCORING
+            }),
+            E::InvalidCoverage,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                cell_capacity: 4,
+                cell_target: 5,
+                ..SCORING
+            }),
+            E::InvalidCoverage,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                scarcity_bps: 10_001,
+                ..SCORING
+            }),
+            E::InvalidCoverage,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                cell_resolution: 16,
+                ..SCORING
+            }),
+            E::InvalidCoverage,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                full_owners: 0,
+                ..SCORING
+            }),
+            E::InvalidCoverage,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                full_owners: 17,
+                ..SCORING
+            }),
+            E::InvalidCoverage,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                reputation_floor_bps: 0,
+                ..SCORING
+            }),
+            E::InvalidReputation,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                reputation_floor_bps: 10_001,
+                ..SCORING
+            }),
+            E::InvalidReputation,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                reputation_floor_bps: 9_999,
+                reputation_step_bps: 0,
+                ..SCORING
+            }),
+            E::InvalidReputation,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                reputation_step_bps: 10_001,
+                ..SCORING
+            }),
+            E::InvalidReputation,
+        ),
+        (
+            with_scoring(ScoringArgs {
+                max_demand_bps: 9_999,
+                ..SCORING
+            }),
+            E::InvalidDemand,
         ),
     ];
     for (args, error) in cases {

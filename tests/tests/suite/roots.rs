@@ -27,7 +27,7 @@ use security_pool::error::PoolError;
 use security_pool::state::{Delegation, Pool, Report};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use tests::fixture::{Network, Operator, EPOCH, EVIDENCE_WINDOW, TOKEN};
+use tests::fixture::{Network, Operator, EPOCH, EVEN_SCORING, EVIDENCE_WINDOW, TOKEN};
 use tests::{assert_refused, Harness, START};
 
 /// What each operator stakes beside its seed of one token: the first two have two thirds.
@@ -144,6 +144,7 @@ impl World {
             ballot_length: BALLOT,
             breaker_window: EPOCH,
             breaker_limit: u64::MAX,
+            scoring: EVEN_SCORING,
         };
         let (key, mint) = (network.key, network.reward_mint);
         let create = client::create_emission(&payer, &key, &payer, &mint, &payer, args);

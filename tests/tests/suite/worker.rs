@@ -47,7 +47,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tempfile::TempDir;
-use tests::fixture::{Device, Network, Operator, EPOCH, TOKEN};
+use tests::fixture::{Device, Network, Operator, EPOCH, EVEN_SCORING, TOKEN};
 use tests::{assert_refused, Harness, START};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -564,6 +564,7 @@ fn create_emission(harness: &Harness, network: &Network) {
         ballot_length: BALLOT,
         breaker_window: EPOCH,
         breaker_limit: u64::MAX,
+        scoring: EVEN_SCORING,
     };
     let create = emissions::create_emission(
         &payer,

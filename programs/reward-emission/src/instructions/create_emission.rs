@@ -1,6 +1,8 @@
 use crate::error::EmissionError;
 use crate::seeds;
-use crate::state::{Breaker, Emission, Schedule, FULL_BPS, MAX_DURATION, VERSION};
+use crate::state::{
+    Breaker, Emission, Schedule, Scoring, FULL_BPS, MAX_DURATION, TIERS, VERSION,
+};
 use anchor_lang::prelude::*;
 use anchor_spl::token::spl_token::instruction::AuthorityType;
 use anchor_spl::token::{self, Mint, SetAuthority, Token};
@@ -28,6 +30,59 @@ pub struct CreateEmissionArgs {
     pub breaker_window: i64,
     /// Base units that may be claimed at once, and again each breaker window.
     pub breaker_limit: u64,
+    /// By what readings are scored.
+    pub scoring: ScoringArgs,
+}
+
+/// [`Scoring`], as the instruction carries it.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoringArgs {
+    /// What a device counts by its tier, in basis points; no lower for a higher tier.
+    pub tiers_bps: [u16; TIERS],
+    /// The resolution of the H3 cells in which devices are counted, 0 to 15.
+    pub cell_resolution: u8,
+    /// Devices of a cell that are paid in full; more share what those get.
+    pub cell_capacity: u16,
+    /// Devices from which on a cell is not under-served, at most the capacity.
+    pub cell_target: u16,
+    /// What an almost empty cell adds to a factor of 1, in basis points; it falls in proportion up to the target.
+    pub scarcity_bps: u16,
+    /// Owners of devices of as many makers that a cell's full reward asks for, 1 to 16.
+    pub full_owners: u8,
+    /// The least reputation, with which everybody begins, in basis points.
+    pub reputation_floor_bps: u16,
+    /// What an honest epoch adds to a reputation, in basis points; at least 1 if the floor is less than 10,000.
+    pub reputation_step_bps: u16,
+    /// The most that a feed's demand makes of a score, in basis points; at least 10,000.
+    pub max_demand_bps: u16,
+}
+
+impl From<ScoringArgs> for Scoring {
+    fn from(args: ScoringArgs) -> Self {
+        let ScoringArgs {
+            tiers_bps,
+            cell_resolution,
+            cell_capacity,
+            cell_target,
+            scarcity_bps,
+            full_owners,
+            reputation_floor_bps,
+            reputation_step_bps,
+            max_demand_bps,
+        } = args;
+        Self {
+            tiers_bps,
+            cell_capacity,
+            cell_target,
+            scarcity_bps,
+            cell_resolution,
+            full_owners,
+            reputation_floor_bps,
+            reputation_step_bps,
+            max_demand_bps,
+            _pad: [0; 2],
+        }
+    }
 }
 
 impl CreateEmissionArgs {
@@ -41,6 +96,7 @@ impl CreateEmissionArgs {
             ballot_length,
             breaker_window,
             breaker_limit,
+            scoring,
         } = *self;
         require!(
             operators_bps <= FULL_BPS,
@@ -67,7 +123,7 @@ impl CreateEmissionArgs {
             EmissionError::BallotAcrossEpochs
         );
         require!(breaker_limit > 0, EmissionError::InvalidBreakerLimit);
-        Ok(())
+        Scoring::from(scoring).validate()
     }
 }
 
@@ -137,6 +193,7 @@ pub fn handle_create_emission(
         emission.schedule = args.schedule;
         emission.challenge_window = args.challenge_window;
         emission.ballot_length = args.ballot_length;
+        emission.scoring = args.scoring.into();
         emission.breaker = Breaker::new(
             args.breaker_window,
             args.breaker_limit,

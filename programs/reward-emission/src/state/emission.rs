@@ -1,7 +1,9 @@
 //! A network's emission: the schedule, the final roots, and what was paid.
 
 use crate::error::EmissionError;
-use crate::state::{Breaker, Payee, PayeeKind, Proposal, Roots, Schedule, MAX_PAYEES};
+use crate::state::{
+    Breaker, Payee, PayeeKind, Proposal, Roots, Schedule, Scoring, MAX_PAYEES,
+};
 use anchor_lang::prelude::*;
 use commitment::reward_leaf;
 use device_registry::state::Network;
@@ -77,10 +79,12 @@ pub struct Emission {
     pub roots: Roots,
     /// Slows down claims.
     pub breaker: Breaker,
+    /// By what readings are scored.
+    pub scoring: Scoring,
     /// Of the final roots' reward sum, what operators were granted: base units since the beginning.
     pub operators_sum: u64,
     /// Zero.
-    pub reserved: [u8; 248],
+    pub reserved: [u8; 224],
 }
 
 impl Emission {

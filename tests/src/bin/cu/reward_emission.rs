@@ -18,6 +18,7 @@ use reward_emission::state::{Payee, PayeeKind, Proposal, Schedule};
 use security_pool::state::{Committee, CommitteeEntry, Pool, MAX_OPERATORS};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use tests::fixture::EVEN_SCORING;
 use tests::START;
 
 /// Seconds of an epoch.
@@ -178,6 +179,7 @@ impl<'a> Emission<'a> {
             ballot_length: BALLOT,
             breaker_window: 1_000,
             breaker_limit: 4_000_000_000,
+            scoring: EVEN_SCORING,
         };
         let payer = bench.payer();
         let create =

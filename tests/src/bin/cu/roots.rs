@@ -18,7 +18,7 @@ use reward_emission::state::{Emission, PayeeKind, Proposal, Schedule};
 use security_pool::state::Committee;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use tests::fixture::{Network, EPOCH, EVIDENCE_WINDOW};
+use tests::fixture::{Network, EPOCH, EVEN_SCORING, EVIDENCE_WINDOW};
 
 /// Measures challenges of roots, slashes for votes, and the end of a proposal.
 pub fn measure(bench: &Bench) -> Result<()> {
@@ -36,6 +36,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
         ballot_length: 3_600,
         breaker_window: 1_000,
         breaker_limit: u64::MAX,
+        scoring: EVEN_SCORING,
     };
     let create = client::create_emission(&payer, &key, &payer, &mint, &payer, args);
     bench.run(&[create], &[])?;
