@@ -5,21 +5,23 @@ use crate::committee::{self, Refusal};
 use crate::log::Session;
 use crate::payload::{self, Payload, Rewards};
 use crate::round::{Commitment, LOOKBACK};
-use crate::score::{self, Committed, Granted, Payee};
-use crate::window;
+use crate::score::{self, Committed, Demand, Granted, Payee, Said, Terms};
+use crate::window::{self, Window};
 use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::state::{Feed, Model};
 use anchor_lang::prelude::Pubkey;
 use commitment::{SumNode, Tree};
 use data_commitment::state::Stream;
-use device_protocol::Hash;
+use device_protocol::{Hash, Offence, SignedReading};
+use device_registry::penalty::SLASHER;
+use device_registry::state::Network;
 use fieldproof_client::precompile::{self, Entry as SignatureEntry};
 use fieldproof_client::reward_emission::{self as emissions, VoteReference};
 use fieldproof_client::{ai_feed as feeds, chain, credits, security_pool as pools};
 use inference::Header;
 use reward_emission::instructions::ProposeRootArgs;
 use reward_emission::state::{self, Emission, Epoch, Proposal, Roots, FINAL, PASSED};
-use security_pool::state::{Bond, Committee};
+use security_pool::state::{Bond, Committee, Report};
 use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
 use std::collections::btree_map::Entry;
@@ -134,14 +136,24 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         return Ok(Some(record));
     }
     let network = operator.network()?;
-    let (start, end) = (network.epoch_start(epoch), network.epoch_start(epoch + 1));
+    let end = network.epoch_start(epoch + 1);
     let history = history(operator, end)?;
     let bonds = chain::read_all::<Bond>(operator.chain.as_ref())?
         .into_iter()
         .filter(|(_, bond)| bond.network == operator.network)
         .map(|(_, bond)| (bond.owner.to_bytes(), bond.amount_at(epoch)))
         .collect();
-    let scores = score::scores(history.readings, &bonds, start, end);
+    let terms = Terms {
+        epoch,
+        scoring: emission.scoring,
+        expected: history.expected,
+        bonds,
+        slashed: slashed(operator, &network, &history.windows, end)?,
+        // Nobody can pay for a feed yet.
+        demand: Demand::default(),
+    };
+    let scores =
+        score::scores(&history.windows, &terms).ok_or(WorkerError::State("scores do not fit"))?;
 
     let payees: Vec<Payee> = chain::read_all::<state::Payee>(operator.chain.as_ref())?
         .into_iter()
@@ -194,13 +206,15 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
 
 /// What the streams committed, as scores see it.
 struct History {
-    /// Readings that count, in the order of their commitments.
-    readings: Vec<Committed>,
+    /// Every window.
+    windows: Vec<Committed>,
+    /// Readings that each feed expects of a device in an epoch.
+    expected: BTreeMap<Hash, u64>,
     /// Whether every payload could be had.
     complete: bool,
 }
 
-/// The readings of all batches that were committed before `end` (unix seconds) and hold what the committee would sign:
+/// The windows of all batches that were committed before `end` (unix seconds) and hold what the committee would sign:
 /// by members of the committee of their epoch, with the committed root, for rounds that had just ended, one batch a
 /// stream, feed and round, of devices that were registered by then. Every operator that has the payloads gets the same.
 fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
@@ -219,11 +233,16 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
     commitments.sort_by_key(|(stream, leaf)| (leaf.posted_at, *stream, leaf.sequence));
     let mut committees: BTreeMap<u64, Option<Committee>> = BTreeMap::new();
     let mut batches_seen = BTreeSet::new();
+    let expected = feeds_by_id
+        .iter()
+        .map(|(id, (feed, _))| (*id, score::expected(feed, network.epoch_length)))
+        .collect();
     let mut history = History {
-        readings: Vec::new(),
+        windows: Vec::new(),
+        expected,
         complete: true,
     };
-    for (stream, leaf) in commitments {
+    for (commitment, (stream, leaf)) in (0..).zip(commitments) {
         let epoch = network.epoch(leaf.posted_at)?;
         if let Entry::Vacant(vacant) = committees.entry(epoch) {
             vacant.insert(chain::find(
@@ -282,26 +301,94 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
         if !whole {
             continue;
         }
-        for signed in counted
-            .iter()
-            .flat_map(|batch| &batch.windows)
-            .flat_map(|window| window.readings.iter())
-        {
-            let reading = &signed.reading;
-            let Some(device) = registry.device(&reading.device) else {
-                continue;
-            };
-            history.readings.push(Committed {
-                pool: pool.to_bytes(),
-                owner: device.leaf.owner,
-                key: (reading.device, Session::of(reading), reading.sequence),
-                posted_at: leaf.posted_at,
-                place: (device.tree_index, device.index),
-                bond: network.parameters.bond_of(device.leaf.tier)?,
-            });
+        for batch in counted {
+            for window in &batch.windows {
+                let Some(device) = registry.device(&window.newest().reading.device) else {
+                    continue;
+                };
+                history.windows.push(Committed {
+                    commitment,
+                    feed: batch.feed,
+                    device: device.leaf.device,
+                    readings: said(window),
+                    epoch,
+                    pool: pool.to_bytes(),
+                    owner: device.leaf.owner,
+                    maker: device.leaf.maker,
+                    tier: device.leaf.tier,
+                    cell: device.leaf.cell,
+                    place: (device.tree_index, device.index),
+                    bond: network.parameters.bond_of(device.leaf.tier)?,
+                });
+            }
         }
     }
     Ok(history)
+}
+
+/// A window's readings, as scores see them.
+fn said(window: &Window) -> Vec<Said> {
+    let grants: BTreeMap<u32, Hash> = window
+        .grants
+        .iter()
+        .map(|signed| (signed.grant.counter, signed.grant.digest()))
+        .collect();
+    window
+        .readings
+        .iter()
+        .map(|SignedReading { reading, .. }| Said {
+            session: Session::of(reading),
+            sequence: reading.sequence,
+            captured_at: reading.captured_at,
+            digest: reading.digest(),
+            grant: grants.get(&reading.session).copied().unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// The pools that were slashed in the network before `end` (unix seconds), and those devices of `windows` for whose
+/// contradiction a bond was, by epoch: what the security-pool's reports say, which are never closed.
+fn slashed(
+    operator: &Operator,
+    network: &Network,
+    windows: &[Committed],
+    end: i64,
+) -> Result<BTreeMap<Hash, BTreeSet<u64>>, WorkerError> {
+    let mut slashed: BTreeMap<Hash, BTreeSet<u64>> = BTreeMap::new();
+    let mut offences: BTreeMap<Hash, u64> = BTreeMap::new();
+    for (_, report) in chain::read_all::<Report>(operator.chain.as_ref())? {
+        if report.network != operator.network || report.reported_at >= end {
+            continue;
+        }
+        let epoch = network.epoch(report.reported_at)?;
+        if report.is_of_pool(&operator.network, &report.source) {
+            slashed
+                .entry(report.source.to_bytes())
+                .or_default()
+                .insert(epoch);
+        } else if report.slasher == SLASHER.0 {
+            offences.insert(report.offence, epoch);
+        }
+    }
+    let owned: BTreeSet<_> = windows
+        .iter()
+        .flat_map(|window| {
+            let nonces = window.readings.iter().map(|said| said.session.leaf_nonce);
+            nonces.map(|nonce| (&window.device, window.place, nonce))
+        })
+        .collect();
+    for (device, (tree, index), leaf_nonce) in owned {
+        let offence = Offence::Contradiction {
+            device,
+            tree,
+            index,
+            leaf_nonce,
+        };
+        if let Some(epoch) = offences.get(&offence.id(&operator.network_id)) {
+            slashed.entry(*device).or_default().insert(*epoch);
+        }
+    }
+    Ok(slashed)
 }
 
 /// Cumulative amounts of the last final reward root, checked against it. `None` while its archive can't be had.

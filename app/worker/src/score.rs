@@ -1,32 +1,104 @@
-//! What an epoch's payees earned, computed from what was committed and nothing else, so that every operator gets the
-//! same trees.
+//! What an epoch's payees earned, computed from what was committed and what is on the chain and nothing else, so that
+//! every operator gets the same trees.
+//!
+//! A device's score is `quality × coverage × tier × reputation × demand`, each factor in 2^-16, rounded down once. Its
+//! owner and the operators that committed its readings share it exactly; what an operator got so is then multiplied by the
+//! operator's own reputation.
+
+mod coverage;
+mod demand;
+mod quality;
+mod reputation;
 
 use crate::log::Session;
 use crate::payload::{Reward, Rewards};
 use commitment::{sum, SumNode, SumTree};
 use device_protocol::Hash;
-use std::collections::{BTreeMap, HashSet};
+use reward_emission::state::{Scoring, FULL_BPS};
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+pub use coverage::{place, Cell};
+pub use demand::Demand;
+pub use quality::{expected, quality};
+pub use reputation::reputation;
 
 /// Kind of an owner in the trees.
 pub const OWNER: u8 = sum::OWNER;
 /// Kind of an operator.
 pub const OPERATOR: u8 = sum::OPERATOR;
+/// 1.0 as a factor: factors have 16 fraction bits.
+pub const ONE: u64 = 1 << 16;
 
-/// A reading that was committed and verified, as scores see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A window that was committed and verified, as scores see it. What is said of its device is as of the commitment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Committed {
+    /// The number of its commitment in the order of all commitments of the network.
+    pub commitment: u64,
+    /// The feed's id.
+    pub feed: Hash,
+    /// The device's id.
+    pub device: Hash,
+    /// The readings.
+    pub readings: Vec<Said>,
+    /// The epoch in which the commitment was posted.
+    pub epoch: u64,
     /// The pool of the stream's operator.
     pub pool: Hash,
     /// The device's owner.
     pub owner: Hash,
-    /// What makes the reading the same one: device, session, sequence.
-    pub key: (Hash, Session, u64),
-    /// When its commitment was posted, unix seconds.
-    pub posted_at: i64,
-    /// Where the device's leaf is: tree, index.
+    /// Its maker.
+    pub maker: Hash,
+    /// Its tier.
+    pub tier: u8,
+    /// Its H3 cell, or 0.
+    pub cell: u64,
+    /// Where its leaf is: tree, index.
     pub place: (u16, u32),
-    /// The bond that the device asks of its owner, base units.
+    /// The bond that it asks of its owner, base units.
     pub bond: u64,
+}
+
+/// A reading of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Said {
+    /// Its session.
+    pub session: Session,
+    /// Its sequence in the session: with device and session, what makes it the same reading.
+    pub sequence: u64,
+    /// When it was captured, unix milliseconds.
+    pub captured_at: i64,
+    /// Digest of what the device signed.
+    pub digest: Hash,
+    /// Digest of the session's grant; zero in session 0.
+    pub grant: Hash,
+}
+
+impl Said {
+    /// Whether a device that said this too contradicts itself, as `report_equivocation` would decide: of one session and
+    /// sequence both must have one grant, or in session 0, which has none, one time.
+    fn contradicts(&self, other: &Self) -> bool {
+        self.digest != other.digest
+            && self.grant == other.grant
+            && (self.session.counter != 0 || self.captured_at == other.captured_at)
+    }
+}
+
+/// By what an epoch is scored, beside what was committed.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The epoch.
+    pub epoch: u64,
+    /// The emission's terms.
+    pub scoring: Scoring,
+    /// Readings that each feed expects of a device in an epoch, by [`expected`].
+    pub expected: BTreeMap<Hash, u64>,
+    /// What backs each owner's devices at the epoch's end, base units.
+    pub bonds: BTreeMap<Hash, u64>,
+    /// Devices and pools that were slashed, and in which epochs.
+    pub slashed: BTreeMap<Hash, BTreeSet<u64>>,
+    /// What was paid for in the epoch.
+    pub demand: Demand,
 }
 
 /// Scores by (kind, payee).
@@ -35,40 +107,194 @@ pub type Scores = BTreeMap<(u8, Hash), u64>;
 /// Cumulative amounts in base units, by (kind, payee).
 pub type Granted = BTreeMap<(u8, Hash), u64>;
 
-/// The scores of the epoch `[start, end)` (unix seconds). `readings` are all that were ever committed, in the order of
-/// their commitments: a reading counts once a network, where it was committed first, for its device's owner and for the
-/// operator alike. It counts for nobody if the owner's bond (`bonds`, base units) does not reach as far as its device.
-pub fn scores(
-    readings: impl IntoIterator<Item = Committed>,
-    bonds: &BTreeMap<Hash, u64>,
-    start: i64,
-    end: i64,
-) -> Scores {
-    let mut seen = HashSet::new();
-    let mut counted = Vec::new();
-    for reading in readings {
-        if reading.posted_at < end && seen.insert(reading.key) && reading.posted_at >= start {
-            counted.push(reading);
-        }
-    }
-    let backed = backed(&counted, bonds);
-    let mut scores = Scores::new();
-    for reading in counted {
-        if backed.contains(&(reading.owner, reading.place)) {
-            for payee in [(OWNER, reading.owner), (OPERATOR, reading.pool)] {
-                *scores.entry(payee).or_default() += 1;
-            }
-        }
-    }
-    scores
+/// A factor in 2^-16, rounded down.
+fn of_bps(bps: u16) -> u64 {
+    u64::from(bps) * ONE / u64::from(FULL_BPS)
 }
 
-/// The devices, by owner and place, that a bond stands behind: of each owner's devices in these readings, in the order of
-/// their places, those whose bond is left of the owner's.
-fn backed(readings: &[Committed], bonds: &BTreeMap<Hash, u64>) -> HashSet<(Hash, (u16, u32))> {
-    let devices: BTreeMap<_, _> = readings
+/// Readings of a window that count: those that no earlier commitment had.
+struct Counted<'a> {
+    window: &'a Committed,
+    readings: u64,
+}
+
+/// Readings that count, by device and pool, epoch and feed, and where devices contradicted themselves.
+#[derive(Default)]
+struct Record {
+    devices: BTreeMap<Hash, BTreeMap<u64, BTreeMap<Hash, u64>>>,
+    pools: BTreeMap<Hash, BTreeSet<u64>>,
+    contradicted: BTreeMap<Hash, BTreeSet<u64>>,
+}
+
+/// What a device gave in the epoch.
+struct Given<'a> {
+    /// The last of its windows, which says whose and where it is.
+    last: &'a Committed,
+    readings: u64,
+    feeds: BTreeMap<Hash, u64>,
+    owners: BTreeMap<Hash, u64>,
+    pools: BTreeMap<Hash, u64>,
+}
+
+/// The scores of an epoch. `windows` are all that were committed up to its end, in any order.
+///
+/// A reading counts once a network, where it was committed first (in one commitment, for the feed with the lowest id): for
+/// its device's owner and for the operator alike. It counts for nobody if the owner's bond does not reach as far as its
+/// device.
+///
+/// Returns `None` when a sum does not fit.
+pub fn scores(windows: &[Committed], terms: &Terms) -> Option<Scores> {
+    let scoring = &terms.scoring;
+    let (counted, record) = count(windows, terms.epoch);
+    let devices = given(&counted, terms);
+
+    let qualities: BTreeMap<&Hash, u64> = devices
         .iter()
-        .map(|reading| ((reading.owner, reading.place), reading.bond))
+        .map(|(device, given)| (*device, quality(&given.feeds, &terms.expected)))
+        .collect();
+    let mut cells: BTreeMap<u64, Cell> = BTreeMap::new();
+    for (device, given) in &devices {
+        let cell = place(given.last.cell, scoring.cell_resolution);
+        let quality = qualities.get(device).copied().unwrap_or(0);
+        let (owner, maker) = (given.last.owner, given.last.maker);
+        cells.entry(cell).or_default().add(quality, owner, maker);
+    }
+    let coverages: BTreeMap<u64, u64> = cells
+        .iter()
+        .map(|(cell, devices)| (*cell, devices.coverage(scoring)))
+        .collect();
+
+    // Everything but demand: four factors below 2^18 each.
+    let mut products: BTreeMap<&Hash, u128> = BTreeMap::new();
+    let mut by_feed: BTreeMap<Hash, u64> = BTreeMap::new();
+    for (device, given) in &devices {
+        let quality = qualities.get(device).copied().unwrap_or(0);
+        let cell = place(given.last.cell, scoring.cell_resolution);
+        let coverage = coverages.get(&cell).copied().unwrap_or(0);
+        let tier = scoring.tiers_bps.get(usize::from(given.last.tier));
+        let product = [
+            quality,
+            coverage,
+            of_bps(tier.copied().unwrap_or(0)),
+            device_reputation(device, &record, terms),
+        ]
+        .into_iter()
+        .map(u128::from)
+        .product::<u128>();
+        products.insert(device, product);
+        let score = u64::try_from(product >> 48).ok()?;
+        for (feed, part) in split(score, &given.feeds, given.readings) {
+            let sum = by_feed.entry(feed).or_default();
+            *sum = sum.checked_add(part)?;
+        }
+    }
+
+    let demands = terms.demand.factors(&by_feed, scoring.max_demand_bps)?;
+    let mut scores = Scores::new();
+    let mut pools: BTreeMap<Hash, u64> = BTreeMap::new();
+    for (device, given) in &devices {
+        let weighed: u128 = given
+            .feeds
+            .iter()
+            .map(|(feed, readings)| {
+                let demand = demands.get(feed).copied().unwrap_or(ONE);
+                u128::from(*readings) * u128::from(demand)
+            })
+            .sum();
+        let demand = weighed.checked_div(u128::from(given.readings))?;
+        let product = products.get(device).copied().unwrap_or(0);
+        let score = u64::try_from(product.checked_mul(demand)? >> 64).ok()?;
+        for (owner, part) in split(score, &given.owners, given.readings) {
+            let sum = scores.entry((OWNER, owner)).or_default();
+            *sum = sum.checked_add(part)?;
+        }
+        for (pool, part) in split(score, &given.pools, given.readings) {
+            let sum = pools.entry(pool).or_default();
+            *sum = sum.checked_add(part)?;
+        }
+    }
+    for (pool, sum) in pools {
+        let reputation = pool_reputation(&pool, &record, terms);
+        let score = (u128::from(sum) * u128::from(reputation)) >> 16;
+        scores.insert((OPERATOR, pool), u64::try_from(score).ok()?);
+    }
+    scores.retain(|_, score| *score > 0);
+    Some(scores)
+}
+
+/// Which readings count, of windows committed up to `epoch`.
+fn count(windows: &[Committed], epoch: u64) -> (Vec<Counted<'_>>, Record) {
+    let mut windows: Vec<&Committed> = windows
+        .iter()
+        .filter(|window| window.epoch <= epoch)
+        .collect();
+    windows.sort();
+    let mut said: HashMap<(Hash, Session, u64), &Said> = HashMap::new();
+    let mut counted = Vec::new();
+    let mut record = Record::default();
+    for window in windows {
+        let mut readings = 0;
+        for reading in &window.readings {
+            match said.entry((window.device, reading.session, reading.sequence)) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(reading);
+                    readings += 1;
+                }
+                Entry::Occupied(first) if first.get().contradicts(reading) => {
+                    let epochs = record.contradicted.entry(window.device).or_default();
+                    epochs.insert(window.epoch);
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
+        if readings == 0 {
+            continue;
+        }
+        let epochs = record.devices.entry(window.device).or_default();
+        let feeds = epochs.entry(window.epoch).or_default();
+        *feeds.entry(window.feed).or_default() += readings;
+        record
+            .pools
+            .entry(window.pool)
+            .or_default()
+            .insert(window.epoch);
+        if window.epoch == epoch {
+            counted.push(Counted { window, readings });
+        }
+    }
+    (counted, record)
+}
+
+/// What each device gave in the epoch, of those that a bond stands behind.
+fn given<'a>(counted: &[Counted<'a>], terms: &Terms) -> BTreeMap<&'a Hash, Given<'a>> {
+    let backed = backed(counted, &terms.bonds);
+    let mut devices: BTreeMap<&Hash, Given> = BTreeMap::new();
+    for Counted { window, readings } in counted {
+        if !backed.contains(&(window.owner, window.place)) {
+            continue;
+        }
+        let given = devices.entry(&window.device).or_insert_with(|| Given {
+            last: window,
+            readings: 0,
+            feeds: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            pools: BTreeMap::new(),
+        });
+        given.last = window;
+        given.readings += readings;
+        *given.feeds.entry(window.feed).or_default() += readings;
+        *given.owners.entry(window.owner).or_default() += readings;
+        *given.pools.entry(window.pool).or_default() += readings;
+    }
+    devices
+}
+
+/// The devices, by owner and place, that a bond stands behind: of each owner's devices in these windows, in the order of
+/// their places, those whose bond is left of the owner's.
+fn backed(counted: &[Counted], bonds: &BTreeMap<Hash, u64>) -> HashSet<(Hash, (u16, u32))> {
+    let devices: BTreeMap<_, _> = counted
+        .iter()
+        .map(|Counted { window, .. }| ((window.owner, window.place), window.bond))
         .collect();
     let mut left = bonds.clone();
     let mut backed = HashSet::new();
@@ -80,6 +306,50 @@ fn backed(readings: &[Committed], bonds: &BTreeMap<Hash, u64>) -> HashSet<(Hash,
         }
     }
     backed
+}
+
+fn device_reputation(device: &Hash, record: &Record, terms: &Terms) -> u64 {
+    let honest: BTreeMap<u64, u64> = record
+        .devices
+        .get(device)
+        .into_iter()
+        .flatten()
+        .map(|(epoch, feeds)| (*epoch, quality(feeds, &terms.expected)))
+        .collect();
+    let contradicted = [&record.contradicted, &terms.slashed]
+        .into_iter()
+        .filter_map(|epochs| epochs.get(device))
+        .flatten()
+        .copied()
+        .collect();
+    reputation(&honest, &contradicted, terms.epoch, &terms.scoring)
+}
+
+fn pool_reputation(pool: &Hash, record: &Record, terms: &Terms) -> u64 {
+    let epochs = record.pools.get(pool).into_iter().flatten();
+    let honest = epochs.map(|epoch| (*epoch, ONE)).collect();
+    let slashed = terms.slashed.get(pool).cloned().unwrap_or_default();
+    reputation(&honest, &slashed, terms.epoch, &terms.scoring)
+}
+
+/// Splits a score by readings, in the order of keys, so that the parts sum to it: each is what
+/// `⌊score × readings so far ÷ all⌋` grows by.
+fn split(
+    score: u64,
+    readings: &BTreeMap<Hash, u64>,
+    all: u64,
+) -> impl Iterator<Item = (Hash, u64)> + '_ {
+    let (mut so_far, mut given) = (0u64, 0u64);
+    readings.iter().map(move |(key, readings)| {
+        so_far += readings; // all of them fit
+        let sum = (u128::from(score) * u128::from(so_far))
+            .checked_div(u128::from(all))
+            .and_then(|sum| u64::try_from(sum).ok())
+            .unwrap_or(score);
+        let part = sum - given;
+        given = sum;
+        (*key, part)
+    })
 }
 
 /// A payee's place in the trees.

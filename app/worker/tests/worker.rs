@@ -4,18 +4,18 @@
 mod log;
 #[path = "suite/plausibility.rs"]
 mod plausibility;
+#[path = "suite/scores.rs"]
+mod scores;
 
-use commitment::{sum, CommitmentLeaf, READINGS_PER_WINDOW};
+use commitment::{CommitmentLeaf, READINGS_PER_WINDOW};
 use device_protocol::{Curve, Hash, Reading, SessionGrant, SignedGrant, SignedReading, Values};
 use fieldproof_client::key::DeviceSigner;
-use fieldproof_worker::log::Session;
 use fieldproof_worker::payload::{self, Payload, PayloadError, Reward, Rewards};
-use fieldproof_worker::score::{self, Committed, Payee, OPERATOR, OWNER};
 use fieldproof_worker::store::Store;
 use fieldproof_worker::window::{Batch, Window};
 use fieldproof_worker::Reject;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
@@ -558,193 +558,5 @@ mod store {
         );
         assert_eq!(store.seen_commitment(&[6; 32], 4).expect("store"), None);
         assert_eq!(store.seen_commitments().expect("store"), [([6; 32], leaf)]);
-    }
-}
-
-mod scores {
-    use super::*;
-
-    fn committed(pool: u8, owner: u8, sequence: u64, posted_at: i64) -> Committed {
-        Committed {
-            pool: [pool; 32],
-            owner: [owner; 32],
-            key: (
-                [owner; 32],
-                Session {
-                    leaf_nonce: 0,
-                    counter: 0,
-                },
-                sequence,
-            ),
-            posted_at,
-            place: (0, 0),
-            bond: 5,
-        }
-    }
-
-    #[test]
-    fn count_a_reading_once_where_it_was_committed_first() {
-        let readings = [
-            committed(1, 9, 1, 50), // before the epoch
-            committed(1, 9, 2, 100),
-            committed(2, 9, 2, 101), // again, elsewhere
-            committed(2, 9, 1, 102), // it counted in an epoch before
-            committed(2, 8, 1, 199),
-            committed(2, 8, 2, 200), // after the epoch
-        ];
-        let bonds = [([8; 32], 5), ([9; 32], 5)].into();
-        let scores = score::scores(readings, &bonds, 100, 200);
-        let expected = [
-            ((OWNER, [8; 32]), 1),
-            ((OWNER, [9; 32]), 1),
-            ((OPERATOR, [1; 32]), 1),
-            ((OPERATOR, [2; 32]), 1),
-        ];
-        assert_eq!(scores, expected.into());
-    }
-
-    #[test]
-    fn give_nothing_for_devices_beyond_the_bond() {
-        let device = |owner, tree, index, bond, sequence| Committed {
-            place: (tree, index),
-            bond,
-            ..committed(1, owner, sequence, 150)
-        };
-        let readings = [
-            device(9, 1, 0, 5, 1), // the last of its owner's, for which nothing is left
-            device(9, 0, 7, 5, 2),
-            device(9, 0, 3, 5, 3),
-            device(9, 0, 3, 5, 4), // the same device again
-            device(9, 0, 8, 1, 5), // for which what the others leave is enough
-            device(8, 0, 1, 5, 1), // no bond at all
-            device(7, 0, 2, 0, 1), // none asked for
-        ];
-        let bonds = [([9; 32], 11)].into();
-        let scores = score::scores(readings, &bonds, 100, 200);
-        let expected = [
-            ((OWNER, [7; 32]), 1),
-            ((OWNER, [9; 32]), 4),
-            ((OPERATOR, [1; 32]), 5),
-        ];
-        assert_eq!(scores, expected.into());
-    }
-
-    #[test]
-    fn give_nothing_to_those_who_are_no_payees_and_grow_what_was_earned_before() {
-        let scores = [((OWNER, [1; 32]), 1), ((OWNER, [2; 32]), 5)].into();
-        let payees = [
-            Payee {
-                kind: OWNER,
-                index: 0,
-                key: [1; 32],
-            },
-            Payee {
-                kind: OWNER,
-                index: 1,
-                key: [3; 32],
-            },
-            Payee {
-                kind: OPERATOR,
-                index: 0,
-                key: [4; 32],
-            },
-        ];
-        let previous = [((OWNER, [1; 32]), 40), ((OWNER, [3; 32]), 2)].into();
-        let rewards = score::rewards(7, &scores, &payees, &previous, 100, 50).expect("rewards");
-        let entry = |index, payee, score, cumulative| Reward {
-            kind: OWNER,
-            index,
-            payee,
-            score,
-            cumulative,
-        };
-        assert_eq!(
-            rewards.entries,
-            [entry(0, [1; 32], 1, 140), entry(1, [3; 32], 0, 2)]
-        );
-        assert_eq!((rewards.epoch, rewards.depth), (7, 2));
-    }
-
-    proptest! {
-        #[test]
-        fn never_share_out_more_than_the_parts_of_the_budget(
-            given in prop::collection::vec((0..=1u8, 0..40u32, any::<u64>(), 0..1u64 << 40), 1..30),
-            owners_part in any::<u64>(),
-            operators_part in any::<u64>(),
-        ) {
-            let mut places = BTreeSet::new();
-            let (mut payees, mut scores, mut previous) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-            for (kind, index, score, before) in given {
-                if !places.insert((kind, index)) {
-                    continue;
-                }
-                let mut key = [kind; 32];
-                key[..4].copy_from_slice(&index.to_le_bytes());
-                payees.push(Payee { kind, index, key });
-                // Sums of scores must fit, as numbers of readings do.
-                scores.insert((kind, key), score >> 8);
-                previous.insert((kind, key), before);
-            }
-            let rewards =
-                score::rewards(1, &scores, &payees, &previous, owners_part, operators_part);
-            let Some(rewards) = rewards else {
-                // Only sums beyond 64 bits don't fit.
-                prop_assert!(owners_part.max(operators_part) > u64::MAX - (1 << 40));
-                return Ok(());
-            };
-            for (kind, part) in [(OWNER, owners_part), (OPERATOR, operators_part)] {
-                let sum: u128 = rewards
-                    .entries
-                    .iter()
-                    .filter(|entry| entry.kind == kind)
-                    .map(|entry| u128::from(entry.cumulative))
-                    .sum();
-                let before: u128 = previous
-                    .iter()
-                    .filter(|((of, _), _)| *of == kind)
-                    .map(|(_, amount)| u128::from(*amount))
-                    .sum();
-                prop_assert!(sum <= before + u128::from(part));
-            }
-            for entry in &rewards.entries {
-                prop_assert!(entry.cumulative >= previous[&(entry.kind, entry.payee)]);
-            }
-            // Both trees hold every entry at its place.
-            if let Ok((score_tree, reward_tree)) = score::trees(&rewards) {
-                for entry in &rewards.entries {
-                    let depth = u32::from(rewards.depth);
-                    for (tree, leaf) in [
-                        (&score_tree, sum::score_leaf(&entry.payee, entry.score)),
-                        (&reward_tree, sum::reward_leaf(&entry.payee, entry.cumulative)),
-                    ] {
-                        let path = tree.path(entry.kind, entry.index).expect("path");
-                        let proof = commitment::verify_sum(
-                            tree.root(), depth, entry.kind, entry.index, leaf, &path,
-                        );
-                        prop_assert_eq!(proof, Ok(()));
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn come_out_the_same_whatever_the_payees_order() {
-        let scores: score::Scores = (0..9)
-            .map(|payee| ((OWNER, [payee; 32]), u64::from(payee)))
-            .collect();
-        let mut payees: Vec<Payee> = (0..9)
-            .map(|index| Payee {
-                kind: OWNER,
-                index,
-                key: [index as u8; 32],
-            })
-            .collect();
-        let rewards = |payees: &[Payee]| {
-            score::rewards(0, &scores, payees, &BTreeMap::new(), 1_000, 0).expect("rewards")
-        };
-        let forward = rewards(&payees);
-        payees.reverse();
-        assert_eq!(rewards(&payees), forward);
     }
 }
