@@ -46,16 +46,16 @@ pub enum EmissionError {
     InvalidRootSlash = 111,
     #[msg("The challenge window must not be longer than the network's evidence window: by then stake may have left")]
     ChallengeWindowTooLong = 112,
-    #[msg("What devices count by tier must be at most 10000 basis points, no lower for a higher tier, and at least 1 for the highest")]
-    InvalidTiers = 113,
-    #[msg("Cells need a capacity of at least 1, a target of at most the capacity, a bonus of at most 10000 basis points, a resolution of 0 to 15, and 1 to 16 owners for the full reward")]
-    InvalidCoverage = 114,
-    #[msg("The least reputation must be 1 to 10000 basis points, and a step at most 10000, and at least 1 if the least is less than 10000")]
-    InvalidReputation = 115,
-    #[msg("The most that demand makes of a score must be at least 10000 basis points")]
-    InvalidDemand = 116,
     #[msg("An epoch's floor is at most 10000 basis points of what is scheduled")]
-    FloorTooLarge = 117,
+    FloorTooLarge = 113,
+    #[msg("What devices count by tier must be at most 10000 basis points, no lower for a higher tier, and at least 1 for the highest")]
+    InvalidTiers = 114,
+    #[msg("Cells need a capacity of at least 1, a target of at most the capacity, a bonus of at most 10000 basis points, a resolution of 0 to 15, and 1 to 16 owners for the full reward")]
+    InvalidCoverage = 115,
+    #[msg("The least reputation must be 1 to 10000 basis points, and a step at most 10000, and at least 1 if the least is less than 10000")]
+    InvalidReputation = 116,
+    #[msg("The most that demand makes of a score must be at least 10000 basis points")]
+    InvalidDemand = 117,
 
     #[msg("Only the pool's operator may do this: sign with it")]
     NotOperator = 200,

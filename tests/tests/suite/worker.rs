@@ -37,7 +37,7 @@ use fieldproof_worker::{Event, Reject, Worker};
 use inference::ModelRef;
 use reqwest::blocking::{Client, Response};
 use reward_emission::error::EmissionError;
-use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs};
+use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs, ScoringArgs};
 use reward_emission::state::{
     Budget, Emission, PayeeKind, Proposal, Schedule, FINAL, OPEN, REJECTED,
 };
@@ -104,6 +104,11 @@ struct Served {
 
 impl World {
     fn new() -> Self {
+        Self::scored_by(EVEN_SCORING)
+    }
+
+    /// With an emission of these terms of scores.
+    fn scored_by(scoring: ScoringArgs) -> Self {
         let harness = Harness::new();
         let network = Network::new(&harness);
         let operators = [30, 31, 32].map(|tokens| network.operator(&harness, tokens));
@@ -117,7 +122,7 @@ impl World {
         ]
         .map(|(owner, curve, cell)| network.device(&harness, &maker, &owners[owner], curve, cell));
         let feed = create_feed(&harness, &network);
-        create_emission(&harness, &network);
+        create_emission(&harness, &network, scoring);
         let payer = harness.payer.pubkey();
         for owner in &owners {
             let key = owner.pubkey();
@@ -553,7 +558,7 @@ fn feed_args_of(
     }
 }
 
-fn create_emission(harness: &Harness, network: &Network) {
+fn create_emission(harness: &Harness, network: &Network, scoring: ScoringArgs) {
     let payer = harness.payer.pubkey();
     let args = CreateEmissionArgs {
         operators_bps: OPERATORS_BPS,
@@ -564,7 +569,7 @@ fn create_emission(harness: &Harness, network: &Network) {
         ballot_length: BALLOT,
         breaker_window: EPOCH,
         breaker_limit: u64::MAX,
-        scoring: EVEN_SCORING,
+        scoring,
     };
     let create = emissions::create_emission(
         &payer,
@@ -1648,6 +1653,10 @@ mod archive {
 
 mod rewards {
     use super::*;
+    use device_protocol::VoteMessage;
+    use fieldproof_client::precompile::{self, Entry};
+    use fieldproof_client::reports::Reporter;
+    use reward_emission::instructions::{ReportDoubleVoteArgs, SignedVote};
 
     #[test]
     fn of_two_epochs_are_proposed_voted_final_and_paid() {
@@ -2016,6 +2025,111 @@ mod rewards {
             let proof = world.proof(0, &owner.pubkey()).expect("proof");
             assert_eq!(proof.cumulative, due);
         }
+    }
+
+    /// What was committed before, and what was reported, decides what an epoch's readings count.
+    #[test]
+    fn remember_who_contradicted_itself_and_who_was_slashed() {
+        let world = World::scored_by(ScoringArgs {
+            reputation_floor_bps: 5_000,
+            reputation_step_bps: 10_000,
+            ..EVEN_SCORING
+        });
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        // Device 2 tells operator 0 another story of the same hours.
+        let other = world.readings(2, HOUR, 700);
+        let body = other.iter().flat_map(SignedReading::to_bytes).collect();
+        assert_eq!(world.post(0, body).accepted, other.len());
+        world.settle();
+        reward_epoch(&world, 2);
+        let emission = world.emission();
+        let earned = |epoch, kind: usize, score: u64, all: u64| {
+            let operators = emission.operators_share(epoch).expect("share");
+            let budget = emission.schedule.budget(epoch).expect("budget");
+            let part = u128::from([budget - operators, operators][kind]);
+            (part * u128::from(score) / u128::from(all)) as u64
+        };
+        let owners = world.owners.each_ref().map(Signer::pubkey);
+        let pools = world.operators.each_ref().map(|operator| operator.pool);
+        let granted = |payee| world.proof(1, payee).map_or(0, |proof| proof.cumulative);
+        // Everybody begins alike: three devices gave two thirds of what an epoch expects each.
+        let owners_before = owners.each_ref().map(granted);
+        assert_eq!(owners_before, [earned(2, 0, 2, 3), earned(2, 0, 1, 3)]);
+        let pools_before = pools.each_ref().map(granted);
+
+        // In epoch 3 it is shown that operator 2 voted twice.
+        report_two_votes(&world, 2);
+        world.set_time(START + 3 * EPOCH + 20 * HOUR);
+        world.settle();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        reward_epoch(&world, 3);
+        // 16 of 24 readings; the device that contradicted itself counts half, and what its operator got by it half of that.
+        let full = 65_536 * 16 / 24;
+        let half = full / 2;
+        let scores = [2 * full, half];
+        for (owner, score) in scores.into_iter().enumerate() {
+            let earned = earned(3, 0, score, scores.iter().sum());
+            assert_eq!(granted(&owners[owner]), owners_before[owner] + earned);
+        }
+        let scores = [full, full, half / 2];
+        for (operator, score) in scores.into_iter().enumerate() {
+            let earned = earned(3, 1, score, scores.iter().sum());
+            assert_eq!(granted(&pools[operator]), pools_before[operator] + earned);
+        }
+    }
+
+    /// Reports an operator for two votes in one ballot, of which it signs both.
+    fn report_two_votes(world: &World, operator: usize) {
+        let chain = world.chain.as_ref();
+        let liar = &world.operators[operator];
+        let key = pools::committee(&world.network.key, 2);
+        let committee: Committee = chain::read(chain, &key).expect("committee");
+        let votes = [1, 2].map(|reward_sum| VoteMessage {
+            network: world.network.id,
+            epoch: 1,
+            ballot: 0,
+            depth: 1,
+            score_hash: [1; 32],
+            score_sum: 1,
+            reward_hash: [2; 32],
+            reward_sum,
+            committee_epoch: 2,
+        });
+        let signed = votes.map(|vote| {
+            let message = vote.digest();
+            precompile::ed25519(&[Entry {
+                public_key: liar.signer.pubkey().as_ref(),
+                message: &message,
+                signature: liar.signer.sign_message(&message).as_array(),
+            }])
+            .expect("signature")
+        });
+        let payer = world.payer.pubkey();
+        let mint = world.network.stake_mint;
+        let reporter = Reporter {
+            payer,
+            bounty: token::associated(&payer, &mint),
+            network: world.network.key,
+            network_id: world.network.id,
+            stake_mint: mint,
+        };
+        let args = ReportDoubleVoteArgs {
+            epoch: 1,
+            ballot: 0,
+            member: committee.member(&liar.pool).expect("a seat") as u8,
+            first: SignedVote::of(&votes[0], 0, 0),
+            second: SignedVote::of(&votes[1], 1, 0),
+        };
+        let [first, second] = signed;
+        let account = token::create_associated(&payer, &payer, &mint);
+        let report = emissions::report_double_vote(&reporter, &key, &liar.pool, args);
+        world.send(&[account]).expect("account");
+        world.send(&[first, second, report]).expect("slashed");
     }
 
     /// Lets the workers reward `epoch`, and sees that its roots are final once.

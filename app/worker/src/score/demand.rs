@@ -2,7 +2,7 @@
 //!
 //! Of a budget B, the floor F is emitted whatever is burned; only the rest, E = B − F, is there because of credits, and is
 //! never more than what was burned beyond F. A feed whose devices have the share s of all scores before demand, and which
-//! got the share w of all credits, earns `R × s + E × w`, where R is what the other feeds' E × w leave of B. What would
+//! got the share w of all that was burned, earns `R × s + E × w`, where R is what the other feeds' E × w leave of B. What would
 //! make more of its scores than `max` times as much is left to all. Let T be all that was burned, X of it for this feed: then
 //! what the feed earns grows by no more than X grows. For E × w = (T − F) X ÷ T grows by 1 − (F ÷ T) (1 − X ÷ T), and R × s,
 //! with the r that was burned for nothing in particular or beyond the maximum, by at most s r F ÷ T², where r ≤ T − X.
@@ -21,16 +21,16 @@ pub struct Demand {
     pub budget: u64,
     /// What of it is emitted whatever is burned, base units.
     pub floor: u64,
-    /// Credits spent, whatever for.
-    pub spent: u64,
-    /// What of them was spent on each feed.
+    /// What was burned for the credits spent in it, whatever for, base units.
+    pub burned: u64,
+    /// What of that was for credits spent on each feed.
     pub feeds: BTreeMap<Hash, u64>,
 }
 
 /// A feed that was paid for.
 struct Paid {
     feed: Hash,
-    /// Its share of all credits.
+    /// Its share of all that was burned.
     share: u128,
     /// Its scores before demand; at least 1.
     score: u128,
@@ -56,7 +56,7 @@ impl Demand {
             .iter()
             .map(|(feed, score)| Paid {
                 feed: *feed,
-                share: share(self.feeds.get(feed).copied().unwrap_or(0), self.spent),
+                share: share(self.feeds.get(feed).copied().unwrap_or(0), self.burned),
                 score: u128::from(*score),
             })
             .filter(|paid| paid.share > 0 && paid.score > 0)

@@ -429,10 +429,10 @@ fn are_those_of_the_worked_example() {
     assert_eq!(owner(&before, owner_b), 22_041);
 
     terms.demand = Demand {
-        budget: 1_000,
-        floor: 800,
-        spent: 100,
-        feeds: [(F, 30), (G, 50)].into(),
+        budget: 970_299_000,
+        floor: 776_239_200,
+        burned: 1_000_000_000,
+        feeds: [(F, 300_000_000), (G, 500_000_000)].into(),
     };
     let by_feed = [(F, 27_287 + 22_041), (G, 14_642)].into();
     let factors = terms.demand.factors(&by_feed, 30_000);
@@ -636,13 +636,13 @@ proptest! {
         let floor = floor.min(scheduled);
         let id = |feed: usize| [feed as u8; 32];
         let scores: BTreeMap<Hash, u64> = (0..).map(id).zip(feeds.iter().map(|(score, _)| *score)).collect();
-        // What feed 0 earns if `wash` more is burned for it. A credit costs a base unit here.
+        // What feed 0 earns if `wash` more is burned for it.
         let earned = |wash: u64| {
-            let mut credits: BTreeMap<Hash, u64> = (0..).map(id).zip(feeds.iter().map(|(_, credits)| *credits)).collect();
-            *credits.entry(id(0)).or_default() += wash;
-            let spent = credits.values().sum::<u64>() + other;
-            let budget = scheduled.min(floor.max(spent));
-            let demand = Demand { budget, floor, spent, feeds: credits };
+            let mut paid: BTreeMap<Hash, u64> = (0..).map(id).zip(feeds.iter().map(|(_, paid)| *paid)).collect();
+            *paid.entry(id(0)).or_default() += wash;
+            let burned = paid.values().sum::<u64>() + other;
+            let budget = burned.clamp(floor, scheduled);
+            let demand = Demand { budget, floor, burned, feeds: paid };
             let factors = demand.factors(&scores, max_demand_bps).expect("fits");
             for factor in factors.values() {
                 let most = u64::from(max_demand_bps) * ONE / 10_000;
@@ -662,16 +662,16 @@ proptest! {
 fn leave_everything_as_it_is_without_demand() {
     let scores = [(F, 10), (G, 20)].into();
     let even = Some([(F, ONE), (G, ONE)].into());
-    let demand = |budget, floor, spent, feeds: &[(Hash, u64)]| Demand {
+    let demand = |budget, floor, burned, feeds: &[(Hash, u64)]| Demand {
         budget,
         floor,
-        spent,
+        burned,
         feeds: feeds.iter().copied().collect(),
     };
     for demand in [
         Demand::default(),
         demand(100, 0, 0, &[]),
-        demand(100, 0, 50, &[]),              // spent on other things
+        demand(100, 0, 50, &[]),              // for other things
         demand(100, 0, 50, &[([1; 32], 50)]), // on a feed that nothing measures for
         demand(100, 100, 50, &[(F, 50)]),     // no more than is emitted anyway
     ] {
@@ -685,7 +685,7 @@ fn leave_everything_as_it_is_without_demand() {
         paid.factors(&scores, 10_000),
         Some([(F, ONE), (G, ONE)].into())
     );
-    // More on feeds than was spent is no input.
+    // More for feeds than was burned is no input.
     assert_eq!(
         demand(100, 0, 50, &[(F, 50), (G, 50)]).factors(&scores, 30_000),
         None
