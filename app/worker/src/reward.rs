@@ -143,14 +143,24 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         .filter(|(_, bond)| bond.network == operator.network)
         .map(|(_, bond)| (bond.owner.to_bytes(), bond.amount_at(epoch)))
         .collect();
+    let spent: Option<Epoch> = chain::find(
+        operator.chain.as_ref(),
+        &credits::epoch(&operator.network, epoch),
+    )?;
+    let burned = spent.map_or(0, |spent| spent.burned);
+    let budget = emission.budget(epoch, burned)?;
     let terms = Terms {
         epoch,
         scoring: emission.scoring,
         expected: history.expected,
         bonds,
         slashed: slashed(operator, &network, &history.windows, end)?,
-        // Nobody can pay for a feed yet.
-        demand: Demand::default(),
+        demand: Demand {
+            budget: budget.total()?,
+            floor: emission.budget(epoch, 0)?.total()?,
+            burned,
+            feeds: demand(operator, epoch)?,
+        },
     };
     let scores =
         score::scores(&history.windows, &terms).ok_or(WorkerError::State("scores do not fit"))?;
@@ -167,11 +177,6 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
     let Some(previous) = previous(operator, emission)? else {
         return Ok(None);
     };
-    let spent: Option<Epoch> = chain::find(
-        operator.chain.as_ref(),
-        &credits::epoch(&operator.network, epoch),
-    )?;
-    let budget = emission.budget(epoch, spent.map_or(0, |spent| spent.burned))?;
     let rewards = score::rewards(
         epoch,
         &scores,
@@ -202,6 +207,19 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         operator.store.put_epoch(epoch, &record)?;
     }
     Ok(Some(record))
+}
+
+/// What was burned for the credits that each feed was given in an epoch, by the feed's id, base units.
+fn demand(operator: &Operator, epoch: u64) -> Result<BTreeMap<Hash, u64>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    chain::read_all::<state::Demand>(chain)?
+        .into_iter()
+        .filter(|(_, demand)| demand.network == operator.network && demand.epoch == epoch)
+        .map(|(_, demand)| {
+            let feed: Feed = chain::read(chain, &demand.feed)?;
+            Ok((feed.id, demand.burned))
+        })
+        .collect()
 }
 
 /// What the streams committed, as scores see it.

@@ -451,7 +451,9 @@ mod registering {
         world.buy(&key, TOKEN).expect("credits");
         let batch = world.batch(0, 4);
         assert_refused(
-            world.harness.send(std::slice::from_ref(&batch), &[&world.maker.key]),
+            world
+                .harness
+                .send(std::slice::from_ref(&batch), &[&world.maker.key]),
             RegistryError::CreditsMissing,
         );
         let paid = client::charge(batch, &world.network.key, 0, &key);
@@ -551,7 +553,9 @@ mod feeding {
         world.buy(&creator, 5 * TOKEN).expect("credits");
         let (free, _) = world.feed(&world.network, &creator);
         assert_refused(
-            world.harness.send(std::slice::from_ref(&free), &[&world.buyer]),
+            world
+                .harness
+                .send(std::slice::from_ref(&free), &[&world.buyer]),
             AiFeedError::CreditsMissing,
         );
         let paid = client::charge(free, &world.network.key, 0, &creator);

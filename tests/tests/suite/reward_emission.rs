@@ -21,8 +21,8 @@ use fieldproof_client::{credits, precompile, security_pool as pools, transaction
 use reward_emission::error::EmissionError as E;
 use reward_emission::instructions::{CreateEmissionArgs, Half, ProposeRootArgs, ScoringArgs};
 use reward_emission::state::{
-    Emission, Epoch, Payee, PayeeKind, Proposal, Schedule, Scoring, FINAL, MAX_DURATION, MAX_PAYEES,
-    OPEN, PASSED, TIERS,
+    Emission, Epoch, Payee, PayeeKind, Proposal, Schedule, Scoring, FINAL, MAX_DURATION,
+    MAX_PAYEES, OPEN, PASSED, TIERS,
 };
 use security_pool::state::{Committee, CommitteeEntry, Pool};
 use solana_account::Account;

@@ -1,8 +1,6 @@
 use crate::error::EmissionError;
 use crate::seeds;
-use crate::state::{
-    Breaker, Emission, Schedule, Scoring, FULL_BPS, MAX_DURATION, TIERS, VERSION,
-};
+use crate::state::{Breaker, Emission, Schedule, Scoring, FULL_BPS, MAX_DURATION, TIERS, VERSION};
 use anchor_lang::prelude::*;
 use anchor_spl::token::spl_token::instruction::AuthorityType;
 use anchor_spl::token::{self, Mint, SetAuthority, Token};

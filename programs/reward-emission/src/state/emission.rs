@@ -1,9 +1,7 @@
 //! A network's emission: the schedule, the final roots, and what was paid.
 
 use crate::error::EmissionError;
-use crate::state::{
-    Breaker, Payee, PayeeKind, Proposal, Roots, Schedule, Scoring, MAX_PAYEES,
-};
+use crate::state::{Breaker, Payee, PayeeKind, Proposal, Roots, Schedule, Scoring, MAX_PAYEES};
 use anchor_lang::prelude::*;
 use commitment::reward_leaf;
 use device_registry::state::Network;
