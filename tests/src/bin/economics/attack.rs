@@ -355,6 +355,9 @@ fn equivocation(world: &mut World, epoch: u64, price: f64, caught: bool) -> Resu
     let mut other = other.context("a window")?.clone();
     other.commitment += 1_000;
     other.pool = world.seats[1].operator.pool.to_bytes();
+    for reading in &mut other.readings {
+        reading.digest[31] ^= 1;
+    }
     world.windows.push(other);
     if caught {
         let evidence = [1, 2].map(|value| signed(world, number, 0, value));

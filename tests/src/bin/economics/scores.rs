@@ -4,69 +4,77 @@ use super::world::Device;
 use anchor_lang::prelude::Pubkey;
 use device_protocol::Hash;
 use fieldproof_worker::log::Session;
-use fieldproof_worker::score::{self, Committed, Scores};
-use std::collections::BTreeMap;
+use fieldproof_worker::score::{self, Committed, Demand, Said, Scores, Terms};
+use reward_emission::instructions::ScoringArgs;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Readings of a window; a device gives one window an epoch here.
+/// Readings of a window; one window an epoch is all that is expected of a device here.
 const READINGS: u64 = 16;
 
-/// A window of a device that an operator's pool committed to.
-#[derive(Debug, Clone)]
-pub struct Window {
-    /// The number of its commitment in the order of all commitments.
-    pub commitment: u64,
-    /// The epoch.
-    pub epoch: u64,
-    /// The device's id.
-    pub device: Hash,
-    /// The pool.
-    pub pool: Hash,
-    owner: Hash,
-    first: u64,
-    posted_at: i64,
-    place: (u16, u32),
-    bond: u64,
-}
+/// By what readings are scored: what `migrate` takes by default.
+pub const SCORING: ScoringArgs = ScoringArgs {
+    tiers_bps: [2_500, 7_500, 10_000, 10_000],
+    cell_resolution: 7,
+    cell_capacity: 16,
+    cell_target: 4,
+    scarcity_bps: 5_000,
+    full_owners: 3,
+    reputation_floor_bps: 5_000,
+    reputation_step_bps: 500,
+    max_demand_bps: 30_000,
+};
 
 /// A window of a device that an operator's pool committed to in an epoch, as the `commitment`th.
 pub fn window(
+    feed: Hash,
     device: &Device,
     (pool, epoch, commitment): (&Pubkey, u64, u64),
-    posted_at: i64,
     bond: u64,
     first: u64,
-) -> Window {
+) -> Committed {
     let leaf = &device.registered;
-    Window {
+    Committed {
         commitment: (epoch << 32) + commitment,
-        epoch,
+        feed,
         device: leaf.device,
+        readings: (first..first + READINGS)
+            .map(|sequence| Said {
+                session: Session {
+                    leaf_nonce: 0,
+                    counter: 0,
+                },
+                sequence,
+                captured_at: sequence as i64,
+                digest: [sequence as u8; 32],
+                grant: [0; 32],
+            })
+            .collect(),
+        epoch,
         pool: pool.to_bytes(),
         owner: leaf.owner.to_bytes(),
-        first,
-        posted_at,
+        maker: leaf.maker.to_bytes(),
+        tier: leaf.tier,
+        cell: leaf.cell,
         place: (leaf.tree_index, leaf.index),
         bond,
     }
 }
 
-/// The scores of the epoch `[start, end)`, by the worker's own code.
-pub fn scores(windows: &[Window], bonds: &BTreeMap<Hash, u64>, start: i64, end: i64) -> Scores {
-    let session = Session {
-        leaf_nonce: 0,
-        counter: 0,
+/// The scores of an epoch, by the worker's own code.
+pub fn scores(
+    windows: &[Committed],
+    feed: Hash,
+    epoch: u64,
+    bonds: BTreeMap<Hash, u64>,
+    slashed: &BTreeMap<Hash, BTreeSet<u64>>,
+) -> Option<Scores> {
+    let terms = Terms {
+        epoch,
+        scoring: SCORING.into(),
+        expected: BTreeMap::from([(feed, READINGS)]),
+        bonds,
+        slashed: slashed.clone(),
+        demand: Demand::default(),
     };
-    let mut windows: Vec<&Window> = windows.iter().collect();
-    windows.sort_by_key(|window| window.commitment);
-    let readings = windows.into_iter().flat_map(|window| {
-        (window.first..window.first + READINGS).map(|sequence| Committed {
-            pool: window.pool,
-            owner: window.owner,
-            key: (window.device, session, sequence),
-            posted_at: window.posted_at,
-            place: window.place,
-            bond: window.bond,
-        })
-    });
-    score::scores(readings, bonds, start, end)
+    score::scores(windows, &terms)
 }

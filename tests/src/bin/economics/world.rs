@@ -30,7 +30,7 @@ use fieldproof_client::transaction::{self, Limits};
 use fieldproof_client::{data_commitment as streams, device_registry as registry};
 use fieldproof_client::{precompile, security_pool as pools, token, ClientError};
 use fieldproof_worker::payload::Rewards;
-use fieldproof_worker::score::{self, Granted, Payee, OPERATOR, OWNER};
+use fieldproof_worker::score::{self, Committed, Granted, Payee, OPERATOR, OWNER};
 use inference::{Header, ModelRef, BIASES, SHIFTS, WEIGHTS};
 use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs};
 use reward_emission::state::{Emission, PayeeKind, Proposal, Schedule, FINAL};
@@ -173,7 +173,7 @@ pub struct World {
     /// All devices.
     pub devices: Vec<Device>,
     /// What was committed, as scores see it.
-    pub windows: Vec<scores::Window>,
+    pub windows: Vec<Committed>,
     /// Devices and pools that were slashed, and when.
     pub slashed: BTreeMap<Hash, BTreeSet<u64>>,
     /// By epoch played.
@@ -181,6 +181,7 @@ pub struct World {
     /// The last final trees.
     pub last: Option<Trees>,
     feed: Pubkey,
+    feed_id: Hash,
     model: Hash,
     payees: Vec<(Payee, usize)>,
     bonds: Vec<(usize, i64)>,
@@ -276,6 +277,7 @@ impl World {
             ballot_length: BALLOT,
             breaker_window: parameters.epoch,
             breaker_limit: u64::MAX,
+            scoring: scores::SCORING,
         };
         harness.send(
             &[
@@ -300,7 +302,7 @@ impl World {
         let model = inference::model_hash(&parsed, poseidon)
             .ok()
             .context("the model has no hash")?;
-        let feed = open_feed(&harness, &network, &parameters, &model, &bytes)?;
+        let (feed, feed_id) = open_feed(&harness, &network, &parameters, &model, &bytes)?;
         let mut world = Self {
             harness,
             parameters,
@@ -315,6 +317,7 @@ impl World {
             figures: Vec::new(),
             last: None,
             feed,
+            feed_id,
             model,
             payees: Vec::new(),
             bonds: Vec::new(),
@@ -642,7 +645,7 @@ fn open_feed(
     parameters: &Parameters,
     model: &Hash,
     bytes: &[u8],
-) -> Result<Pubkey> {
+) -> Result<(Pubkey, Hash)> {
     let payer = harness.payer.pubkey();
     let register = feeds::register_model(&payer, *model, bytes.to_vec());
     harness.send(&[register], &[])?;
@@ -671,5 +674,5 @@ fn open_feed(
     };
     let create = feeds::create_feed(&payer, &payer, &network.key, model, args);
     harness.send(&[create], &[])?;
-    Ok(feeds::feed(&id))
+    Ok((feeds::feed(&id), id))
 }

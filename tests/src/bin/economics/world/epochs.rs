@@ -11,11 +11,10 @@ impl World {
                 let pool = &self.seats[number % self.seats.len()].operator.pool;
                 let bond = self.parameters.bond_of(device.registered.tier);
                 let sequence = epoch * 1_000;
-                let posted_at = self.harness.now();
                 self.windows.push(scores::window(
+                    self.feed_id,
                     device,
                     (pool, epoch, number as u64),
-                    posted_at,
                     bond,
                     sequence,
                 ));
@@ -33,9 +32,8 @@ impl World {
             .into_iter()
             .map(|(_, bond)| (bond.owner.to_bytes(), bond.amount_at(epoch)))
             .collect();
-        let [start, end] =
-            [epoch, epoch + 1].map(|epoch| START + epoch as i64 * self.parameters.epoch);
-        let scored = scores::scores(&self.windows, &bonds, start, end);
+        let scored = scores::scores(&self.windows, self.feed_id, epoch, bonds, &self.slashed)
+            .context("scores do not fit")?;
         let payees: Vec<Payee> = self.payees.iter().map(|(payee, _)| *payee).collect();
         let last = self.last.as_ref();
         let previous: Granted = last
