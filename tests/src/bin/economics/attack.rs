@@ -21,6 +21,8 @@ use solana_signer::Signer;
 pub const EPOCHS: u64 = 12;
 /// The epoch in which what happens once happens.
 const DEED: u64 = FIRST + 5;
+/// Of what customers pay by the documented parameters, what they pay while somebody trades with himself.
+const QUIET: f64 = 0.5;
 /// Devices of a farm.
 const FARM: usize = 12;
 
@@ -52,6 +54,8 @@ pub enum Kind {
     Withheld,
     /// Somebody asks for readings that are shown, and challenges what holds.
     Griefer,
+    /// An owner burns tokens for a feed that only its own devices serve, so that more is emitted.
+    WashTrader,
 }
 
 /// How a run goes.
@@ -86,7 +90,7 @@ pub struct Played {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SybilFarm,
         Self::MakerFarm,
         Self::SelfVouchedFarm,
@@ -99,6 +103,7 @@ impl Kind {
         Self::DoubleVote,
         Self::Withheld,
         Self::Griefer,
+        Self::WashTrader,
     ];
 
     /// What it is called in tables.
@@ -116,6 +121,7 @@ impl Kind {
             Self::DoubleVote => "an operator votes twice in a ballot",
             Self::Withheld => "an operator commits to readings that it does not have",
             Self::Griefer => "a griefer challenges what is shown and what holds",
+            Self::WashTrader => "an owner burns tokens for a feed that only its devices serve",
         }
     }
 
@@ -134,6 +140,7 @@ impl Kind {
             Self::DoubleVote => "two_votes_do_not_pay",
             Self::Withheld => "withheld_readings_do_not_pay",
             Self::Griefer => "challenges_without_cause_do_not_pay",
+            Self::WashTrader => "wash_trading_does_not_pay",
         }
     }
 
@@ -150,6 +157,7 @@ impl Kind {
         match self {
             Self::SybilFarm | Self::MakerFarm | Self::SelfVouchedFarm => &[Way::Unseen],
             Self::Griefer => &[Way::Caught],
+            Self::WashTrader => &[Way::Honest, Way::Unseen],
             Self::Duplicate | Self::Equivocation => &[Way::Honest, Way::Unseen, Way::Caught],
             _ => &[Way::Unseen, Way::Caught],
         }
@@ -187,14 +195,14 @@ pub fn play(
     let seats = kind.map_or(&[][..], Kind::seats);
     attackers.extend(seats.iter().map(|seat| world.seats[*seat].party));
     for epoch in FIRST..FIRST + EPOCHS {
-        let price = reward_usd(epoch - FIRST);
+        world.price = reward_usd(epoch - FIRST);
         let deed = kind.filter(|_| way != Way::Honest && epoch == DEED);
         if kind == Some(Kind::Lazy) {
             world.spend(attackers[0], -world.parameters.lazy_saves_usd);
         }
         match deed {
-            Some(kind) => do_it(&mut world, kind, way, epoch, price, &attackers)?,
-            None => world.honest_epoch(epoch, price)?,
+            Some(kind) => do_it(&mut world, kind, way, epoch, &attackers)?,
+            None => world.honest_epoch(epoch)?,
         }
     }
     world.leave()?;
@@ -284,40 +292,46 @@ fn enter(world: &mut World, kind: Kind, way: Way) -> Result<Vec<usize>> {
             attackers.push(world.owner(&[1])?);
         }
         Kind::Griefer => attackers.push(world.party()?),
+        Kind::WashTrader => {
+            let owner = world.owner(&[1; 3])?;
+            for cell in &CELLS[..3] {
+                let device = world.device(owner, 0, 1, *cell, true)?;
+                world.devices[device].feed = 1;
+            }
+            // Nobody else pays so much that all that is scheduled is emitted anyway.
+            world.parameters.demand_usd *= QUIET;
+            if way != Way::Honest {
+                world.washes = Some(owner);
+            }
+            attackers.push(owner);
+        }
         Kind::Lazy | Kind::FalseOutput | Kind::DoubleVote | Kind::Withheld => {}
     }
     Ok(attackers)
 }
 
 /// An epoch in which it is done.
-fn do_it(
-    world: &mut World,
-    kind: Kind,
-    way: Way,
-    epoch: u64,
-    price: f64,
-    attackers: &[usize],
-) -> Result<()> {
+fn do_it(world: &mut World, kind: Kind, way: Way, epoch: u64, attackers: &[usize]) -> Result<()> {
     let caught = way == Way::Caught;
     match kind {
-        Kind::SybilFarm | Kind::MakerFarm | Kind::SelfVouchedFarm => {
-            world.honest_epoch(epoch, price)
+        Kind::SybilFarm | Kind::MakerFarm | Kind::SelfVouchedFarm | Kind::WashTrader => {
+            world.honest_epoch(epoch)
         }
-        Kind::Duplicate => duplicate(world, epoch, price, caught),
-        Kind::Equivocation => equivocation(world, epoch, price, caught),
-        Kind::Lazy if !caught => world.honest_epoch(epoch, price),
-        Kind::Lazy | Kind::FalseOutput => false_output(world, epoch, price, caught),
+        Kind::Duplicate => duplicate(world, epoch, caught),
+        Kind::Equivocation => equivocation(world, epoch, caught),
+        Kind::Lazy if !caught => world.honest_epoch(epoch),
+        Kind::Lazy | Kind::FalseOutput => false_output(world, epoch, caught),
         Kind::WrongRoot | Kind::MinorityRoot => {
-            wrong_root(world, kind, epoch, price, caught, attackers[0])
+            wrong_root(world, kind, epoch, caught, attackers[0])
         }
-        Kind::DoubleVote => double_vote(world, epoch, price, caught),
-        Kind::Withheld => withheld(world, epoch, price, caught),
-        Kind::Griefer => griefer(world, epoch, price, attackers[0]),
+        Kind::DoubleVote => double_vote(world, epoch, caught),
+        Kind::Withheld => withheld(world, epoch, caught),
+        Kind::Griefer => griefer(world, epoch, attackers[0]),
     }
 }
 
 /// The same readings are committed a second time, and another leaf of the same device is reported.
-fn duplicate(world: &mut World, epoch: u64, price: f64, caught: bool) -> Result<()> {
+fn duplicate(world: &mut World, epoch: u64, caught: bool) -> Result<()> {
     world.begin(epoch)?;
     let second = world.devices.len() - 1;
     let device = world.devices[second].registered.device;
@@ -339,11 +353,11 @@ fn duplicate(world: &mut World, epoch: u64, price: f64, caught: bool) -> Result<
     }
     world.round(None)?;
     let trees = world.end(epoch)?;
-    world.agree(trees, price)
+    world.agree(trees)
 }
 
 /// A device gives one operator one reading and another one another.
-fn equivocation(world: &mut World, epoch: u64, price: f64, caught: bool) -> Result<()> {
+fn equivocation(world: &mut World, epoch: u64, caught: bool) -> Result<()> {
     world.begin(epoch)?;
     let number = world.devices.len() - 1;
     let device = world.devices[number].registered.device;
@@ -382,7 +396,7 @@ fn equivocation(world: &mut World, epoch: u64, price: f64, caught: bool) -> Resu
     }
     world.round(None)?;
     let trees = world.end(epoch)?;
-    world.agree(trees, price)
+    world.agree(trees)
 }
 
 /// What a device signs: with the hardware key, at the present time.
@@ -411,7 +425,7 @@ fn signed(world: &World, device: usize, sequence: u64, value: i32) -> Evidence {
 }
 
 /// An operator attests what the model does not give, two others sign it, and the fourth has the program run the model.
-fn false_output(world: &mut World, epoch: u64, price: f64, caught: bool) -> Result<()> {
+fn false_output(world: &mut World, epoch: u64, caught: bool) -> Result<()> {
     world.begin(epoch)?;
     let told = world.round(Some((0, &[0, 1, 2])))?;
     let (attestation, batch) = told.context("a lie")?;
@@ -432,7 +446,7 @@ fn false_output(world: &mut World, epoch: u64, price: f64, caught: bool) -> Resu
         note_slashed(world, &[0, 1, 2], epoch);
     }
     let trees = world.end(epoch)?;
-    world.agree(trees, price)
+    world.agree(trees)
 }
 
 fn note_slashed(world: &mut World, seats: &[usize], epoch: u64) {
@@ -447,7 +461,6 @@ fn wrong_root(
     world: &mut World,
     kind: Kind,
     epoch: u64,
-    price: f64,
     caught: bool,
     accomplice: usize,
 ) -> Result<()> {
@@ -486,11 +499,11 @@ fn wrong_root(
         }
         note_slashed(world, voters, epoch + 1);
     } else if kind == Kind::WrongRoot {
-        return world.decide(&proposal, wrong, price);
+        return world.decide(&proposal, wrong);
     }
     // The next ballot.
     world.harness.advance(3_600);
-    world.agree(right, price)
+    world.agree(right)
 }
 
 /// Trees in which the accomplice has what all other owners earned in the epoch, and operator 0 what operator 3 did.
@@ -569,7 +582,7 @@ fn evidence(
 }
 
 /// An operator signs a second vote in the ballot.
-fn double_vote(world: &mut World, epoch: u64, price: f64, caught: bool) -> Result<()> {
+fn double_vote(world: &mut World, epoch: u64, caught: bool) -> Result<()> {
     world.begin(epoch)?;
     world.round(None)?;
     let trees = world.end(epoch)?;
@@ -600,11 +613,11 @@ fn double_vote(world: &mut World, epoch: u64, price: f64, caught: bool) -> Resul
         note_slashed(world, &[0], epoch + 1);
     }
     world.vote(&proposal, &[1, 2, 3])?;
-    world.decide(&proposal, trees, price)
+    world.decide(&proposal, trees)
 }
 
 /// An operator commits to a batch of readings that do not exist, and saves what taking them would cost.
-fn withheld(world: &mut World, epoch: u64, price: f64, caught: bool) -> Result<()> {
+fn withheld(world: &mut World, epoch: u64, caught: bool) -> Result<()> {
     world.begin(epoch)?;
     world.spend(world.seats[0].party, -world.parameters.lazy_saves_usd);
     let batch = world.batch(0)?;
@@ -633,7 +646,7 @@ fn withheld(world: &mut World, epoch: u64, price: f64, caught: bool) -> Result<(
     }
     world.round(None)?;
     let trees = world.end(epoch)?;
-    world.agree(trees, price)
+    world.agree(trees)
 }
 
 /// Asks an operator for a reading of a commitment.
@@ -655,7 +668,7 @@ fn ask(world: &World, by: usize, seat: usize, sequence: u64, reading: u16) -> Re
 
 /// Somebody asks for every fourth reading of a batch, which the operator shows, and has the program run the model on an
 /// output that holds.
-fn griefer(world: &mut World, epoch: u64, price: f64, by: usize) -> Result<()> {
+fn griefer(world: &mut World, epoch: u64, by: usize) -> Result<()> {
     world.begin(epoch)?;
     let readings: Vec<Evidence> = (0..READINGS_PER_WINDOW as u64)
         .map(|sequence| signed(world, 0, sequence, sequence as i32))
@@ -694,5 +707,5 @@ fn griefer(world: &mut World, epoch: u64, price: f64, by: usize) -> Result<()> {
     world.harness.advance(3_600);
     world.round(None)?;
     let trees = world.end(epoch)?;
-    world.agree(trees, price)
+    world.agree(trees)
 }

@@ -36,8 +36,10 @@ pub struct Parameters {
     pub bounty_bps: u16,
     /// Of a slash, to those who were harmed, basis points.
     pub insurance_bps: u16,
-    /// What an epoch emits, base units of the reward mint.
+    /// What is scheduled for an epoch, base units of the reward mint; it emits no more than was burned for credits in it.
     pub budget: u64,
+    /// What it emits whatever was burned, basis points.
+    pub floor_bps: u16,
     /// Operators' share of it, basis points.
     pub operators_bps: u16,
     /// What an operator stakes, base units of the stake mint.
@@ -60,8 +62,12 @@ pub struct Parameters {
     pub device_epochs: f64,
     /// Power and connection of a device in an epoch.
     pub device_running_usd: f64,
-    /// What registering a device costs beside fees.
+    /// What registering a device costs in credits.
     pub registration_usd: f64,
+    /// What customers pay for the feed in an epoch, in credits.
+    pub demand_usd: f64,
+    /// What whoever trades with himself pays for his own feed in an epoch, in credits.
+    pub wash_usd: f64,
     /// An operator's machine in an epoch.
     pub operator_usd: f64,
     /// What an operator saves of it in an epoch that checks nothing.
@@ -90,6 +96,7 @@ pub const DOCUMENTED: Parameters = Parameters {
     bounty_bps: 3_000,
     insurance_bps: 3_000,
     budget: 1_000 * TOKEN,
+    floor_bps: 2_500,
     operators_bps: 4_500,
     stake: 5_000 * TOKEN,
     rounds: 168,
@@ -101,6 +108,8 @@ pub const DOCUMENTED: Parameters = Parameters {
     device_epochs: 208.0,
     device_running_usd: 0.35,
     registration_usd: 30.0,
+    demand_usd: 120.0,
+    wash_usd: 40.0,
     operator_usd: 2.1,
     lazy_saves_usd: 1.0,
     watched: 0.5,
@@ -109,9 +118,11 @@ pub const DOCUMENTED: Parameters = Parameters {
 };
 
 impl Parameters {
-    /// The same network when rewards are worth `factor` times as much.
+    /// The same network when `factor` times as much is scheduled and paid for.
     pub fn scaled(&self, factor: f64) -> Self {
         Self {
+            demand_usd: self.demand_usd * factor,
+            wash_usd: self.wash_usd * factor,
             budget: (self.budget as f64 * factor).round() as u64,
             ..*self
         }
@@ -160,7 +171,11 @@ impl Parameters {
             ("bond of a device", tokens(self.device_bond)),
             ("less by tier 0, 1, 2, 3", discounts.join(", ")),
             ("stake of an operator", tokens(self.stake)),
-            ("an epoch's budget", tokens(self.budget)),
+            ("scheduled for an epoch", tokens(self.budget)),
+            (
+                "of which is emitted whatever is burned",
+                percent(self.floor_bps),
+            ),
             ("operators' share", percent(self.operators_bps)),
             (
                 "slash for a false attestation",
@@ -196,7 +211,11 @@ impl Parameters {
                 "its power and connection, an epoch",
                 usd(self.device_running_usd),
             ),
-            ("its registration", usd(self.registration_usd)),
+            ("its registration, in credits", usd(self.registration_usd)),
+            (
+                "what customers pay for the feed, an epoch, in credits",
+                usd(self.demand_usd),
+            ),
             ("operator's machine, an epoch", usd(self.operator_usd)),
             ("of which not checking saves", usd(self.lazy_saves_usd)),
             ("a provable lie is looked at", chance(self.watched)),

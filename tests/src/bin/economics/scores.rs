@@ -63,18 +63,19 @@ pub fn window(
 /// The scores of an epoch, by the worker's own code.
 pub fn scores(
     windows: &[Committed],
-    feed: Hash,
+    feeds: [Hash; 2],
     epoch: u64,
     bonds: BTreeMap<Hash, u64>,
     slashed: &BTreeMap<Hash, BTreeSet<u64>>,
+    demand: Demand,
 ) -> Option<Scores> {
     let terms = Terms {
         epoch,
         scoring: SCORING.into(),
-        expected: BTreeMap::from([(feed, READINGS)]),
+        expected: feeds.map(|feed| (feed, READINGS)).into(),
         bonds,
         slashed: slashed.clone(),
-        demand: Demand::default(),
+        demand,
     };
     score::scores(windows, &terms)
 }

@@ -253,12 +253,15 @@ fn judge(
         let alone = run(None, Way::Honest)?;
         kind.seats().iter().map(|seat| alone.operators[*seat]).sum()
     };
-    let caught = run(Some(kind), Way::Caught)?.profit - honest;
-    let unseen = if kind.ways().contains(&Way::Unseen) {
-        run(Some(kind), Way::Unseen)?.profit - honest
-    } else {
-        caught
+    let over = |way| -> Result<Option<f64>> {
+        if !kind.ways().contains(&way) {
+            return Ok(None);
+        }
+        Ok(Some(run(Some(kind), way)?.profit - honest))
     };
+    let (unseen, caught) = (over(Way::Unseen)?, over(Way::Caught)?);
+    let known = unseen.or(caught).context("a run")?;
+    let (unseen, caught) = (unseen.unwrap_or(known), caught.unwrap_or(known));
     Ok(of_deed(found_out(parameters, kind), unseen, caught))
 }
 
@@ -314,6 +317,7 @@ fn found_out(parameters: &Parameters, kind: Kind) -> f64 {
         // In all epochs that are played.
         Kind::Lazy => 1.0 - (1.0 - parameters.lies * parameters.watched).powi(EPOCHS as i32),
         Kind::Griefer => 1.0,
+        Kind::WashTrader => 0.0,
         _ => parameters.watched,
     }
 }

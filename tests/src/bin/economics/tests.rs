@@ -87,3 +87,8 @@ fn withheld_readings_do_not_pay() {
 fn challenges_without_cause_do_not_pay() {
     does_not_pay(Kind::Griefer, 1.0);
 }
+
+#[test]
+fn wash_trading_does_not_pay() {
+    does_not_pay(Kind::WashTrader, 1.0);
+}

@@ -1,5 +1,6 @@
 //! A network on the compiled programs, and what people do in it. Whoever acts pays its own fees, rents, bonds and stakes.
 
+mod demand;
 mod epochs;
 mod operators;
 
@@ -16,7 +17,7 @@ use device_protocol::{
     feed_id, network_id, Curve, Hash, InputSpec, Possession, VoteMessage, Voucher,
 };
 use device_registry::events::DeviceRegistered;
-use device_registry::state::network::{DEVELOPMENT_KEYS, SELF_SIGNED_MAKERS};
+use device_registry::state::network::{CREDITS, DEVELOPMENT_KEYS, SELF_SIGNED_MAKERS};
 use device_registry::state::Parameters as Terms;
 use device_registry::{CreateNetworkArgs, RegisterDeviceArgs};
 use fieldproof_client::ai_feed::{self as feeds, Attested, Attesting, Challenging};
@@ -27,7 +28,7 @@ use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::reports::{ProvenLeaf, Reporter};
 use fieldproof_client::reward_emission::{self as rewards, ClaimAccounts, VoteReference};
 use fieldproof_client::transaction::{self, Limits};
-use fieldproof_client::{data_commitment as streams, device_registry as registry};
+use fieldproof_client::{credits, data_commitment as streams, device_registry as registry};
 use fieldproof_client::{precompile, security_pool as pools, token, ClientError};
 use fieldproof_worker::payload::Rewards;
 use fieldproof_worker::score::{self, Committed, Granted, Payee, OPERATOR, OWNER};
@@ -49,6 +50,8 @@ pub const FIRST: u64 = 2;
 const PURSE: u64 = 1_000_000_000_000;
 /// Stake tokens that everybody has at first, base units.
 const STAKES: u64 = 1_000_000 * TOKEN;
+/// Reward tokens in circulation at first, base units.
+const SUPPLY: u64 = 1_000_000_000 * TOKEN;
 /// Seconds of a ballot.
 const BALLOT: i64 = 3_600;
 /// Seconds in which roots can be challenged.
@@ -104,6 +107,8 @@ pub struct Device {
     pub real: bool,
     /// Whether it says anything.
     pub on: bool,
+    /// The feed that it serves.
+    pub feed: usize,
 }
 
 /// What an epoch came to.
@@ -180,8 +185,12 @@ pub struct World {
     pub figures: Vec<Figures>,
     /// The last final trees.
     pub last: Option<Trees>,
-    feed: Pubkey,
-    feed_id: Hash,
+    /// What a reward token is worth now, USD.
+    pub price: f64,
+    /// Who pays for the second feed in each epoch.
+    pub washes: Option<usize>,
+    feeds: Vec<(Pubkey, Hash)>,
+    oracle: Pubkey,
     model: Hash,
     payees: Vec<(Payee, usize)>,
     bonds: Vec<(usize, i64)>,
@@ -249,7 +258,7 @@ impl World {
             genesis: START,
             epoch_length: parameters.epoch,
             timelock: 3_600,
-            flags: DEVELOPMENT_KEYS | SELF_SIGNED_MAKERS,
+            flags: DEVELOPMENT_KEYS | SELF_SIGNED_MAKERS | CREDITS,
             parameters: Terms {
                 device_bond: parameters.device_bond,
                 evidence_window: parameters.evidence_window,
@@ -272,6 +281,7 @@ impl World {
         let emission = CreateEmissionArgs {
             operators_bps: parameters.operators_bps,
             root_slash_bps: parameters.root_slash_bps,
+            floor_bps: parameters.floor_bps,
             schedule: Schedule::new(parameters.budget, parameters.budget, 0, 100_000)?,
             challenge_window: ROOT_WINDOW,
             ballot_length: BALLOT,
@@ -302,7 +312,8 @@ impl World {
         let model = inference::model_hash(&parsed, poseidon)
             .ok()
             .context("the model has no hash")?;
-        let (feed, feed_id) = open_feed(&harness, &network, &parameters, &model, &bytes)?;
+        let register = feeds::register_model(&payer, model, bytes.to_vec());
+        harness.send(&[register], &[])?;
         let mut world = Self {
             harness,
             parameters,
@@ -316,8 +327,10 @@ impl World {
             slashed: BTreeMap::new(),
             figures: Vec::new(),
             last: None,
-            feed,
-            feed_id,
+            feeds: Vec::new(),
+            oracle: key().pubkey(),
+            price: parameters.reward_usd,
+            washes: None,
             model,
             payees: Vec::new(),
             bonds: Vec::new(),
@@ -326,6 +339,11 @@ impl World {
             keys,
             seed,
         };
+        world.circulate()?;
+        world.charge()?;
+        for max_gap in [3_600, 3_000] {
+            world.open_feed(max_gap)?;
+        }
         for _ in 0..4 {
             world.seat()?;
         }
@@ -526,7 +544,11 @@ impl World {
         let key = &self.parties[party].key;
         let owner = key.pubkey();
         let maker = &self.makers[maker];
-        let registration = self.registration(maker, &owner, &signer, tier, cell)?;
+        self.buy(&owner, self.parameters.registration_usd)?;
+        let [possession, voucher, register] =
+            self.registration(maker, &owner, &signer, tier, cell)?;
+        let register = credits::charge(register, &self.network.key, self.epoch(), &owner);
+        let registration = [possession, voucher, register];
         let done = self.send(key, &registration, &[]).context("registration")?;
         let registered = registry::registrations(&done).pop().context("an event")?;
         if !real {
@@ -538,6 +560,7 @@ impl World {
             registered,
             real,
             on: true,
+            feed: 0,
         });
         Ok(self.devices.len() - 1)
     }
@@ -637,42 +660,4 @@ fn numbered(seed: u64, number: u64) -> Keypair {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&number.to_le_bytes());
     Keypair::new_from_array(bytes)
-}
-
-fn open_feed(
-    harness: &Harness,
-    network: &Network,
-    parameters: &Parameters,
-    model: &Hash,
-    bytes: &[u8],
-) -> Result<(Pubkey, Hash)> {
-    let payer = harness.payer.pubkey();
-    let register = feeds::register_model(&payer, *model, bytes.to_vec());
-    harness.send(&[register], &[])?;
-    let input = InputSpec {
-        schema: 3,
-        max_gap_s: 3_600,
-        cells: &[],
-    };
-    let id = feed_id(&network.id, &payer.to_bytes(), model, &input, 0, ROUND)
-        .ok()
-        .context("a feed's id")?;
-    let args = CreateFeedArgs {
-        id,
-        schema: 3,
-        max_gap: 3_600,
-        cells: Vec::new(),
-        aggregation: 0,
-        round_length: ROUND,
-        required_mask: BY_COMMITTEE,
-        min_signers: 2,
-        min_streams: 1,
-        grace: 60,
-        challenge_window: OUTPUT_WINDOW,
-        bond: 0,
-        slash_bps: parameters.output_slash_bps,
-    };
-    let create = feeds::create_feed(&payer, &payer, &network.key, model, args);
-    harness.send(&[create], &[])?;
-    Ok((feeds::feed(&id), id))
 }

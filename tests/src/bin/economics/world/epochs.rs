@@ -12,7 +12,7 @@ impl World {
                 let bond = self.parameters.bond_of(device.registered.tier);
                 let sequence = epoch * 1_000;
                 self.windows.push(scores::window(
-                    self.feed_id,
+                    self.feeds[device.feed].1,
                     device,
                     (pool, epoch, number as u64),
                     bond,
@@ -32,7 +32,9 @@ impl World {
             .into_iter()
             .map(|(_, bond)| (bond.owner.to_bytes(), bond.amount_at(epoch)))
             .collect();
-        let scored = scores::scores(&self.windows, self.feed_id, epoch, bonds, &self.slashed)
+        let (budget, demand) = self.demand(&emission, epoch)?;
+        let feeds = [self.feeds[0].1, self.feeds[1].1];
+        let scored = scores::scores(&self.windows, feeds, epoch, bonds, &self.slashed, demand)
             .context("scores do not fit")?;
         let payees: Vec<Payee> = self.payees.iter().map(|(payee, _)| *payee).collect();
         let last = self.last.as_ref();
@@ -42,15 +44,13 @@ impl World {
             .flatten()
             .map(|entry| ((entry.kind, entry.payee), entry.cumulative))
             .collect();
-        let budget = emission.schedule.budget(epoch)?;
-        let operators = emission.operators_share(epoch)?;
         let rewards = score::rewards(
             epoch,
             &scored,
             &payees,
             &previous,
-            budget - operators,
-            operators,
+            budget.owners,
+            budget.operators,
         )
         .context("rewards do not fit")?;
         Trees::new(rewards)
@@ -140,11 +140,11 @@ impl World {
         Ok(())
     }
 
-    /// Makes passed trees final, and has everybody claim what they grant. `reward_usd` is what a token is worth then.
+    /// Makes passed trees final, and has everybody claim what they grant.
     ///
     /// # Errors
     /// The programs'.
-    pub fn decide(&mut self, proposal: &Pubkey, trees: Trees, reward_usd: f64) -> Result<()> {
+    pub fn decide(&mut self, proposal: &Pubkey, trees: Trees) -> Result<()> {
         self.harness.advance(ROOT_WINDOW);
         let by = &self.seats[0].operator.signer;
         let finalize = rewards::finalize_root(&self.network.key, proposal);
@@ -162,6 +162,7 @@ impl World {
             emitted: (trees.grants.root().sum - before) as f64 / TOKEN as f64,
             covered: self.covered(),
         });
+        let price = self.price;
         for (payee, party) in &self.payees {
             let at = |entry: &&fieldproof_worker::payload::Reward| {
                 (entry.kind, entry.index) == (payee.kind, payee.index)
@@ -171,7 +172,7 @@ impl World {
             let paid = &mut self.parties[*party];
             let more = granted - paid.claimed;
             paid.claimed = granted;
-            paid.earned.push(more as f64 / TOKEN as f64 * reward_usd);
+            paid.earned.push(more as f64 / TOKEN as f64 * price);
             if more == 0 {
                 continue;
             }
@@ -231,7 +232,7 @@ impl World {
             self.spend(device.party, worn + device_running_usd);
         }
         self.measure();
-        Ok(())
+        self.pay_for_feeds()
     }
 
     /// The next epoch's first hour.
@@ -250,22 +251,22 @@ impl World {
     ///
     /// # Errors
     /// The programs'.
-    pub fn honest_epoch(&mut self, epoch: u64, reward_usd: f64) -> Result<()> {
+    pub fn honest_epoch(&mut self, epoch: u64) -> Result<()> {
         self.begin(epoch)?;
         self.round(None)?;
         let trees = self.end(epoch)?;
-        self.agree(trees, reward_usd)
+        self.agree(trees)
     }
 
     /// Everybody proposes, votes and claims as the scores say.
     ///
     /// # Errors
     /// The programs'.
-    pub fn agree(&mut self, trees: Trees, reward_usd: f64) -> Result<()> {
+    pub fn agree(&mut self, trees: Trees) -> Result<()> {
         let everybody: Vec<usize> = (0..self.seats.len()).collect();
         let proposal = self.propose(self.epoch() as usize % everybody.len(), &trees)?;
         self.vote(&proposal, &everybody)?;
-        self.decide(&proposal, trees, reward_usd)
+        self.decide(&proposal, trees)
     }
 
     /// Everybody leaves, and takes home what is left.

@@ -213,7 +213,7 @@ impl World {
             payer: signer.pubkey(),
             attester: signer.pubkey(),
             network: self.network.key,
-            feed: self.feed,
+            feed: self.feeds[0].0,
             model: feeds::model(&self.model),
             stream: *stream,
             pool: *pool,
@@ -231,7 +231,7 @@ impl World {
         };
         let submit = feeds::submit_attestation(&attesting, args);
         self.send(signer, &[submit], &[]).context("attest")?;
-        let attestation = feeds::attestation(&self.feed, stream, round, sequence, 0);
+        let attestation = feeds::attestation(&self.feeds[0].0, stream, round, sequence, 0);
         self.attestations.push((attestation, signer.pubkey()));
         Ok(attestation)
     }
@@ -261,9 +261,9 @@ impl World {
             .collect();
         let attested = Attested {
             network: self.network.key,
-            feed: self.feed,
+            feed: self.feeds[0].0,
             committee: key,
-            round: feeds::round(&self.feed, state.round),
+            round: feeds::round(&self.feeds[0].0, state.round),
             attestation: *attestation,
         };
         let members = signed.iter().map(|(member, ..)| *member).collect();
@@ -278,14 +278,14 @@ impl World {
     pub fn challenging(&self, challenger: usize, attestation: &Pubkey) -> Challenging {
         let state: Attestation = self.harness.read(attestation);
         let by = self.parties[challenger].key.pubkey();
-        let round = feeds::round(&self.feed, state.round);
+        let round = feeds::round(&self.feeds[0].0, state.round);
         Challenging {
             challenger: by,
             bounty: token::associated(&by, &self.network.stake_mint),
             network: self.network.key,
             network_id: self.network.id,
             stake_mint: self.network.stake_mint,
-            feed: self.feed,
+            feed: self.feeds[0].0,
             model: feeds::model(&self.model),
             attestation: *attestation,
             pool: state.pool,
@@ -337,7 +337,7 @@ impl World {
             .signer
             .insecure_clone();
         let payer = self.seats[0].operator.signer.pubkey();
-        let finalize = feeds::finalize_round(&self.network.key, &self.feed, round, &payer);
+        let finalize = feeds::finalize_round(&self.network.key, &self.feeds[0].0, round, &payer);
         self.send(&by, &[finalize], &[]).context("finalize")?;
         // What is not closed yet comes back later.
         let rent = |key: &Pubkey| -> Result<u64> {
@@ -366,7 +366,7 @@ impl World {
                 .context("an attester")?
                 .operator
                 .signer;
-            let close = feeds::close_attestation(&self.feed, &attestation, &payer, None);
+            let close = feeds::close_attestation(&self.feeds[0].0, &attestation, &payer, None);
             self.send(by, &[close], &[]).context("close")?;
         }
         Ok(())
