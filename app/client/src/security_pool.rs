@@ -93,12 +93,13 @@ pub fn create_pool(
     )
 }
 
-/// Names the worker's key.
-pub fn set_signer(pool: &Pubkey, operator: &Pubkey, signer: &Pubkey) -> Instruction {
+/// Names the worker's key. `home` is `Pool::home`.
+pub fn set_signer(pool: &Pubkey, operator: &Pubkey, home: &Pubkey, signer: &Pubkey) -> Instruction {
     build(
         accounts::SetSigner {
             operator: *operator,
             pool: *pool,
+            home: roster_of(home),
         },
         instruction::SetSigner { signer: *signer },
     )
@@ -153,11 +154,12 @@ pub fn delegate(
     )
 }
 
-/// Lets shares cool down as the owner's withdrawal `number`, which must be `Delegation::withdrawals`.
+/// Lets shares cool down as the owner's withdrawal `number`, which must be `Delegation::withdrawals`. `home` is `Pool::home`.
 pub fn request_withdrawal(
     payer: &Pubkey,
     owner: &Pubkey,
     pool: &Pubkey,
+    home: &Pubkey,
     number: u64,
     shares: u64,
 ) -> Instruction {
@@ -170,6 +172,7 @@ pub fn request_withdrawal(
             withdrawal: withdrawal(pool, owner, number),
             vault: vault(pool),
             system_program: system_program::ID,
+            home: roster_of(home),
         },
         instruction::RequestWithdrawal { shares },
     )
@@ -214,17 +217,35 @@ pub fn create_roster(
     )
 }
 
-/// Sets what a pool allocates to a network, in base units.
+/// Sets what a pool allocates to a network, in base units. If the pool has a home (`Pool::home`), it is this network:
+/// otherwise see [`opt_in_beside`].
 pub fn opt_in(network: &Pubkey, pool: &Pubkey, operator: &Pubkey, allocation: u64) -> Instruction {
+    opt_in_beside(&Pubkey::default(), network, pool, operator, allocation)
+}
+
+/// As [`opt_in`], by a pool whose home is another network, `home`.
+pub fn opt_in_beside(
+    home: &Pubkey,
+    network: &Pubkey,
+    pool: &Pubkey,
+    operator: &Pubkey,
+    allocation: u64,
+) -> Instruction {
     build(
         accounts::OptIn {
             operator: *operator,
             network: *network,
             roster: roster(network),
             pool: *pool,
+            home: roster_of(home),
         },
         instruction::OptIn { allocation },
     )
+}
+
+/// The roster of a pool's home, if it has one.
+fn roster_of(home: &Pubkey) -> Option<Pubkey> {
+    (*home != Pubkey::default()).then(|| roster(home))
 }
 
 /// Ends a pool's allocation to a network.
@@ -356,15 +377,15 @@ pub fn withdraw_bond(network: &Pubkey, owner: &Pubkey, stake_mint: &Pubkey) -> I
 /// own and the compute budget.
 pub const POOLS_PER_SNAPSHOT: usize = 56;
 
-/// The pools that [`snapshot_committee`] has to be given in `epoch`, in order: all of them, or what an incomplete
-/// committee still lacks. One call takes at most [`POOLS_PER_SNAPSHOT`] of them.
+/// The pools that [`snapshot_committee`] has to be given in `epoch`, in order: those whose home is another roster, or none,
+/// all of them or what an incomplete committee still lacks. One call takes at most [`POOLS_PER_SNAPSHOT`] of them.
 pub fn committee_pools(roster: &Roster, committee: Option<&Committee>, epoch: u64) -> Vec<Pubkey> {
     let drawn = committee.map_or(0, |committee| committee.drawn_slots as usize);
     roster
         .entries
         .iter()
         .skip(drawn)
-        .filter(|entry| !entry.is_free() && entry.allocation_at(epoch) > 0)
+        .filter(|entry| !entry.is_free() && !entry.is_home() && entry.allocation_at(epoch) > 0)
         .map(|entry| entry.pool)
         .collect()
 }

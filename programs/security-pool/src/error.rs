@@ -85,20 +85,24 @@ pub enum PoolError {
         "A slasher must be the address of a program, not a key: give the PDA [\"slasher\"] of each"
     )]
     InvalidSlasher = 313,
+    #[msg(
+        "One roster has the pool's stake and signer at hand: pass that of the network pool.home"
+    )]
+    WrongHome = 314,
 
     #[msg(
         "Only the committee of the current epoch can be drawn: give the network's current epoch"
     )]
     WrongEpoch = 400,
     #[msg(
-        "This is not the next pool: pass the pools with an allocation in the order of the roster's slots"
+        "This is not the next pool: pass those with an allocation whose home is another roster, in the order of the slots"
     )]
     WrongPoolOrder = 401,
     #[msg(
-        "The next pool is missing: pass the pools with an allocation in the order of the roster's slots"
+        "The next pool is missing: pass those with an allocation whose home is another roster, in the order of the slots"
     )]
     MissingPool = 402,
-    #[msg("More pools than the roster has left: pass each pool with an allocation once")]
+    #[msg("More pools than the roster needs: pass those with an allocation whose home is another roster, once")]
     TooManyPools = 403,
 
     #[msg(

@@ -5,6 +5,7 @@ use anchor_lang::prelude::*;
 
 pub mod error;
 pub mod events;
+pub mod home;
 pub mod instructions;
 pub mod receipt;
 pub mod seeds;
@@ -77,9 +78,9 @@ pub mod security_pool {
         handle_refresh(ctx)
     }
 
-    /// Anyone copies the roster of the current epoch into its committee, in one or more steps; once it is complete,
-    /// this does nothing. Remaining accounts: the pools with an allocation in this epoch, in the order of the roster's
-    /// slots, from the first that was not drawn.
+    /// Anyone copies the roster of the current epoch into its committee; once it is complete, this does nothing. Remaining
+    /// accounts: the pools with an allocation in this epoch that several rosters count, in the order of the roster's slots.
+    /// If there are more than a transaction can name, the next goes on from the first that was not drawn.
     pub fn snapshot_committee<'info>(
         ctx: Context<'info, SnapshotCommittee<'info>>,
         epoch: u64,

@@ -30,7 +30,9 @@ use reward_emission::instructions::{
     ChallengeRootArgs, Entry, ProposeRootArgs, ReportDoubleVoteArgs, SignedVote,
 };
 use reward_emission::state::{Proposal, FINAL, OPEN, PASSED, REJECTED};
-use security_pool::state::{Bond, Committee, Delegation, Report, Roster, SourceKind, Withdrawal};
+use security_pool::state::{
+    Bond, Committee, Delegation, Pool, Report, Roster, SourceKind, Withdrawal,
+};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -232,7 +234,14 @@ impl World<'_> {
             Kind::OptIn => {
                 let key = &operator.key;
                 let amount = action.units(45 * TOKEN);
-                let opt_in = pools::opt_in(&network, &operator.pool, &key.pubkey(), amount);
+                let pool: Pool = self.harness.read(&operator.pool);
+                let home = if pool.home == network {
+                    Pubkey::default()
+                } else {
+                    pool.home
+                };
+                let opt_in =
+                    pools::opt_in_beside(&home, &network, &operator.pool, &key.pubkey(), amount);
                 self.send(&[opt_in], &[key])
             }
             Kind::OptOut => {
@@ -312,7 +321,8 @@ impl World<'_> {
         let shares = action.units(delegation.shares);
         let (payer, owner) = (self.payer(), by.pubkey());
         let number = delegation.withdrawals;
-        let request = pools::request_withdrawal(&payer, &owner, pool, number, shares);
+        let home = self.harness.read::<Pool>(pool).home;
+        let request = pools::request_withdrawal(&payer, &owner, pool, &home, number, shares);
         self.send(&[request], &[by])
     }
 

@@ -155,7 +155,7 @@ impl Base {
                     streams::open_stream(&payer, &operator.signer.pubkey(), &second.key, &pool);
                 let more = [
                     pools::delegate(&payer, &owner, &pool, &stake_mint, stake, 1),
-                    pools::opt_in(&second.key, &pool, &owner, stake),
+                    pools::opt_in_beside(&first.key, &second.key, &pool, &owner, stake),
                     second_stream,
                 ];
                 harness

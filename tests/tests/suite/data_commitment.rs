@@ -342,7 +342,8 @@ fn commit_root_is_the_pools_present_signers() {
     assert_refused(world.send(unsigned, &[]), ErrorCode::AccountNotSigner);
 
     let new = Keypair::new();
-    let rotate = pools::set_signer(&operator.pool, &owner.pubkey(), &new.pubkey());
+    let home = world.read_pool(&operator.pool).home;
+    let rotate = pools::set_signer(&operator.pool, &owner.pubkey(), &home, &new.pubkey());
     world.send(rotate, &[owner]).unwrap();
     assert_refused(streamer.commit(args(0)), E::NotSigner);
     world.send(commit(&new), &[&new]).unwrap();

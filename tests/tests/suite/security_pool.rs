@@ -30,9 +30,10 @@ pub const COOLDOWN: i64 = EPOCH + EVIDENCE + 1;
 const MINIMUM: u64 = 1_000_000;
 /// What a new operator stakes beside its seed.
 pub const STAKE: u64 = 10_000_000;
-/// Compute units of the largest step of a snapshot, its account's creation included. It takes 30,000; the rest is room
-/// for an address whose bump is found late.
-const SNAPSHOT: u64 = 60_000;
+/// Compute units of a snapshot of 64 operators, its account's creation included.
+const SNAPSHOT: u64 = 40_000;
+/// The same of the largest step that reads pools. It takes 30,000; the rest is room for an address whose bump is found late.
+const LARGEST_STEP: u64 = 60_000;
 /// What the system program answers when an account is already there.
 pub const ALREADY_IN_USE: u32 = 0;
 /// What the token program answers when the signer does not own the tokens.
@@ -161,8 +162,9 @@ impl World {
         number: u64,
         shares: u64,
     ) -> Result<Execution, ClientError> {
+        let home = self.read_pool(pool).home;
         let instruction =
-            client::request_withdrawal(&self.payer(), &owner.pubkey(), pool, number, shares);
+            client::request_withdrawal(&self.payer(), &owner.pubkey(), pool, &home, number, shares);
         self.send(instruction, &[owner])
     }
 
@@ -190,8 +192,23 @@ impl World {
         allocation: u64,
     ) -> Result<Execution, ClientError> {
         let key = &operator.operator;
-        let instruction = client::opt_in(network, &operator.pool, &key.pubkey(), allocation);
+        let home = Some(self.read_pool(&operator.pool).home).filter(|home| home != network);
+        let instruction = client::opt_in_beside(
+            &home.unwrap_or_default(),
+            network,
+            &operator.pool,
+            &key.pubkey(),
+            allocation,
+        );
         self.send(instruction, &[key])
+    }
+
+    /// An operator whose stake this network and another count, half and half.
+    fn spread(&self, other: &Pubkey) -> Operator {
+        let operator = self.operator();
+        self.opt_in(&operator, STAKE / 2).unwrap();
+        self.opt_in_to(other, &operator, STAKE / 2).unwrap();
+        operator
     }
 
     pub fn opt_out(&self, operator: &Operator) -> Result<Execution, ClientError> {
@@ -456,7 +473,8 @@ fn set_signer_is_the_operators() {
     let operator = world.operator();
     let signer = Pubkey::new_unique();
     let key = &operator.operator;
-    let set = |by: &Pubkey, signer: &Pubkey| client::set_signer(&operator.pool, by, signer);
+    let none = Pubkey::default();
+    let set = |by: &Pubkey, signer: &Pubkey| client::set_signer(&operator.pool, by, &none, signer);
     world.send(set(&key.pubkey(), &signer), &[key]).unwrap();
     assert_eq!(world.read_pool(&operator.pool).signer, signer);
 
@@ -694,7 +712,14 @@ fn a_request_takes_only_what_the_owner_has() {
         assert_refused(world.request(&owner, pool, 0, shares), E::NotEnoughShares);
     }
 
-    let request = client::request_withdrawal(&world.payer(), &owner.pubkey(), pool, 0, 1_000);
+    let request = client::request_withdrawal(
+        &world.payer(),
+        &owner.pubkey(),
+        pool,
+        &Pubkey::default(),
+        0,
+        1_000,
+    );
     let delegation = client::delegation(pool, &owner.pubkey());
     let refuse = |from: &Pubkey, to: &Pubkey, code: u32| {
         assert_refused(world.send(swap(request.clone(), from, to), &[&owner]), code);
@@ -719,7 +744,14 @@ fn a_request_takes_only_what_the_owner_has() {
         ErrorCode::AccountNotSigner,
     );
 
-    let stolen = client::request_withdrawal(&world.payer(), &thief.pubkey(), pool, 0, 1_000);
+    let stolen = client::request_withdrawal(
+        &world.payer(),
+        &thief.pubkey(),
+        pool,
+        &Pubkey::default(),
+        0,
+        1_000,
+    );
     let own = client::delegation(pool, &thief.pubkey());
     assert_refused(
         world.send(swap(stolen, &own, &delegation), &[&thief]),
@@ -1212,7 +1244,7 @@ fn a_committee_is_the_roster_at_the_start_of_its_epoch() {
     world.opt_out(&operators[1]).unwrap();
     let late = world.operator();
     world.opt_in(&late, STAKE).unwrap();
-    world.snapshot(2, &pools).unwrap();
+    world.snapshot(2, &[]).unwrap();
     let committee = world.committee(2);
     assert_eq!(
         (committee.version, committee.network, committee.epoch),
@@ -1237,10 +1269,10 @@ fn a_committee_is_the_roster_at_the_start_of_its_epoch() {
     assert_eq!(committee.member(&Pubkey::default()), None);
 
     world.enter(3);
-    world.snapshot(3, &[pools[0]]).unwrap();
+    world.snapshot(3, &[]).unwrap();
     assert_eq!(world.committee(3).total, 3_000_000);
     world.enter(4);
-    world.snapshot(4, &[pools[0], late.pool]).unwrap();
+    world.snapshot(4, &[]).unwrap();
     assert_eq!(world.committee(4).total, 9_000_000 + STAKE);
 }
 
@@ -1250,13 +1282,13 @@ fn a_complete_committee_never_changes() {
     let operator = world.operator();
     world.opt_in(&operator, STAKE).unwrap();
     world.enter(2);
-    world.snapshot(2, &[operator.pool]).unwrap();
+    world.snapshot(2, &[]).unwrap();
     let before = world.committee(2);
     let signer = Pubkey::new_unique();
     let key = &operator.operator;
     world
         .send(
-            client::set_signer(&operator.pool, &key.pubkey(), &signer),
+            client::set_signer(&operator.pool, &key.pubkey(), &world.network, &signer),
             &[key],
         )
         .unwrap();
@@ -1282,12 +1314,12 @@ fn a_committee_is_of_the_current_epoch_only() {
 }
 
 #[test]
-fn a_committee_takes_each_pool_of_the_roster_once_and_in_order() {
+fn a_committee_takes_each_pool_of_several_networks_once_and_in_order() {
     let world = World::new();
-    let operators = [world.operator(), world.operator(), world.operator()];
-    for operator in &operators {
-        world.opt_in(operator, STAKE).unwrap();
-    }
+    let other = world.other_network();
+    let operators = [(); 3].map(|()| world.spread(&other));
+    let at_home = world.operator();
+    world.opt_in(&at_home, STAKE).unwrap();
     let [a, b, c] = operators.each_ref().map(|operator| operator.pool);
     let stranger = world.operator().pool;
     world.enter(2);
@@ -1298,6 +1330,7 @@ fn a_committee_takes_each_pool_of_the_roster_once_and_in_order() {
         (vec![a, stranger, c], E::WrongPoolOrder),
         (vec![world.network], E::WrongPoolOrder),
         (vec![a, b, c, c], E::TooManyPools),
+        (vec![a, b, c, at_home.pool], E::TooManyPools),
         (vec![a, b, c, stranger], E::TooManyPools),
         (vec![], E::MissingPool),
     ] {
@@ -1310,10 +1343,8 @@ fn a_committee_takes_each_pool_of_the_roster_once_and_in_order() {
 #[test]
 fn a_committee_has_no_members_until_it_is_complete() {
     let world = World::new();
-    let operators = [world.operator(), world.operator()];
-    for operator in &operators {
-        world.opt_in(operator, STAKE).unwrap();
-    }
+    let other = world.other_network();
+    let operators = [(); 2].map(|()| world.spread(&other));
     let [a, b] = operators.each_ref().map(|operator| operator.pool);
     world.enter(2);
     world.snapshot(2, &[a]).unwrap();
@@ -1328,7 +1359,7 @@ fn a_committee_has_no_members_until_it_is_complete() {
     assert_refused(world.snapshot(2, &[a]), E::WrongPoolOrder);
     assert_refused(world.snapshot(2, &[]), E::MissingPool);
     world.snapshot(2, &[b]).unwrap();
-    assert_eq!(world.committee(2).total, 2 * STAKE);
+    assert_eq!(world.committee(2).total, STAKE);
 }
 
 #[test]
@@ -1342,10 +1373,131 @@ fn a_member_weighs_no_more_than_its_pool_has_left() {
         .request(&operator.operator, &operator.pool, 0, STAKE)
         .unwrap();
     world.edit::<Pool>(&gone.pool, |pool| pool.staked = 0);
+    world.refresh(&gone.pool).unwrap();
     world.enter(2);
-    world.snapshot(2, &[operator.pool, gone.pool]).unwrap();
+    world.snapshot(2, &[]).unwrap();
     let committee = world.committee(2);
     assert_eq!((committee.count, committee.total), (1, MIN_SEED));
+}
+
+/// What a committee would be drawn with of the pool's only network, and what its account says.
+#[track_caller]
+fn assert_at_home(world: &World, operator: &Operator) {
+    let (pool, roster) = (world.read_pool(&operator.pool), world.roster());
+    let entry = roster.entry(&operator.pool).unwrap();
+    assert_eq!(pool.home, world.network);
+    assert_eq!(
+        (entry.signer, entry.staked, entry.cooldown),
+        (pool.signer, pool.staked, pool.cooldown)
+    );
+    for allocation in [MINIMUM, STAKE, u64::MAX] {
+        assert_eq!(
+            entry.weight(allocation, 0),
+            pool.weight(allocation, entry.counted, 0)
+        );
+    }
+}
+
+#[test]
+fn a_roster_has_what_is_left_of_a_pool_that_it_alone_counts() {
+    let world = World::new();
+    let operator = world.operator();
+    let key = &operator.operator;
+    assert_eq!(world.read_pool(&operator.pool).home, Pubkey::default());
+    world.opt_in(&operator, STAKE).unwrap();
+    assert_at_home(&world, &operator);
+    world.request(key, &operator.pool, 0, STAKE / 2).unwrap();
+    assert_at_home(&world, &operator);
+    let signer = Pubkey::new_unique();
+    let set = client::set_signer(&operator.pool, &key.pubkey(), &world.network, &signer);
+    world.send(set, &[key]).unwrap();
+    assert_at_home(&world, &operator);
+    // More stake counts when the pool is refreshed, not before: it never counts what is not there.
+    let before = world.roster().entry(&operator.pool).unwrap().staked;
+    world.delegate(key, &operator.pool, 1_000).unwrap();
+    assert_eq!(world.roster().entry(&operator.pool).unwrap().staked, before);
+    world.refresh(&operator.pool).unwrap();
+    assert_at_home(&world, &operator);
+    world.enter(2);
+    world.snapshot(2, &[]).unwrap();
+    let committee = world.committee(2);
+    let left = MIN_SEED + STAKE - STAKE / 2 + 1_000;
+    assert_eq!(
+        (committee.entries[0].signer, committee.total),
+        (signer, left)
+    );
+    // Who left has no home.
+    world.opt_out(&operator).unwrap();
+    world.enter(3);
+    world.harness.advance(COOLDOWN);
+    world.refresh(&operator.pool).unwrap();
+    assert_eq!(world.read_pool(&operator.pool).home, Pubkey::default());
+}
+
+#[test]
+fn a_pool_that_a_second_network_counts_is_asked_itself() {
+    let world = World::new();
+    let other = world.other_network();
+    let operator = world.pool(10_000);
+    world
+        .delegate(&operator.operator, &operator.pool, 9_000_000)
+        .unwrap();
+    world.opt_in(&operator, 5_000_000).unwrap();
+    assert_at_home(&world, &operator);
+    // Its home can't be passed over.
+    let key = &operator.operator;
+    let beside = |home: &Pubkey| {
+        let join = client::opt_in_beside(home, &other, &operator.pool, &key.pubkey(), 5_000_000);
+        world.send(join, &[key])
+    };
+    assert_refused(beside(&Pubkey::default()), E::WrongHome);
+    assert_refused(beside(&other), E::WrongHome);
+    let third = world.harness.key().pubkey();
+    assert_refused(beside(&third), ErrorCode::AccountOwnedByWrongProgram);
+    beside(&world.network).unwrap();
+    assert_eq!(world.read_pool(&operator.pool).home, Pubkey::default());
+    let roster = world.roster();
+    assert!(!roster.entry(&operator.pool).unwrap().is_home());
+    world.enter(2);
+    assert_eq!(client::committee_pools(&roster, None, 2), [operator.pool]);
+    assert_refused(world.snapshot(2, &[]), E::MissingPool);
+    world.snapshot(2, &[operator.pool]).unwrap();
+
+    // Once the second counts nothing of it any more, the first is its home again.
+    let leave = client::opt_out(&other, &operator.pool, &key.pubkey());
+    world.send(leave, &[key]).unwrap();
+    world.enter(3);
+    world.harness.advance(COOLDOWN);
+    world.refresh(&operator.pool).unwrap();
+    assert_eq!(world.read_pool(&operator.pool).home, Pubkey::default());
+    world
+        .send(client::refresh(&other, &operator.pool), &[])
+        .unwrap();
+    world.refresh(&operator.pool).unwrap();
+    assert_at_home(&world, &operator);
+}
+
+#[test]
+fn stake_and_signer_change_at_home_too() {
+    let world = World::new();
+    let other = world.other_network();
+    let operator = world.operator();
+    let key = &operator.operator;
+    world.opt_in(&operator, STAKE).unwrap();
+    for (home, error) in [(Pubkey::default(), E::WrongHome), (other, E::WrongHome)] {
+        let set = client::set_signer(&operator.pool, &key.pubkey(), &home, &key.pubkey());
+        assert_refused(world.send(set, &[key]), error);
+        let request = client::request_withdrawal(
+            &world.payer(),
+            &key.pubkey(),
+            &operator.pool,
+            &home,
+            0,
+            STAKE,
+        );
+        assert_refused(world.send(request, &[key]), error);
+    }
+    assert_at_home(&world, &operator);
 }
 
 #[test]
@@ -1376,7 +1528,7 @@ fn stake_that_can_leave_before_the_evidence_weighs_nothing() {
         network.parameters.evidence_window += 1;
     });
     world.enter(2);
-    world.snapshot(2, &[operator.pool]).unwrap();
+    world.snapshot(2, &[]).unwrap();
     let committee = world.committee(2);
     assert_eq!((committee.count, committee.total), (0, 0));
 }
@@ -1421,7 +1573,7 @@ fn a_committee_comes_from_its_own_networks_roster_and_address() {
 }
 
 #[test]
-fn a_full_roster_is_drawn_in_two_steps() {
+fn a_full_roster_is_drawn_in_one_transaction() {
     let world = World::new();
     let operators: Vec<_> = (0..MAX_OPERATORS).map(|_| world.pool(10_000)).collect();
     for operator in &operators {
@@ -1430,17 +1582,14 @@ fn a_full_roster_is_drawn_in_two_steps() {
     let late = world.pool(10_000);
     assert_refused(world.opt_in(&late, MINIMUM), E::RosterFull);
     world.enter(2);
-    let pools = client::committee_pools(&world.roster(), None, 2);
-    assert_eq!(pools.len(), MAX_OPERATORS);
-    let largest = world.snapshot(2, &pools[..POOLS_PER_SNAPSHOT]).unwrap();
-    assert!(
-        largest.compute_units <= SNAPSHOT,
-        "{}",
-        largest.compute_units
-    );
-    let rest = client::committee_pools(&world.roster(), Some(&world.committee(2)), 2);
-    assert_eq!(rest, pools[POOLS_PER_SNAPSHOT..]);
-    world.snapshot(2, &rest).unwrap();
+    assert_eq!(client::committee_pools(&world.roster(), None, 2), []);
+    let drawn = world.snapshot(2, &[]).unwrap();
+    assert!(drawn.compute_units <= SNAPSHOT, "{}", drawn.compute_units);
+    assert_full(&world, &operators);
+}
+
+#[track_caller]
+fn assert_full(world: &World, operators: &[Operator]) {
     let committee = world.committee(2);
     assert_eq!(committee.count as usize, MAX_OPERATORS);
     assert_eq!(committee.total, MAX_OPERATORS as u64 * MINIMUM);
@@ -1450,10 +1599,33 @@ fn a_full_roster_is_drawn_in_two_steps() {
 }
 
 #[test]
+fn a_full_roster_of_pools_of_several_networks_is_drawn_in_two_steps() {
+    let world = World::new();
+    let other = world.other_network();
+    let operators: Vec<_> = (0..MAX_OPERATORS).map(|_| world.pool(20_000)).collect();
+    for operator in &operators {
+        world.opt_in(operator, MINIMUM).unwrap();
+        world.opt_in_to(&other, operator, MINIMUM).unwrap();
+    }
+    world.enter(2);
+    let pools = client::committee_pools(&world.roster(), None, 2);
+    assert_eq!(pools.len(), MAX_OPERATORS);
+    let largest = world.snapshot(2, &pools[..POOLS_PER_SNAPSHOT]).unwrap();
+    assert!(
+        largest.compute_units <= LARGEST_STEP,
+        "{}",
+        largest.compute_units
+    );
+    let rest = client::committee_pools(&world.roster(), Some(&world.committee(2)), 2);
+    assert_eq!(rest, pools[POOLS_PER_SNAPSHOT..]);
+    world.snapshot(2, &rest).unwrap();
+    assert_full(&world, &operators);
+}
+
+#[test]
 fn a_pool_of_another_program_can_not_be_drawn() {
     let world = World::new();
-    let operator = world.operator();
-    world.opt_in(&operator, STAKE).unwrap();
+    let operator = world.spread(&world.other_network());
     world.enter(2);
     let mut account = world
         .harness

@@ -1,5 +1,6 @@
 use crate::error::PoolError;
 use crate::events::AllocationChanged;
+use crate::home::home_of;
 use crate::state::{Moment, Pool, Roster};
 use anchor_lang::prelude::*;
 use device_registry::state::{Network, Operation};
@@ -17,6 +18,9 @@ pub struct OptIn<'info> {
     /// The pool.
     #[account(mut, has_one = operator @ PoolError::NotOperator)]
     pub pool: AccountLoader<'info, Pool>,
+    /// The pool's home, if that is another roster: it ceases to be that.
+    #[account(mut)]
+    pub home: Option<AccountLoader<'info, Roster>>,
 }
 
 /// Sets what the pool allocates to the network.
@@ -33,6 +37,11 @@ pub fn handle_opt_in(ctx: Context<OptIn>, allocation: u64) -> Result<()> {
         PoolError::WrongStakeMint
     );
     require!(pool.cooldown > moment.exposed, PoolError::CooldownTooShort);
+    if pool.home != ctx.accounts.network.key() {
+        if let Some(mut home) = home_of(&pool, ctx.accounts.home.as_ref())? {
+            home.unsettle(&ctx.accounts.pool.key(), &mut pool);
+        }
+    }
     let entry = ctx.accounts.roster.load_mut()?.opt_in(
         ctx.accounts.pool.key(),
         &mut pool,

@@ -1,7 +1,8 @@
 use crate::error::PoolError;
 use crate::events::WithdrawalRequested;
+use crate::home::home_of;
 use crate::seeds;
-use crate::state::{Delegation, Pool, Withdrawal};
+use crate::state::{Delegation, Pool, Roster, Withdrawal};
 use anchor_lang::prelude::*;
 use anchor_spl::token::TokenAccount;
 
@@ -41,6 +42,9 @@ pub struct RequestWithdrawal<'info> {
     pub vault: Account<'info, TokenAccount>,
     /// Makes the withdrawal.
     pub system_program: Program<'info, System>,
+    /// The pool's home, if it has one.
+    #[account(mut)]
+    pub home: Option<AccountLoader<'info, Roster>>,
 }
 
 /// Lets the worth of `shares` cool down.
@@ -51,6 +55,9 @@ pub fn handle_request_withdrawal(ctx: Context<RequestWithdrawal>, shares: u64) -
     let number = accounts.delegation.load_mut()?.give_up(shares)?;
     let mut pool = accounts.pool.load_mut()?;
     let request = pool.request(&owner, shares, Clock::get()?.unix_timestamp)?;
+    if let Some(mut home) = home_of(&pool, accounts.home.as_ref())? {
+        home.settle(&key, &mut pool);
+    }
     accounts
         .withdrawal
         .load_init()?

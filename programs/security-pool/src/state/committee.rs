@@ -16,8 +16,8 @@ pub struct CommitteeEntry {
 
 /// The operators of one epoch, at `["committee", network, epoch u64]`.
 ///
-/// It is drawn from the roster in one or more steps, since a transaction can't name 64 pools beside everything else.
-/// Until the last step it has no members, so that nothing can be decided by a part of it.
+/// It is drawn from the roster in one step, or in several if more pools must be read than a transaction can name: those
+/// that several rosters count. Until the last step it has no members, so that nothing can be decided by a part of it.
 #[account(zero_copy)]
 #[repr(C)]
 pub struct Committee {
@@ -75,9 +75,10 @@ impl Committee {
         self.members().iter().position(|entry| entry.pool == *pool)
     }
 
-    /// Draws the roster's slots from where the last step ended, as far as `pools` go, which are accounts of the pools
-    /// with an allocation in this epoch in the order of their slots. A member's weight is what [`weight`] leaves of its
-    /// allocation; `exposed` is how long stake must stay to be there for the evidence, in seconds.
+    /// Draws the roster's slots from where the last step ended. Of a pool whose home the roster is, the entry says what its
+    /// allocation weighs ([`RosterEntry::weight`](super::RosterEntry::weight)). The others with an allocation in this epoch
+    /// ([`Pool::weight`]) are drawn as far as `pools` go, which are their accounts in the order of the slots. `exposed` is
+    /// how long stake must stay to be there for the evidence, in seconds.
     pub fn draw<'info>(
         &mut self,
         roster: &Roster,
@@ -87,7 +88,9 @@ impl Committee {
         let first = self.drawn_slots;
         for slot in roster.entries.iter().skip(first as usize) {
             let allocation = slot.allocation_at(self.epoch);
-            if !slot.is_free() && allocation > 0 {
+            if !slot.is_free() && allocation > 0 && slot.is_home() {
+                self.push(slot.pool, slot.signer, slot.weight(allocation, exposed))?;
+            } else if !slot.is_free() && allocation > 0 {
                 let Some((account, rest)) = pools.split_first() else {
                     break;
                 };
@@ -95,7 +98,7 @@ impl Committee {
                 pools = rest;
                 let loader = AccountLoader::<Pool>::try_from(account)?;
                 let pool = loader.load()?;
-                let weight = weight(&pool, allocation, slot.counted, exposed);
+                let weight = pool.weight(allocation, slot.counted, exposed);
                 self.push(slot.pool, pool.signer, weight)?;
             }
             self.drawn_slots += 1; // one of at most MAX_OPERATORS
@@ -127,18 +130,6 @@ impl Committee {
             .ok_or_else(|| error!(PoolError::Overflow))?;
         Ok(())
     }
-}
-
-/// What an allocation of `pool` weighs: no more than the stake that is still there, its share of what the pool's stake
-/// can back when what the rosters count has come to exceed that, and nothing if the stake can leave before the evidence
-/// comes in, as when a network's evidence window was raised over the pool's cool-down.
-fn weight(pool: &Pool, allocation: u64, counted: u64, exposed: i64) -> u64 {
-    if pool.cooldown <= exposed {
-        return 0;
-    }
-    allocation
-        .min(pool.share_of_backing(counted))
-        .min(pool.staked)
 }
 
 /// Whether `signed` is two thirds of `total` or more. Nothing is two thirds of nothing.

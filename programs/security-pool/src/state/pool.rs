@@ -60,7 +60,10 @@ pub struct Pool {
     pub operator_shares: u64,
     /// Shares of what cools down that the operator requested as such and has not withdrawn.
     pub operator_cooling_shares: u64,
-    pub reserved: [u8; 272],
+    /// The network whose roster alone counts this pool, and has its stake and signer at hand for committees; the default
+    /// key if there is none. Whatever lowers the stake or changes the signer writes it there too.
+    pub home: Pubkey,
+    pub reserved: [u8; 240],
 }
 
 /// What a new pool is made of.
@@ -270,6 +273,19 @@ impl Pool {
         }
         // No more than `counted`, since backing is below allocated.
         (u128::from(counted) * backing / allocated) as u64
+    }
+
+    /// What an allocation of a roster that counts `counted` of this pool weighs: no more than the stake that is still there,
+    /// its share of what the stake can back when what the rosters count has come to exceed that, and nothing if the stake
+    /// can leave before the evidence comes in, as when a network's evidence window was raised over the pool's cool-down.
+    /// `exposed` is how long it must stay, in seconds.
+    pub fn weight(&self, allocation: u64, counted: u64, exposed: i64) -> u64 {
+        if self.cooldown <= exposed {
+            return 0;
+        }
+        allocation
+            .min(self.share_of_backing(counted))
+            .min(self.staked)
     }
 
     /// Checks what must hold after each instruction that moves money: the vault covers what the pool owes, the seed's

@@ -40,6 +40,12 @@ pub struct RosterEntry {
     pub cap_left: u64,
     /// When the epoch of the last slash ends and the cap is renewed, unix seconds; 0 if nothing was ever slashed.
     pub cap_renewed_at: i64,
+    /// If this roster is the pool's home, the pool's signer; else the default key, and a committee needs the pool's account.
+    pub signer: Pubkey,
+    /// If it is, what the pool has staked, base units. What was delegated since the pool was here last is not in it.
+    pub staked: u64,
+    /// If it is, the pool's cool-down, seconds.
+    pub cooldown: i64,
 }
 
 /// What a slash does.
@@ -144,6 +150,33 @@ impl RosterEntry {
     /// Whether no operator has this slot.
     pub fn is_free(&self) -> bool {
         self.pool == Pubkey::default()
+    }
+
+    /// Whether this roster is the pool's home: then the entry says all that a committee needs.
+    pub fn is_home(&self) -> bool {
+        self.signer != Pubkey::default()
+    }
+
+    /// Copies what committees need of the pool, if this roster, of `network`, is its home. It becomes that when no other
+    /// counts anything of the pool: what is counted nowhere else can't be slashed elsewhere either.
+    fn settle(&mut self, network: &Pubkey, pool: &mut Pool) {
+        if pool.home == Pubkey::default() && pool.allocated == self.counted {
+            pool.home = *network;
+        }
+        if pool.home == *network {
+            self.signer = pool.signer;
+            self.staked = pool.staked;
+            self.cooldown = pool.cooldown;
+        }
+    }
+
+    /// What an allocation weighs of a pool whose home this is, as [`Pool::weight`]: since nobody else counts it, its
+    /// stake is behind this roster alone.
+    pub fn weight(&self, allocation: u64, exposed: i64) -> u64 {
+        if self.cooldown <= exposed {
+            return 0;
+        }
+        allocation.min(self.counted).min(self.staked)
     }
 
     /// The allocation of an epoch. The current epoch's never changes any more.
@@ -332,6 +365,7 @@ impl Roster {
             PoolError::InvalidSeverity
         );
         let (cap_bps, bounty_bps) = (self.slash_cap_bps, self.bounty_bps);
+        let network = self.network;
         let entry = self.entry_mut(key)?;
         let at_stake = entry.at_stake(moment);
         require!(at_stake > 0, PoolError::NothingAtStake);
@@ -345,6 +379,7 @@ impl Roster {
             .checked_sub(taken)
             .ok_or_else(|| error!(PoolError::Overflow))?;
         pool.lock(excess)?;
+        entry.settle(&network, pool);
         Ok(Slash {
             amount,
             excess,
@@ -420,6 +455,24 @@ impl Roster {
             .ok_or_else(|| error!(PoolError::NotOnRoster))
     }
 
+    /// Copies what committees need of a pool whose home this is, after it changed.
+    pub fn settle(&mut self, key: &Pubkey, pool: &mut Pool) {
+        let network = self.network;
+        if let Ok(entry) = self.entry_mut(key) {
+            entry.settle(&network, pool);
+        }
+    }
+
+    /// Ends being the home of a pool, which another roster is about to count too: from now on committees ask the pool.
+    pub fn unsettle(&mut self, key: &Pubkey, pool: &mut Pool) {
+        if let Ok(entry) = self.entry_mut(key) {
+            entry.signer = Pubkey::default();
+            entry.staked = 0;
+            entry.cooldown = 0;
+        }
+        pool.home = Pubkey::default();
+    }
+
     /// Sets the allocation that a pool makes to this network, and returns its entry.
     ///
     /// No network is given more than the stake itself, whatever the leverage: leverage lets one stake secure several
@@ -434,6 +487,11 @@ impl Roster {
         require!(
             allocation >= self.minimum_allocation,
             PoolError::AllocationTooSmall
+        );
+        let network = self.network;
+        require!(
+            pool.home == Pubkey::default() || pool.home == network,
+            PoolError::WrongHome
         );
         if self.entry(&key).is_none() {
             let notice = if pool.shared == 0 {
@@ -476,6 +534,7 @@ impl Roster {
                 PoolError::AllocationAboveLeverage
             );
         }
+        entry.settle(&network, pool);
         Ok(*entry)
     }
 
@@ -496,7 +555,7 @@ impl Roster {
         pool: &mut Pool,
         moment: Moment,
     ) -> Result<RosterEntry> {
-        let minimum = self.minimum_allocation;
+        let (network, minimum) = (self.network, self.minimum_allocation);
         let entry = self.entry_mut(key)?;
 
         if entry.effective_epoch <= moment.epoch {
@@ -516,9 +575,13 @@ impl Roster {
             let allocation = if most < minimum { 0 } else { most };
             entry.change(allocation, moment, pool.cooldown)?;
         }
+        entry.settle(&network, pool);
 
         let refreshed = *entry;
         if entry.current == 0 && entry.next == 0 && entry.release_at == 0 {
+            if pool.home == network {
+                pool.home = Pubkey::default();
+            }
             *entry = RosterEntry::default();
             self.count -= 1; // the entry was one of them
         }

@@ -24,7 +24,7 @@ fn pool() {
         creator: 32, operator: 32, pending_operator: 32, signer: 32, stake_mint: 32, vault: 32,
         shares: 8, staked: 8, cooling: 8, cooling_shares: 8, cooling_generation: 8,
         locked_excess: 8, insurance: 8, allocated: 8, cooldown: 8, slashed_total: 8, operator_shares: 8,
-        operator_cooling_shares: 8, reserved: 272,
+        operator_cooling_shares: 8, home: 32, reserved: 240,
     ]);
 }
 
@@ -45,14 +45,14 @@ fn withdrawal() {
 
 #[test]
 fn roster() {
-    assert_layout!(RosterEntry, 96, [
+    assert_layout!(RosterEntry, 144, [
         pool: 32, current: 8, next: 8, effective_epoch: 8, counted: 8, release_at: 8, begins_at: 8,
-        cap_left: 8, cap_renewed_at: 8,
+        cap_left: 8, cap_renewed_at: 8, signer: 32, staked: 8, cooldown: 8,
     ]);
-    assert_layout!(Roster, 6_456, [
+    assert_layout!(Roster, 9_528, [
         version: 1, bump: 1, _pad: 2, count: 4, network: 32, slashers: 128, slash_cap_bps: 4,
         bounty_bps: 2, insurance_bps: 2, minimum_allocation: 8, bond_vault: 32, bonded: 8,
-        entries: 64 * 96, reserved: 88,
+        entries: 64 * 144, reserved: 88,
     ]);
 }
 

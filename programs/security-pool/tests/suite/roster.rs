@@ -138,6 +138,11 @@ fn leverage_spreads_stake_over_networks_and_weighs_no_more_in_one() {
     first = roster();
     pool.allocated = 0;
     first.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    assert_refused(
+        second.opt_in(key, &mut pool, 500_000, moment(0)),
+        PoolError::WrongHome,
+    );
+    first.unsettle(&key, &mut pool);
     second.opt_in(key, &mut pool, 500_000, moment(0)).unwrap();
     assert_refused(
         second.opt_in(key, &mut pool, 500_001, moment(0)),
@@ -151,6 +156,7 @@ fn what_is_being_left_cannot_be_allocated_elsewhere() {
     let (mut pool, key) = (pool(1_000_000, 10_000), Pubkey::new_unique());
     first.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
     first.opt_out(&key, &pool, moment(250)).unwrap();
+    first.unsettle(&key, &mut pool);
     let mut tried = pool;
     assert_refused(
         second.opt_in(key, &mut tried, MINIMUM, moment(400)),
@@ -295,7 +301,8 @@ struct Promise {
 
 proptest! {
     /// Whatever three operators do on two rosters: an epoch's weights stand still, weight rises only after a full epoch
-    /// of warm-up, what the rosters count adds up, and nobody leaves before a cool-down after his last weight.
+    /// of warm-up, what the rosters count adds up, nobody leaves before a cool-down after his last weight, and what a roster
+    /// has at hand of a pool is never more than the pool has.
     #[test]
     fn rosters_keep_their_promises(steps in steps()) {
         let mut rosters = [roster(), roster()];
@@ -309,8 +316,14 @@ proptest! {
             let (key, pool) = &mut pools[p];
             // A refused instruction changes nothing.
             let (mut tried_roster, mut tried_pool) = (rosters[r].clone(), *pool);
+            let mut tried_other = rosters[1 - r].clone();
             let passed = match step {
-                Step::OptIn(allocation) => tried_roster.opt_in(*key, &mut tried_pool, allocation, at).is_ok(),
+                Step::OptIn(allocation) => {
+                    if tried_pool.home == tried_other.network {
+                        tried_other.unsettle(key, &mut tried_pool);
+                    }
+                    tried_roster.opt_in(*key, &mut tried_pool, allocation, at).is_ok()
+                }
                 Step::OptOut => tried_roster.opt_out(key, &tried_pool, at).is_ok(),
                 Step::Refresh => tried_roster.refresh(key, &mut tried_pool, at).is_ok(),
                 Step::Delegate(amount) => tried_pool
@@ -319,7 +332,13 @@ proptest! {
                     .is_ok(),
                 Step::Request(size) => {
                     let part = size.min(shares[p]);
-                    tried_pool.request(&tried_pool.operator.clone(), part, now).map(|_| shares[p] -= part).is_ok()
+                    let requested = tried_pool.request(&tried_pool.operator.clone(), part, now);
+                    for roster in [&mut tried_roster, &mut tried_other] {
+                        if tried_pool.home == roster.network {
+                            roster.settle(key, &mut tried_pool);
+                        }
+                    }
+                    requested.map(|_| shares[p] -= part).is_ok()
                 }
                 Step::Slash(severity) => tried_roster.slash(key, &mut tried_pool, severity, at).is_ok(),
                 Step::Wait(seconds) => {
@@ -330,6 +349,7 @@ proptest! {
             if passed {
                 let before = rosters[r].entry(key).copied();
                 (rosters[r], *pool) = (tried_roster, tried_pool);
+                rosters[1 - r] = tried_other;
                 let after = rosters[r].entry(key).copied();
                 match step {
                     Step::OptIn(allocation) => {
@@ -384,6 +404,22 @@ proptest! {
                     .map(|entry: &RosterEntry| entry.counted)
                     .sum();
                 prop_assert_eq!(counted, pool.allocated);
+                // A home counts all that is counted, and weighs no more of the pool than is there.
+                for roster in &rosters {
+                    let entry = roster.entry(key).copied().unwrap_or_default();
+                    prop_assert_eq!(entry.is_home(), pool.home == roster.network);
+                    if entry.is_home() {
+                        prop_assert_eq!(entry.counted, pool.allocated);
+                        prop_assert_eq!((entry.signer, entry.cooldown), (pool.signer, pool.cooldown));
+                        prop_assert!(entry.staked <= pool.staked);
+                        let allocation = entry.allocation_at(epoch);
+                        let weight = pool.weight(allocation, entry.counted, 0);
+                        prop_assert!(entry.weight(allocation, 0) <= weight);
+                        if entry.staked == pool.staked {
+                            prop_assert_eq!(entry.weight(allocation, 0), weight);
+                        }
+                    }
+                }
             }
         }
         for (key, pool) in &mut pools {

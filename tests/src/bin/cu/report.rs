@@ -59,7 +59,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 27] = [
+const BUDGETS: [Budget; 28] = [
     budget(
         "device-registry",
         "register_device",
@@ -113,6 +113,12 @@ const BUDGETS: [Budget; 27] = [
         "report_duplicate",
         "without its slash; one tree, depth 24, canopy 10",
         20_000,
+    ),
+    budget(
+        "security-pool",
+        "snapshot_committee",
+        "64 operators, new committee",
+        30_000,
     ),
     budget(
         "security-pool",

@@ -36,7 +36,7 @@ use inference::{Header, ModelRef, BIASES, SHIFTS, WEIGHTS};
 use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs};
 use reward_emission::state::{Emission, PayeeKind, Proposal, Schedule, FINAL};
 use security_pool::instructions::CreatePoolArgs;
-use security_pool::state::{Bond, Committee, Delegation, Roster, RosterTerms};
+use security_pool::state::{Bond, Committee, Delegation, Pool, Roster, RosterTerms};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::cell::Cell;

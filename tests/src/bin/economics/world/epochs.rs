@@ -305,7 +305,9 @@ impl World {
             self.send(key, &[out], &[]).context("opt out")?;
             if held.shares > 0 {
                 let number = held.withdrawals;
-                let request = pools::request_withdrawal(&owner, &owner, pool, number, held.shares);
+                let home = self.harness.read::<Pool>(pool).home;
+                let request =
+                    pools::request_withdrawal(&owner, &owner, pool, &home, number, held.shares);
                 self.send(key, &[request], &[]).context("request")?;
                 staked.push((key, pool, number));
             }
