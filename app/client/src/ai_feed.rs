@@ -2,6 +2,7 @@
 
 use crate::chain::{Chain, Execution};
 use crate::data_commitment::ReadingPlace;
+use crate::event;
 use crate::poseidon::poseidon;
 use crate::{security_pool as pools, token, ClientError};
 use ai_feed::instructions::{
@@ -15,7 +16,7 @@ use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
 use anchor_lang::solana_program::sysvar::SysvarId;
-use anchor_lang::{AnchorDeserialize, Discriminator, InstructionData, ToAccountMetas};
+use anchor_lang::{InstructionData, ToAccountMetas};
 use commitment::{ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
 use device_protocol::{
     private_model_id, Hash, ReadingHeader, SignedGrant, SignedReading, SIGNATURE_LEN,
@@ -250,7 +251,7 @@ pub fn submit_attestation(attesting: &Attesting, args: SubmitAttestationArgs) ->
 
 /// What a transaction submitted, in no order.
 pub fn submissions(execution: &Execution) -> Vec<SubmitAttestationArgs> {
-    ran::<instruction::SubmitAttestation>(execution)
+    event::ran::<instruction::SubmitAttestation>(execution, &ID)
         .map(|submitted| submitted.args)
         .collect()
 }
@@ -267,24 +268,12 @@ pub fn shown_windows(
         let execution = chain.execution(&signature)?;
         let shown = execution
             .as_ref()
-            .and_then(|execution| ran::<instruction::ShowWindows>(execution).next());
+            .and_then(|execution| event::ran::<instruction::ShowWindows>(execution, &ID).next());
         if let Some(shown) = shown {
             return Ok(Some(shown.windows));
         }
     }
     Ok(None)
-}
-
-/// The instructions of one kind that a transaction ran.
-fn ran<I: Discriminator + AnchorDeserialize>(
-    execution: &Execution,
-) -> impl Iterator<Item = I> + '_ {
-    let ran = execution.outer.iter().chain(&execution.inner);
-    ran.filter(|instruction| instruction.program == ID)
-        .filter_map(|instruction| {
-            let mut data = instruction.data.strip_prefix(I::DISCRIMINATOR)?;
-            I::deserialize(&mut data).ok()
-        })
 }
 
 /// What signatures are for, by address.

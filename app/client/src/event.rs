@@ -15,6 +15,22 @@ where
     inner.filter_map(|inner| parse(inner, program)).collect()
 }
 
+/// The instructions of one kind that `program` ran in `execution`, those that programs called after the transaction's own.
+pub fn ran<'a, I>(
+    execution: &'a Execution,
+    program: &'a Pubkey,
+) -> impl Iterator<Item = I> + use<'a, I>
+where
+    I: AnchorDeserialize + Discriminator,
+{
+    let ran = execution.outer.iter().chain(&execution.inner);
+    ran.filter(move |instruction| instruction.program == *program)
+        .filter_map(|instruction| {
+            let mut data = instruction.data.strip_prefix(I::DISCRIMINATOR)?;
+            I::deserialize(&mut data).ok()
+        })
+}
+
 /// The events of type `E` that `program` logged in `execution` (`emit!`), in order, up to where the log was cut off.
 pub fn logged<E>(execution: &Execution, program: &Pubkey) -> Vec<E>
 where

@@ -1,6 +1,8 @@
 //! Emissions, payees, roots and claims: addresses and instructions of the reward emission.
 
+use crate::chain::Execution;
 use crate::credits;
+use crate::event;
 use crate::reports::Reporter;
 use crate::security_pool as pools;
 use crate::token::TOKEN_PROGRAM;
@@ -44,6 +46,13 @@ pub fn proposal(network: &Pubkey, stream: &Pubkey, args: &ProposeRootArgs) -> Pu
         &args.ballot.to_le_bytes(),
         &args.digest(stream),
     ])
+}
+
+/// What a transaction proposed.
+pub fn proposals(execution: &Execution) -> Vec<ProposeRootArgs> {
+    event::ran::<instruction::ProposeRoot>(execution, &ID)
+        .map(|proposed| proposed.args)
+        .collect()
 }
 
 /// The nodes below a reward tree's root, owners and operators, as [`ProposeRootArgs`] takes them.

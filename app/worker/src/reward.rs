@@ -4,17 +4,19 @@ use crate::audit;
 use crate::committee::{self, Refusal};
 use crate::log::Session;
 use crate::payload::{self, Payload, Rewards};
+use crate::registry::Registry;
 use crate::round::{Commitment, LOOKBACK};
 use crate::score::{self, Committed, Demand, Granted, Payee, Said, Terms};
 use crate::window::{self, Window};
 use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::state::{Feed, Model};
 use anchor_lang::prelude::Pubkey;
-use commitment::{SumNode, Tree};
+use commitment::{CommitmentLeaf, SumNode, Tree};
 use data_commitment::state::Stream;
 use device_protocol::{Hash, Offence, SignedReading};
 use device_registry::penalty::SLASHER;
 use device_registry::state::Network;
+use fieldproof_client::chain::Chain;
 use fieldproof_client::precompile::{self, Entry as SignatureEntry};
 use fieldproof_client::reward_emission::{self as emissions, VoteReference};
 use fieldproof_client::{ai_feed as feeds, chain, credits, security_pool as pools};
@@ -135,57 +137,31 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
     if let Some(record) = operator.store.epoch::<EpochRecord>(epoch)? {
         return Ok(Some(record));
     }
-    let network = operator.network()?;
-    let end = network.epoch_start(epoch + 1);
-    let history = history(operator, end)?;
-    let bonds = chain::read_all::<Bond>(operator.chain.as_ref())?
-        .into_iter()
-        .filter(|(_, bond)| bond.network == operator.network)
-        .map(|(_, bond)| (bond.owner.to_bytes(), bond.amount_at(epoch)))
-        .collect();
-    let spent: Option<Epoch> = chain::find(
-        operator.chain.as_ref(),
-        &credits::epoch(&operator.network, epoch),
-    )?;
-    let burned = spent.map_or(0, |spent| spent.burned);
-    let budget = emission.budget(epoch, burned)?;
-    let terms = Terms {
-        epoch,
-        scoring: emission.scoring,
-        expected: history.expected,
-        bonds,
-        slashed: slashed(operator, &network, &history.windows, end)?,
-        demand: Demand {
-            budget: budget.total()?,
-            floor: emission.budget(epoch, 0)?.total()?,
-            burned,
-            feeds: demand(operator, epoch)?,
-        },
-    };
-    let scores =
-        score::scores(&history.windows, &terms).ok_or(WorkerError::State("scores do not fit"))?;
-
-    let payees: Vec<Payee> = chain::read_all::<state::Payee>(operator.chain.as_ref())?
-        .into_iter()
-        .filter(|(_, payee)| payee.network == operator.network && payee.registered_at < end)
-        .map(|(_, payee)| Payee {
-            kind: payee.kind,
-            index: payee.index,
-            key: payee.owner.to_bytes(),
-        })
-        .collect();
     let Some(previous) = previous(operator, emission)? else {
         return Ok(None);
     };
-    let rewards = score::rewards(
+    let payload = |pool: &Pubkey, leaf: &CommitmentLeaf| {
+        let bytes = committee::fetch(operator, pool, leaf)?;
+        operator.store.put_payload(&bytes)?;
+        Ok(bytes)
+    };
+    let sources = Sources {
+        chain: operator.chain.as_ref(),
+        network: operator.network,
+        registry: &operator.registry,
+        commitments: operator.store.seen_commitments()?,
+        payload: &payload,
+    };
+    let burned = spent(sources.chain, &operator.network, epoch)?.unwrap_or_default();
+    let budget = emission.budget(epoch, burned)?;
+    let computed = rewards(
+        sources,
+        emission,
         epoch,
-        &scores,
-        &payees,
         &previous,
-        budget.owners,
-        budget.operators,
-    )
-    .ok_or(WorkerError::State("rewards do not fit"))?;
+        [budget.owners, budget.operators],
+    )?;
+    let rewards = computed.rewards;
     let (score_tree, reward_tree) = score::trees(&rewards)?;
     let (score_root, reward_root): (SumNode, SumNode) = (score_tree.root(), reward_tree.root());
     let payload = Payload::Rewards {
@@ -203,23 +179,156 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         reward_sum: reward_root.sum,
     };
     // What nobody serves now may be served later: then the trees are computed anew.
-    if history.complete {
+    if computed.missing.is_empty() {
         operator.store.put_epoch(epoch, &record)?;
     }
     Ok(Some(record))
 }
 
+/// What was burned for the credits that were spent in an epoch, base units; `None` where no account says it.
+fn spent(chain: &dyn Chain, network: &Pubkey, epoch: u64) -> Result<Option<u64>, WorkerError> {
+    let spent: Option<Epoch> = chain::find(chain, &credits::epoch(network, epoch))?;
+    Ok(spent.map(|spent| spent.burned))
+}
+
 /// What was burned for the credits that each feed was given in an epoch, by the feed's id, base units.
-fn demand(operator: &Operator, epoch: u64) -> Result<BTreeMap<Hash, u64>, WorkerError> {
-    let chain = operator.chain.as_ref();
+fn demand(
+    chain: &dyn Chain,
+    network: &Pubkey,
+    epoch: u64,
+) -> Result<BTreeMap<Hash, u64>, WorkerError> {
     chain::read_all::<state::Demand>(chain)?
         .into_iter()
-        .filter(|(_, demand)| demand.network == operator.network && demand.epoch == epoch)
+        .filter(|(_, demand)| demand.network == *network && demand.epoch == epoch)
         .map(|(_, demand)| {
             let feed: Feed = chain::read(chain, &demand.feed)?;
             Ok((feed.id, demand.burned))
         })
         .collect()
+}
+
+/// Where the payload of a commitment of a pool comes from.
+pub type Payloads<'a> = &'a dyn Fn(&Pubkey, &CommitmentLeaf) -> Result<Vec<u8>, Refusal>;
+
+/// What an epoch's rewards are computed from. With the same, everybody computes the same.
+pub struct Sources<'a> {
+    /// The chain, for what is on it now.
+    pub chain: &'a dyn Chain,
+    /// The network's address.
+    pub network: Pubkey,
+    /// The registered devices over time.
+    pub registry: &'a Registry,
+    /// All commitments of the network, by stream.
+    pub commitments: Vec<(Hash, CommitmentLeaf)>,
+    /// What was committed to.
+    pub payload: Payloads<'a>,
+}
+
+/// A payload that could not be had, so that what it holds does not count.
+pub struct Missing {
+    /// The stream.
+    pub stream: Pubkey,
+    /// Number of the commitment.
+    pub sequence: u64,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// An epoch's rewards, as computed.
+pub struct Computed {
+    /// The leaves.
+    pub rewards: Rewards,
+    /// What did not count.
+    pub missing: Vec<Missing>,
+    /// Owners of devices whose bond does not remember what it held when the epoch ended: taken as nothing.
+    pub forgotten: Vec<Pubkey>,
+}
+
+/// Computes the rewards of `epoch` by the emission's terms, from what was committed up to its end and what is on the chain. `previous` are the amounts
+/// that the epoch's adds to, and `parts` what it grants owners and operators at most, base units.
+///
+/// # Errors
+/// The chain's and the database's.
+pub fn rewards(
+    sources: Sources<'_>,
+    emission: &Emission,
+    epoch: u64,
+    previous: &Granted,
+    [owners_part, operators_part]: [u64; 2],
+) -> Result<Computed, WorkerError> {
+    let Sources { chain, network, .. } = sources;
+    let budget = owners_part.saturating_add(operators_part);
+    let floor = emission.budget(epoch, 0)?.total()?;
+    let burned = spent(chain, &network, epoch)?;
+    if budget > floor && burned.is_none() {
+        return Err(WorkerError::State(
+            "what was paid for in the epoch is not on the chain any more: its account was closed",
+        ));
+    }
+    let state: Network = chain::read(chain, &network)?;
+    let end = state.epoch_start(epoch + 1);
+    let History {
+        windows,
+        expected,
+        missing,
+    } = history(sources, &state, end)?;
+    let bonds: Vec<Bond> = chain::read_all::<Bond>(chain)?
+        .into_iter()
+        .map(|(_, bond)| bond)
+        .filter(|bond| bond.network == network)
+        .collect();
+    let owners: BTreeSet<Hash> = windows
+        .iter()
+        .filter(|window| window.epoch == epoch)
+        .map(|window| window.owner)
+        .collect();
+    let forgotten = bonds
+        .iter()
+        .filter(|bond| !bond.remembers(epoch) && owners.contains(bond.owner.as_array()))
+        .map(|bond| bond.owner)
+        .collect();
+    let bonds = bonds
+        .iter()
+        .map(|bond| (bond.owner.to_bytes(), bond.amount_at(epoch)))
+        .collect();
+    let terms = Terms {
+        epoch,
+        scoring: emission.scoring,
+        expected,
+        bonds,
+        slashed: slashed(chain, &network, &state, &windows, end)?,
+        demand: Demand {
+            budget,
+            floor,
+            burned: burned.unwrap_or_default(),
+            feeds: demand(chain, &network, epoch)?,
+        },
+    };
+    let scores = score::scores(&windows, &terms).ok_or(WorkerError::State("scores do not fit"))?;
+
+    let payees: Vec<Payee> = chain::read_all::<state::Payee>(chain)?
+        .into_iter()
+        .filter(|(_, payee)| payee.network == network && payee.registered_at < end)
+        .map(|(_, payee)| Payee {
+            kind: payee.kind,
+            index: payee.index,
+            key: payee.owner.to_bytes(),
+        })
+        .collect();
+    let rewards = score::rewards(
+        epoch,
+        &scores,
+        &payees,
+        previous,
+        owners_part,
+        operators_part,
+    )
+    .ok_or(WorkerError::State("rewards do not fit"))?;
+    Ok(Computed {
+        rewards,
+        missing,
+        forgotten,
+    })
 }
 
 /// What the streams committed, as scores see it.
@@ -228,25 +337,29 @@ struct History {
     windows: Vec<Committed>,
     /// Readings that each feed expects of a device in an epoch.
     expected: BTreeMap<Hash, u64>,
-    /// Whether every payload could be had.
-    complete: bool,
+    /// Payloads that could not be had.
+    missing: Vec<Missing>,
 }
 
 /// The windows of all batches that were committed before `end` (unix seconds) and hold what the committee would sign:
 /// by members of the committee of their epoch, with the committed root, for rounds that had just ended, one batch a
 /// stream, feed and round, of devices that were registered by then. Every operator that has the payloads gets the same.
-fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
-    let chain = operator.chain.as_ref();
-    let network = operator.network()?;
+fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History, WorkerError> {
+    let Sources {
+        chain,
+        network: key,
+        registry,
+        mut commitments,
+        payload,
+    } = sources;
     // Frozen ones too: what was committed for them before counts at whatever time it is scored.
     let mut feeds_by_id: BTreeMap<Hash, (Feed, Header)> = BTreeMap::new();
     for (_, feed) in chain::read_all::<Feed>(chain)? {
-        if operator.owns(&feed)? {
+        if feed.network == key && [network.creator, network.authority].contains(&feed.creator) {
             let model: Model = chain::read(chain, &feeds::model(&feed.model))?;
             feeds_by_id.insert(feed.id, (feed, model.header()?));
         }
     }
-    let mut commitments = operator.store.seen_commitments()?;
     commitments.retain(|(_, leaf)| leaf.posted_at < end);
     commitments.sort_by_key(|(stream, leaf)| (leaf.posted_at, *stream, leaf.sequence));
     let mut committees: BTreeMap<u64, Option<Committee>> = BTreeMap::new();
@@ -258,40 +371,40 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
     let mut history = History {
         windows: Vec::new(),
         expected,
-        complete: true,
+        missing: Vec::new(),
     };
     for (commitment, (stream, leaf)) in (0..).zip(commitments) {
         let epoch = network.epoch(leaf.posted_at)?;
         if let Entry::Vacant(vacant) = committees.entry(epoch) {
-            vacant.insert(chain::find(
-                chain,
-                &pools::committee(&operator.network, epoch),
-            )?);
+            vacant.insert(chain::find(chain, &pools::committee(&key, epoch))?);
         }
         let committee = committees.get(&epoch).and_then(Option::as_ref);
         let pool = chain::read::<Stream>(chain, &Pubkey::from(stream))?.pool;
         if committee.is_none_or(|committee| committee.member(&pool).is_none()) {
             continue;
         }
-        let bytes = match committee::fetch(operator, &pool, &leaf) {
+        let bytes = match payload(&pool, &leaf) {
             Ok(bytes) => bytes,
             Err(Refusal::Store(error)) => return Err(error.into()),
-            Err(_) => {
-                history.complete = false;
+            Err(refusal) => {
+                history.missing.push(Missing {
+                    stream: stream.into(),
+                    sequence: leaf.sequence,
+                    refusal,
+                });
                 continue;
             }
         };
-        operator.store.put_payload(&bytes)?;
         let batches = match Payload::decode(&bytes) {
             Ok(Payload::Readings {
-                network,
+                network: of,
                 stream: author,
                 batches,
-            }) if network == operator.network_id && author == stream => batches,
+            }) if of == network.id && author == stream => batches,
             _ => continue,
         };
         // What was committed before a device changed hands earns for who had it then.
-        let registry = operator.registry.at(leaf.posted_at);
+        let registry = registry.at(leaf.posted_at);
         let mut leaves = Vec::with_capacity(batches.len());
         let mut counted = Vec::new();
         for batch in &batches {
@@ -306,9 +419,7 @@ fn history(operator: &Operator, end: i64) -> Result<History, WorkerError> {
             let timely = current.is_some_and(|current| {
                 (current.saturating_sub(LOOKBACK)..=current).contains(&batch.round)
             });
-            let good =
-                window::check_batch(batch, feed, batch.round, &operator.network_id, registry)
-                    .is_ok();
+            let good = window::check_batch(batch, feed, batch.round, &network.id, registry).is_ok();
             if timely && good && batches_seen.insert((stream, batch.feed, batch.round)) {
                 counted.push(batch);
             }
@@ -367,19 +478,20 @@ fn said(window: &Window) -> Vec<Said> {
 /// The pools that were slashed in the network before `end` (unix seconds), and those devices of `windows` for whose
 /// contradiction a bond was, by epoch: what the security-pool's reports say, which are never closed.
 fn slashed(
-    operator: &Operator,
+    chain: &dyn Chain,
+    key: &Pubkey,
     network: &Network,
     windows: &[Committed],
     end: i64,
 ) -> Result<BTreeMap<Hash, BTreeSet<u64>>, WorkerError> {
     let mut slashed: BTreeMap<Hash, BTreeSet<u64>> = BTreeMap::new();
     let mut offences: BTreeMap<Hash, u64> = BTreeMap::new();
-    for (_, report) in chain::read_all::<Report>(operator.chain.as_ref())? {
-        if report.network != operator.network || report.reported_at >= end {
+    for (_, report) in chain::read_all::<Report>(chain)? {
+        if report.network != *key || report.reported_at >= end {
             continue;
         }
         let epoch = network.epoch(report.reported_at)?;
-        if report.is_of_pool(&operator.network, &report.source) {
+        if report.is_of_pool(key, &report.source) {
             slashed
                 .entry(report.source.to_bytes())
                 .or_default()
@@ -402,7 +514,7 @@ fn slashed(
             index,
             leaf_nonce,
         };
-        if let Some(epoch) = offences.get(&offence.id(&operator.network_id)) {
+        if let Some(epoch) = offences.get(&offence.id(&network.id)) {
             slashed.entry(*device).or_default().insert(*epoch);
         }
     }

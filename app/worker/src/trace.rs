@@ -3,6 +3,8 @@
 //!
 //! It needs a chain with its history, and the archived payloads; no operator, database or key.
 
+mod epoch;
+
 use crate::committee::{self, Refusal};
 use crate::payload::{self, Payload};
 use crate::registry::Registry;
@@ -18,7 +20,7 @@ use data_commitment::state::Stream;
 use device_protocol::{feed_id, Hash, InputSpec};
 use device_registry::state::{tree, Network, Tree};
 use feed_reader::Mask;
-use fieldproof_client::chain::{self, Chain};
+use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::device_registry::{self as networks, registry_events};
 use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::registry_tree::RegistryTree;
@@ -31,7 +33,10 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
-/// What is checked, in this order; from [`Stage::Payload`] to [`Stage::Committee`] for each attestation.
+pub use epoch::epoch;
+
+/// What is checked, of a value in this order up to [`Stage::Value`], from [`Stage::Payload`] to [`Stage::Committee`] for
+/// each attestation; of an epoch [`Stage::History`], then from [`Stage::Final`] on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -59,6 +64,18 @@ pub enum Stage {
     Committee,
     /// The entry, of all attestations.
     Value,
+    /// The epoch's final roots, as the chain's history tells, against those on the chain.
+    Final,
+    /// The archived leaves, which make these roots; and those of the final epoch before, which the epoch's amounts add to.
+    Archive,
+    /// What is only known as it is now, and was the same then.
+    Present,
+    /// Each payee's score, recomputed from all readings.
+    Scores,
+    /// Each payee's amount, recomputed from scores, the epoch's budget and the amounts before.
+    Rewards,
+    /// Both roots, of what was recomputed: hashes, sums and depth, bit for bit.
+    Roots,
 }
 
 impl Display for Stage {
@@ -76,6 +93,12 @@ impl Display for Stage {
             Self::Leaf => "leaf",
             Self::Outputs => "outputs",
             Self::Value => "value",
+            Self::Final => "final",
+            Self::Archive => "archive",
+            Self::Present => "present",
+            Self::Scores => "scores",
+            Self::Rewards => "rewards",
+            Self::Roots => "roots",
         })
     }
 }
@@ -125,7 +148,7 @@ pub fn trace(
     let model = models.of(&feed.model).map_err(at(Stage::Model))?;
     let model = model.parse().map_err(at(Stage::Model))?;
     say(Stage::Model.found(hex::encode(feed.model)));
-    let history = History::read(chain, &feed.network, entry.round)?;
+    let history = History::read(chain, &feed.network, entry.round, &mut |_| ())?;
     say(Stage::History.found(history.to_string()));
     let attestations = attestations(chain, key, &entry, &feed, &history)?;
     let closed = attestations.iter().filter(|found| found.is_closed).count();
@@ -293,8 +316,13 @@ struct History {
 }
 
 impl History {
-    /// Reads all of it, and holds the result against the accounts.
-    fn read(chain: &dyn Chain, network: &Pubkey, round: u64) -> Result<Self, Failure> {
+    /// Reads all of it, and holds the result against the accounts. Shows `each` every transaction, from old to new.
+    fn read(
+        chain: &dyn Chain,
+        network: &Pubkey,
+        round: u64,
+        each: &mut dyn FnMut(&Execution),
+    ) -> Result<Self, Failure> {
         let stage = Stage::History;
         let registry = Registry::default();
         let mut trees: BTreeMap<Pubkey, RegistryTree> = BTreeMap::new();
@@ -305,6 +333,7 @@ impl History {
             let Some(execution) = chain.execution(&signature).map_err(at(stage))? else {
                 return stage.fails(format!("the chain has no {signature} any more"));
             };
+            each(&execution);
             let mut events = registry_events(&execution);
             events.retain(|event| event.network() == *network);
             for record in registry.records(&events).map_err(at(stage))? {
@@ -573,6 +602,14 @@ fn committee(
     Ok(committee)
 }
 
+/// The payload of a commitment, with the hash and length committed to.
+fn fetch(commitment: &CommitmentLeaf, archive: Archive<'_>) -> Result<Vec<u8>, Refusal> {
+    let bytes = archive(commitment)?;
+    let is_it = payload::hash(&bytes) == commitment.payload_hash
+        && bytes.len() as u64 == commitment.payload_len;
+    is_it.then_some(bytes).ok_or(Refusal::Tampered)
+}
+
 /// Every batch of a commitment, from its payload.
 fn open(
     commitment: &CommitmentLeaf,
@@ -583,12 +620,7 @@ fn open(
     say: &mut dyn FnMut(Step),
 ) -> Result<Vec<Batch>, Failure> {
     let stage = Stage::Payload;
-    let bytes = archive(commitment).map_err(at(stage))?;
-    stage.require(
-        payload::hash(&bytes) == commitment.payload_hash
-            && bytes.len() as u64 == commitment.payload_len,
-        "it is not the one committed to: its hash or length differs",
-    )?;
+    let bytes = fetch(commitment, archive).map_err(at(stage))?;
     let Payload::Readings {
         network: of,
         stream: author,

@@ -174,6 +174,24 @@ fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
         (&again["paid_before"], &again["paid"]),
         (&2.into(), &0.into())
     );
+
+    // Anyone recomputes all of it.
+    let verify = |epoch: &str| {
+        let verify = ["verify", "epoch", epoch, "--worker", &url];
+        live.cli("sponsor.json", &verify)
+    };
+    let verified = verify("2");
+    let verified: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
+    assert_eq!(verified["verified"], true, "{verified}");
+    assert_eq!(verified["reward_sum"], emission.roots.reward_sum);
+    assert_eq!(verified["steps"].as_array().map(Vec::len), Some(7));
+    let failed = verify("1");
+    assert!(!failed.status.success());
+    let failed: Value = serde_json::from_slice(&failed.stdout).expect("JSON");
+    assert_eq!(
+        (&failed["verified"], &failed["failed"]["stage"]),
+        (&false.into(), &"final".into())
+    );
 }
 
 /// A maker follows docs/makers.md line by line, and an owner registers the device.

@@ -2,6 +2,7 @@
 
 mod challenges;
 mod claims;
+mod epochs;
 
 use ai_feed::state::{Attestation, AttesterBonds, Feed, BY_TIME};
 use ai_feed::{CreateFeedArgs, SubmitAttestationArgs};
@@ -1776,7 +1777,7 @@ mod rewards {
     }
 
     /// What an operator computed for epoch 2.
-    fn computed(operator: &fieldproof_worker::worker::Operator) -> (EpochRecord, Rewards) {
+    pub fn computed(operator: &fieldproof_worker::worker::Operator) -> (EpochRecord, Rewards) {
         let record: EpochRecord = operator.store.epoch(2).expect("store").expect("record");
         let payload = operator.store.payload(&record.payload_hash).expect("store");
         let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&payload.expect("trees")) else {
@@ -2046,9 +2047,8 @@ mod rewards {
         reward_epoch(&world, 2);
         let emission = world.emission();
         let earned = |epoch, kind: usize, score: u64, all: u64| {
-            let operators = emission.operators_share(epoch).expect("share");
-            let budget = emission.schedule.budget(epoch).expect("budget");
-            let part = u128::from([budget - operators, operators][kind]);
+            let budget = emission.budget(epoch, 0).expect("budget");
+            let part = u128::from([budget.owners, budget.operators][kind]);
             (part * u128::from(score) / u128::from(all)) as u64
         };
         let owners = world.owners.each_ref().map(Signer::pubkey);
@@ -2133,7 +2133,7 @@ mod rewards {
     }
 
     /// Lets the workers reward `epoch`, and sees that its roots are final once.
-    fn reward_epoch(world: &World, epoch: u64) {
+    pub fn reward_epoch(world: &World, epoch: u64) {
         world.set_time(START + (epoch as i64 + 1) * EPOCH + 60);
         let mut events = world.settle();
         world.set_time(world.now() + CHALLENGE);

@@ -9,7 +9,7 @@ use commitment::CommitmentLeaf;
 use fieldproof_client::chain;
 use fieldproof_worker::committee::{fetch_from, Refusal};
 use fieldproof_worker::payload;
-use fieldproof_worker::trace::{self, Stage, Step};
+use fieldproof_worker::trace::{self, Failure, Stage, Step};
 use reqwest::blocking::Client;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -17,23 +17,51 @@ use std::path::PathBuf;
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Trace a feed's value back to attestations, model, windows, readings and the devices' signatures
-    Feed(Arguments),
+    Feed(FeedArguments),
+    /// Recompute an epoch's scores and rewards from the devices' readings, and compare them with the final roots
+    Epoch(EpochArguments),
 }
 
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct FeedArguments {
     /// The feed's address
     #[arg(value_name = "ADDRESS")]
     feed: Pubkey,
     /// Round of the value [default: the newest that the feed remembers]
     #[arg(long, value_name = "NUMBER")]
     round: Option<u64>,
+    #[command(flatten)]
+    payloads: Payloads,
+}
+
+#[derive(clap::Args)]
+pub struct EpochArguments {
+    /// The epoch's number
+    #[arg(value_name = "NUMBER")]
+    epoch: u64,
+    #[command(flatten)]
+    payloads: Payloads,
+}
+
+/// Where payloads are.
+#[derive(clap::Args)]
+struct Payloads {
     /// Address of a worker that serves archived payloads; give that of each operator
     #[arg(long, value_name = "URL")]
     worker: Vec<String>,
     /// An archived payload, from wherever you have it
     #[arg(long, value_name = "FILE")]
     payload: Vec<PathBuf>,
+}
+
+impl Payloads {
+    /// The files' contents.
+    fn files(&self) -> Result<Vec<Vec<u8>>> {
+        self.payload
+            .iter()
+            .map(|file| std::fs::read(file).with_context(|| file.display().to_string()))
+            .collect()
+    }
 }
 
 #[derive(Serialize)]
@@ -47,21 +75,37 @@ struct Traced<'a> {
 }
 
 #[derive(Serialize)]
+struct Recomputed<'a> {
+    epoch: u64,
+    verified: bool,
+    score_root: Option<String>,
+    score_sum: Option<u64>,
+    reward_root: Option<String>,
+    reward_sum: Option<u64>,
+    depth: Option<u8>,
+    steps: &'a [Step],
+    failed: Option<Failed>,
+}
+
+#[derive(Serialize)]
 struct Failed {
     stage: Stage,
     reason: String,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<()> {
-    let Command::Feed(arguments) = command;
+    match command {
+        Command::Feed(arguments) => feed(context, &arguments),
+        Command::Epoch(arguments) => epoch(context, &arguments),
+    }
+}
+
+fn feed(context: &Context, arguments: &FeedArguments) -> Result<()> {
     let chain = context.chain();
     let http = Client::new();
-    let files = arguments
-        .payload
-        .iter()
-        .map(|file| std::fs::read(file).with_context(|| file.display().to_string()))
-        .collect::<Result<Vec<_>>>()?;
-    let archive = |commitment: &CommitmentLeaf| payload_of(commitment, &files, &arguments, &http);
+    let files = arguments.payloads.files()?;
+    let archive =
+        |commitment: &CommitmentLeaf| payload_of(commitment, &files, &arguments.payloads, &http);
     let progress = context.progress("reading the network's history");
     let mut steps = Vec::new();
     let traced = trace::trace(
@@ -88,42 +132,91 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         round: traced.as_ref().ok().map(|entry| entry.round),
         value,
         steps: &steps,
-        failed: traced.as_ref().err().map(|failure| Failed {
-            stage: failure.stage,
-            reason: failure.reason.clone(),
-        }),
+        failed: failed(&traced),
     };
     context.print(&shown, || {
-        let mut rows: Vec<(String, String)> = steps
-            .iter()
-            .map(|step| (format!("ok   {}", step.stage), step.found.clone()))
-            .collect();
-        match &traced {
-            Ok(entry) => rows.push((
-                "Verified".into(),
-                format!(
-                    "{} in round {}",
-                    shown.value.clone().unwrap_or_default(),
-                    entry.round
-                ),
-            )),
-            Err(failure) => rows.push((format!("FAIL {}", failure.stage), failure.reason.clone())),
-        }
-        output::rows(
-            rows.iter()
-                .map(|(name, found)| (name.as_str(), found.clone())),
-        )
+        table(&steps, &traced, |entry| {
+            let value = shown.value.clone().unwrap_or_default();
+            format!("{value} in round {}", entry.round)
+        })
     })?;
     traced
         .map(drop)
         .map_err(|failure| anyhow!("the value is not verified: {failure}"))
 }
 
+fn epoch(context: &Context, arguments: &EpochArguments) -> Result<()> {
+    let chain = context.chain();
+    let (network, _) = context.network(&chain)?;
+    let http = Client::new();
+    let files = arguments.payloads.files()?;
+    let archive =
+        |commitment: &CommitmentLeaf| payload_of(commitment, &files, &arguments.payloads, &http);
+    let progress = context.progress("reading the network's history");
+    let mut steps = Vec::new();
+    let traced = trace::epoch(&chain, &network, arguments.epoch, &archive, &mut |step| {
+        progress.say(step.found.clone());
+        steps.push(step);
+    });
+    drop(progress);
+    let roots = traced.as_ref().ok();
+    let shown = Recomputed {
+        epoch: arguments.epoch,
+        verified: traced.is_ok(),
+        score_root: roots.map(|roots| hex::encode(roots.score_hash)),
+        score_sum: roots.map(|roots| roots.score_sum),
+        reward_root: roots.map(|roots| hex::encode(roots.reward_hash)),
+        reward_sum: roots.map(|roots| roots.reward_sum),
+        depth: roots.map(|roots| roots.depth),
+        steps: &steps,
+        failed: failed(&traced),
+    };
+    context.print(&shown, || {
+        table(&steps, &traced, |roots| {
+            format!(
+                "epoch {}: its roots grant {} base units in all",
+                arguments.epoch, roots.reward_sum
+            )
+        })
+    })?;
+    traced
+        .map(drop)
+        .map_err(|failure| anyhow!("the epoch is not verified: {failure}"))
+}
+
+/// Where it failed, if it did.
+fn failed<T>(traced: &Result<T, Failure>) -> Option<Failed> {
+    traced.as_ref().err().map(|failure| Failed {
+        stage: failure.stage,
+        reason: failure.reason.clone(),
+    })
+}
+
+/// The steps for people, and what came of them.
+fn table<T>(
+    steps: &[Step],
+    traced: &Result<T, Failure>,
+    verified: impl FnOnce(&T) -> String,
+) -> String {
+    let mut rows: Vec<(String, String)> = steps
+        .iter()
+        .map(|step| (format!("ok   {}", step.stage), step.found.clone()))
+        .collect();
+    match traced {
+        Ok(found) => rows.push(("Verified".into(), verified(found))),
+        Err(failure) => rows.push((format!("FAIL {}", failure.stage), failure.reason.clone())),
+    }
+    output::rows(
+        rows.iter()
+            .map(|(name, found)| (name.as_str(), found.clone())),
+    )
+}
+
 /// A commitment's payload from the files given, or else from the first worker that has the bytes committed to.
 fn payload_of(
     commitment: &CommitmentLeaf,
     files: &[Vec<u8>],
-    arguments: &Arguments,
+    payloads: &Payloads,
     http: &Client,
 ) -> Result<Vec<u8>, Refusal> {
     let mut files = files.iter();
@@ -134,7 +227,7 @@ fn payload_of(
         "name with --worker or --payload who has {}",
         hex::encode(commitment.payload_hash)
     ));
-    for worker in &arguments.worker {
+    for worker in &payloads.worker {
         match fetch_from(http, worker.trim_end_matches('/'), commitment) {
             Ok(bytes) => return Ok(bytes),
             Err(refusal) if !matches!(last, Refusal::Tampered) => last = refusal,

@@ -143,6 +143,16 @@ impl Bond {
             .map_or(0, |checkpoint| checkpoint.amount)
     }
 
+    /// Whether [`Bond::amount_at`] is right about `epoch`: not if newer changes may have taken the place of the one that
+    /// counted then.
+    pub fn remembers(&self, epoch: u64) -> bool {
+        let remembered = self.remembered();
+        remembered.len() < CHECKPOINTS
+            || remembered
+                .first()
+                .is_some_and(|oldest| oldest.epoch <= epoch)
+    }
+
     fn remembered(&self) -> &[Checkpoint] {
         self.checkpoints
             .get(..self.checkpoint_count as usize)

@@ -1,6 +1,7 @@
 //! device-registry: governing a network, and registering devices.
 
 use crate::bench::{seed, Bench, Cost};
+use crate::credits;
 use crate::reports;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -9,11 +10,13 @@ use anyhow::{bail, ensure, Context, Result};
 use certificate::Tbs;
 use device_protocol::{network_id, Curve, Hash, Possession, RegistryLeaf, Voucher};
 use device_registry::state::maker::{TIER_CERTIFICATE, TIER_VOUCHER};
-use device_registry::state::{tree, Issuer, LeafPlace, Maker, Operation, Parameters};
+use device_registry::state::network::CREDITS;
+use device_registry::state::{tree, Issuer, LeafPlace, Maker, Network, Operation, Parameters};
 use device_registry::{
     seeds, CreateNetworkArgs, ProveDeviceArgs, RegisterBatchArgs, RegisterDeviceArgs,
 };
 use fieldproof_client::chain::Chain;
+use fieldproof_client::credits::charge;
 use fieldproof_client::device_registry::{self as client, MakerGrant, Registration, SignatureAt};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
@@ -123,6 +126,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
         "Registering costs an owner who pays for it {paid} lamports in all, for three signatures; the budget is {LAMPORTS}."
     ));
 
+    measure_paid(bench, &enrolment, &network, &authority)?;
     measure_leaves(bench, &args.id, &network, &governs)?;
     measure_nfts(bench, &network, &tree.pubkey(), &authority)?;
     measure_certificates(bench, &args.id, &tree.pubkey(), &authority)?;
@@ -451,6 +455,34 @@ fn measure_certificates(
     );
     let revoke = client::revoke_issuer(&network, &maker.pubkey(), &issuer.key, &maker.pubkey());
     bench.measure("revoke_issuer", "", &[revoke], &[&maker])
+}
+
+/// Registering in the network while it charges credits.
+fn measure_paid(
+    bench: &Bench,
+    enrolment: &Enrolment,
+    network: &Pubkey,
+    authority: &Keypair,
+) -> Result<()> {
+    let owner = authority.pubkey();
+    bench.edit::<Network>(network, |network| network.flags |= CREDITS)?;
+    credits::provide(bench, network, &owner, 0)?;
+    let costs = (0..DEVICES)
+        .map(|number| {
+            let number = number + 5 * DEVICES;
+            let [possessed, vouched, register] = enrolment.instructions(Curve::P256, number)?;
+            let register = charge(register, network, 0, &owner);
+            bench.run(&[possessed, vouched, register], &[authority])
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let case =
+        "depth 24, canopy 10, P-256 possession, Ed25519 voucher, paid with credits; worst of 16";
+    bench.record(
+        "register_device",
+        case,
+        costs.into_iter().max().context("no device")?,
+    );
+    bench.edit::<Network>(network, |network| network.flags &= !CREDITS)
 }
 
 /// A network's arguments, of epochs of a day.

@@ -3,6 +3,7 @@
 mod ai_feed;
 mod availability;
 mod bench;
+mod credits;
 mod data_commitment;
 mod device_registry;
 mod optimistic;

@@ -59,7 +59,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 28] = [
+const BUDGETS: [Budget; 29] = [
     budget(
         "device-registry",
         "register_device",
@@ -76,6 +76,12 @@ const BUDGETS: [Budget; 28] = [
         "device-registry",
         "register_device",
         "depth 24, canopy 10, P-256 possession and certificate; worst of 16",
+        18_000,
+    ),
+    budget(
+        "device-registry",
+        "register_device",
+        "depth 24, canopy 10, P-256 possession, Ed25519 voucher, paid with credits; worst of 16",
         18_000,
     ),
     budget(

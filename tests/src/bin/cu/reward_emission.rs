@@ -1,6 +1,7 @@
 //! reward-emission: an epoch's root, and claims from the largest reward tree.
 
 use crate::bench::{Bench, Cost};
+use crate::credits;
 use crate::roots;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -86,7 +87,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let case = "depth 21; the first, with register_payee";
     bench.record("claim", case, registered + with_registration?);
     bench.record("claim", "depth 21", initialised?);
-    roots::measure(bench)
+    roots::measure(bench)?;
+    credits::measure(bench)
 }
 
 /// The emission of a network with a full committee, all of one operator.

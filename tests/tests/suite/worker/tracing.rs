@@ -36,7 +36,7 @@ impl World {
         })
     }
 
-    fn archived(&self, commitment: &CommitmentLeaf) -> Result<Vec<u8>, Refusal> {
+    pub fn archived(&self, commitment: &CommitmentLeaf) -> Result<Vec<u8>, Refusal> {
         let mut last = Refusal::Unavailable(String::new());
         for served in &self.workers {
             match fetch_from(&self.http, &served.url, commitment) {
@@ -119,7 +119,7 @@ impl World {
 }
 
 #[track_caller]
-pub fn assert_fails(traced: Result<Entry, Failure>, stage: Stage, reason: &str) {
+pub fn assert_fails<T: std::fmt::Debug>(traced: Result<T, Failure>, stage: Stage, reason: &str) {
     let failure = traced.expect_err("traced a lie");
     assert_eq!(failure.stage, stage, "{failure}");
     assert!(failure.reason.contains(reason), "{failure}");

@@ -1,8 +1,8 @@
 //! Credits: what customers and owners burn tokens for, at an oracle's price.
 
 use super::*;
-use credits::Purchase;
 use fieldproof_client::chain::find;
+use fieldproof_client::credits::Purchase;
 use fieldproof_worker::score::Demand;
 use reward_emission::state::credits::CREDITS_PER_DOLLAR;
 use reward_emission::state::{Budget, Credits, Demand as Funded, Epoch};

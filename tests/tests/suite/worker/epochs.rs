@@ -1,0 +1,333 @@
+//! Recomputing epochs, true ones and every kind of untrue one.
+
+use super::rewards::{computed, reward_epoch};
+use super::tracing::assert_fails;
+use super::*;
+use fieldproof_client::chain::Chain;
+use fieldproof_worker::committee::Refusal;
+use fieldproof_worker::trace::{self, Failure, Stage, Step};
+use reward_emission::state::{Payee, Roots};
+use security_pool::state::{Bond, Checkpoint, CHECKPOINTS};
+
+/// All that is checked, in order.
+const STAGES: [Stage; 7] = [
+    Stage::History,
+    Stage::Final,
+    Stage::Archive,
+    Stage::Present,
+    Stage::Scores,
+    Stage::Rewards,
+    Stage::Roots,
+];
+
+impl World {
+    /// Operators that have rewarded epoch 2, with a window of each of three devices.
+    fn rewarded() -> Self {
+        let world = Self::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        reward_epoch(&world, 2);
+        world
+    }
+
+    fn recompute_by(&self, epoch: u64, archive: trace::Archive<'_>) -> Result<Roots, Failure> {
+        let key = &self.network.key;
+        trace::epoch(self.chain.as_ref(), key, epoch, archive, &mut |step| {
+            println!("{}: {}", step.stage, step.found)
+        })
+    }
+
+    fn recompute(&self, epoch: u64) -> Result<Roots, Failure> {
+        self.recompute_by(epoch, &|commitment| self.archived(commitment))
+    }
+
+    /// The payload hash of the leaves of the final epoch.
+    fn leaves(&self) -> device_protocol::Hash {
+        let operator = self.workers[0].worker.operator();
+        let (record, _) = computed(operator);
+        record.payload_hash
+    }
+}
+
+#[test]
+fn are_recomputed_bit_for_bit_from_what_devices_signed() {
+    let world = World::rewarded();
+    let second = world.emission().roots;
+    world.set_time(START + 3 * EPOCH + 20 * HOUR);
+    world.settle();
+    world.deliver(2, &world.readings(2, HOUR, 800));
+    world.settle();
+    assert_fails(world.recompute(3), Stage::Final, "not final yet");
+    reward_epoch(&world, 3);
+
+    let mut steps: Vec<Step> = Vec::new();
+    let archive = |commitment: &CommitmentLeaf| world.archived(commitment);
+    let (chain, key) = (world.chain.as_ref(), &world.network.key);
+    let third = trace::epoch(chain, key, 3, &archive, &mut |step| steps.push(step));
+    assert_eq!(third.expect("true"), world.emission().roots);
+    let stages: Vec<Stage> = steps.iter().map(|step| step.stage).collect();
+    assert_eq!(stages, STAGES);
+    // Epochs before the last one, too.
+    assert_eq!(world.recompute(2).expect("true"), second);
+    assert_fails(world.recompute(1), Stage::Final, "no roots of its own");
+    assert_fails(world.recompute(4), Stage::Final, "not final yet");
+
+    // Final roots are those of a proposal, whether it still stands or not.
+    let proposals = chain::read_all::<Proposal>(chain).expect("proposals");
+    let (first, proposal) = proposals
+        .iter()
+        .find(|(_, proposal)| proposal.epoch == 2)
+        .expect("proposal");
+    world.set_time(world.now() + 40 * EPOCH);
+    let close = emissions::close_proposal(key, first, &proposal.payer);
+    world.send(&[close]).expect("closed");
+    assert_eq!(world.recompute(2).expect("true"), second);
+}
+
+#[test]
+fn fail_where_a_payload_is_altered_or_missing() {
+    let world = World::rewarded();
+    world.recompute(2).expect("true");
+    let leaves = world.leaves();
+    let altered = |is: fn(bool) -> bool| {
+        world.recompute_by(2, &|commitment| {
+            let mut bytes = world.archived(commitment)?;
+            if is(commitment.payload_hash == leaves) {
+                bytes[700] ^= 1;
+            }
+            Ok(bytes)
+        })
+    };
+    assert_fails(
+        altered(|of_leaves| of_leaves),
+        Stage::Archive,
+        "its hash or length",
+    );
+    assert_fails(
+        altered(|of_leaves| !of_leaves),
+        Stage::Payload,
+        "its hash or length",
+    );
+    let missing = |is: fn(bool) -> bool| {
+        world.recompute_by(2, &|commitment| {
+            if is(commitment.payload_hash == leaves) {
+                return Err(Refusal::Unavailable("nobody".into()));
+            }
+            world.archived(commitment)
+        })
+    };
+    assert_fails(
+        missing(|of_leaves| of_leaves),
+        Stage::Archive,
+        "can't be had",
+    );
+    let failure = missing(|of_leaves| !of_leaves).expect_err("recomputed without readings");
+    assert_eq!(failure.stage, Stage::Payload);
+    for says in ["can't be had", "without it", "has a score of"] {
+        assert!(failure.reason.contains(says), "{failure}");
+    }
+}
+
+#[test]
+fn fail_where_the_chain_was_changed() {
+    let world = World::rewarded();
+    let restore = |key: &Pubkey| {
+        let account = world.chain.account(key).expect("chain").expect("account");
+        let (key, chain) = (*key, world.chain.clone());
+        move || chain.set_account(&key, account.clone())
+    };
+    let fails = |back: &dyn Fn(), stage, reason: &str| {
+        assert_fails(world.recompute(2), stage, reason);
+        back();
+    };
+    let key = emissions::emission(&world.network.key);
+    let back = restore(&key);
+    let emission = |change: &dyn Fn(&mut Emission)| world.edit(&key, |state| change(state));
+    for change in [
+        &(|emission: &mut Emission| emission.roots.score_hash[0] ^= 1) as &dyn Fn(&mut Emission),
+        &|emission| emission.roots.score_sum += 1,
+        &|emission| emission.roots.reward_hash[0] ^= 1,
+        &|emission| emission.roots.reward_sum += 1,
+        &|emission| emission.roots.depth += 1,
+        &|emission| emission.final_epoch += 1,
+        &|emission| emission.finals += 1,
+    ] {
+        emission(change);
+        fails(&back, Stage::Final, "not those of the emission");
+    }
+
+    // A payee is another, and another's place.
+    let key = emissions::payee(
+        &world.network.key,
+        PayeeKind::Owner,
+        &world.owners[0].pubkey(),
+    );
+    let back = restore(&key);
+    world.edit(&key, |payee: &mut Payee| payee.owner = Pubkey::new_unique());
+    fails(&back, Stage::Scores, "has a score of");
+    world.edit(&key, |payee: &mut Payee| payee.index = 2);
+    fails(&back, Stage::Scores, "has a score of");
+
+    let key = world.operators[1].stream;
+    let back = restore(&key);
+    world.edit(&key, |stream: &mut Stream| stream.peaks[0][0] ^= 1);
+    fails(&back, Stage::History, "not those of the stream");
+    world.recompute(2).expect("true");
+}
+
+/// A world whose operators all vote for what `change` makes of the rewards of epoch 2.
+fn colluding(change: &dyn Fn(&mut Rewards)) -> World {
+    let world = World::new();
+    for device in 0..3 {
+        world.deliver(device, &world.readings(device, HOUR, 800));
+    }
+    world.settle();
+    world.set_time(START + 3 * EPOCH + 60);
+    world.workers[0].worker.step().expect("step");
+    let (record, mut rewards) = computed(world.workers[0].worker.operator());
+    change(&mut rewards);
+    let (scores, tree) = score::trees(&rewards).expect("trees");
+    let payload = Payload::Rewards {
+        network: world.network.id,
+        rewards: rewards.clone(),
+    };
+    let payload = payload.encode().expect("payload");
+    let (score, root) = (scores.root(), tree.root());
+    for served in &world.workers {
+        let store = &served.worker.operator().store;
+        let lie = EpochRecord {
+            payload_hash: store.put_payload(&payload).expect("store"),
+            depth: rewards.depth,
+            score_hash: score.hash,
+            score_sum: score.sum,
+            reward_hash: root.hash,
+            reward_sum: root.sum,
+            ..record
+        };
+        store.put_epoch(2, &lie).expect("store");
+    }
+    world.settle();
+    world.set_time(world.now() + CHALLENGE);
+    world.settle();
+    assert_eq!(world.emission().final_epoch, 2);
+    world
+}
+
+#[test]
+fn fail_where_the_whole_committee_voted_for_a_lie() {
+    type Lie<'a> = (&'a dyn Fn(&mut Rewards), Stage, &'a str);
+    let lies: [Lie; 7] = [
+        (
+            &|rewards| rewards.entries[0].cumulative += 1,
+            Stage::Rewards,
+            "has an amount of",
+        ),
+        (
+            &|rewards| rewards.entries[1].cumulative -= 1,
+            Stage::Rewards,
+            "has an amount of",
+        ),
+        (
+            &|rewards| rewards.entries[0].score += 1,
+            Stage::Scores,
+            "has a score of",
+        ),
+        (
+            &|rewards| rewards.entries[1].payee = [9; 32],
+            Stage::Scores,
+            "is not whom the network registered there",
+        ),
+        (
+            &|rewards| {
+                rewards.entries.remove(1);
+            },
+            Stage::Scores,
+            "has a score of 0 in the final tree",
+        ),
+        (
+            &|rewards| {
+                let mut invented = rewards.entries[0];
+                (invented.index, invented.payee, invented.cumulative) = (3, [9; 32], 0);
+                rewards.depth = 3;
+                rewards.entries.insert(2, invented);
+            },
+            Stage::Scores,
+            "and 0 recomputed",
+        ),
+        (
+            &|rewards| rewards.depth += 1,
+            Stage::Roots,
+            "other roots than the final ones",
+        ),
+    ];
+    for (change, stage, reason) in lies {
+        assert_fails(colluding(change).recompute(2), stage, reason);
+    }
+    // Nothing but the lie makes the difference.
+    colluding(&|_| ()).recompute(2).expect("true");
+}
+
+#[test]
+fn say_so_where_the_past_can_not_be_read_any_more() {
+    let world = World::rewarded();
+    let owner = world.owners[0].pubkey();
+    let key = pools::bond(&world.network.key, &owner);
+    let account = world.chain.account(&key).expect("chain").expect("bond");
+    world.edit(&key, |bond: &mut Bond| {
+        let amount = bond.amount;
+        bond.checkpoint_count = CHECKPOINTS as u32;
+        for (checkpoint, epoch) in bond.checkpoints.iter_mut().zip(3..) {
+            *checkpoint = Checkpoint { epoch, amount };
+        }
+    });
+    assert_fails(world.recompute(2), Stage::Present, "does not remember");
+    world.chain.set_account(&key, account);
+    world.recompute(2).expect("true");
+
+    // A change of parameters after the vote.
+    let network: device_registry::state::Network =
+        chain::read(world.chain.as_ref(), &world.network.key).expect("network");
+    let mut parameters = network.parameters;
+    parameters.device_bond *= 9;
+    let payer = world.payer.pubkey();
+    let propose = registry::propose_parameters(&world.network.key, &payer, parameters);
+    world.send(&[propose]).expect("proposed");
+    world.set_time(world.now() + network.timelock);
+    world
+        .send(&[registry::apply_parameters(&world.network.key)])
+        .expect("applied");
+    assert_fails(
+        world.recompute(2),
+        Stage::Present,
+        "has changed its parameters",
+    );
+}
+
+#[test]
+fn are_recomputed_without_what_nobody_could_have() {
+    let mut world = World::new();
+    let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 800))]);
+    let mut withheld = world.honest(batch);
+    withheld.is_served = false;
+    world.attest(&withheld);
+    let _liar = world.workers.remove(0);
+    for (worker, device) in [(0, 1), (1, 2)] {
+        let readings = world.readings(device, HOUR, 800);
+        let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
+        assert_eq!(world.post(worker, body).accepted, readings.len());
+    }
+    world.settle();
+    reward_epoch(&world, 2);
+    let mut told = String::new();
+    let archive = |commitment: &CommitmentLeaf| world.archived(commitment);
+    let (chain, key) = (world.chain.as_ref(), &world.network.key);
+    let roots = trace::epoch(chain, key, 2, &archive, &mut |step| {
+        if step.stage == Stage::Scores {
+            told = step.found;
+        }
+    });
+    assert_eq!(roots.expect("true"), world.emission().roots);
+    assert!(told.contains("1 payloads can't be had"), "{told}");
+}
