@@ -47,7 +47,7 @@ const PAGE: usize = 2;
 const TREE: usize = 3;
 const OWNER: usize = 4;
 const INSTRUCTIONS: usize = 5;
-const EVENT_AUTHORITY: usize = 7;
+const EVENT_AUTHORITY: usize = 11;
 
 type Outcome = Result<Execution, ClientError>;
 
@@ -411,7 +411,7 @@ fn a_network_has_bounds() {
     refused(|a| a.epoch_length = MAX_DURATION + 1, E::InvalidEpochLength);
     refused(|a| a.timelock = -1, E::InvalidTimelock);
     refused(|a| a.timelock = i64::MAX, E::InvalidTimelock);
-    refused(|a| a.flags = 4, E::UnknownFlag);
+    refused(|a| a.flags = 8, E::UnknownFlag);
     refused(|a| a.flags = 255, E::UnknownFlag);
     refused(
         |a| a.parameters.evidence_window = 0,

@@ -1844,7 +1844,9 @@ mod rewards {
         world.workers[0].worker.step().expect("step");
         let liar = world.workers[0].worker.operator();
         let (record, mut rewards) = computed(liar);
+        // More than the epoch's budget can't even be proposed: one owner gets what is the other's.
         rewards.entries[0].cumulative += 1;
+        rewards.entries[1].cumulative -= 1;
         let (_, tree) = score::trees(&rewards).expect("trees");
         let payload = Payload::Rewards {
             network: world.network.id,

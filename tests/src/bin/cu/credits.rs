@@ -13,7 +13,6 @@ use fieldproof_client::token::{associated, create_associated, TOKEN_PROGRAM};
 use reward_emission::state::{Credits, Emission, Epoch, Pricing, Terms};
 use solana_signer::Signer;
 use tests::oracle::{put_price, terms, DOLLAR};
-use tests::START;
 
 /// Seconds of an epoch.
 const EPOCH: i64 = 86_400;
@@ -33,7 +32,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
             version: 1,
             authority: authority.pubkey(),
             reward_mint,
-            genesis: START - PRESENT as i64 * EPOCH,
+            genesis: bench.harness.now() - PRESENT as i64 * EPOCH,
             epoch_length: EPOCH,
             ..Network::zeroed()
         },

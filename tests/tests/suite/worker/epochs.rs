@@ -220,7 +220,10 @@ fn fail_where_the_whole_committee_voted_for_a_lie() {
     type Lie<'a> = (&'a dyn Fn(&mut Rewards), Stage, &'a str);
     let lies: [Lie; 7] = [
         (
-            &|rewards| rewards.entries[0].cumulative += 1,
+            &|rewards| {
+                rewards.entries[0].cumulative += 1;
+                rewards.entries[1].cumulative -= 1;
+            },
             Stage::Rewards,
             "has an amount of",
         ),
