@@ -235,9 +235,8 @@ impl RosterEntry {
                 .next_epoch_start
                 .checked_add(cooldown)
                 .ok_or_else(|| error!(PoolError::Overflow))?;
-        } else if allocation >= self.counted {
-            self.release_at = 0;
         }
+        // Who raises it again before then has had the weight all the same: what was done with it can be slashed until then.
         Ok(())
     }
 

@@ -128,6 +128,26 @@ fn who_leaves_stays_slashable_for_a_cooldown_after_his_last_epoch() {
 }
 
 #[test]
+fn who_comes_back_after_leaving_keeps_his_slot_until_a_cooldown_after_his_last_weight() {
+    let (mut first, mut second) = (roster(), roster());
+    let (mut pool, key) = (pool(1_570_988, 15_000), Pubkey::new_unique());
+    first.opt_in(key, &mut pool, 1_000_905, moment(22)).unwrap();
+    first.unsettle(&key, &mut pool);
+    second.opt_in(key, &mut pool, MINIMUM, moment(29)).unwrap();
+    // It has weight in epoch 2, leaves, and comes back for a later epoch.
+    second.opt_out(&key, &pool, moment(243)).unwrap();
+    second.opt_in(key, &mut pool, MINIMUM, moment(300)).unwrap();
+    // What the second counts of it is slashed away by the first.
+    first.slash(&key, &mut pool, 9_029, moment(300)).unwrap();
+    second.refresh(&key, &mut pool, moment(300)).unwrap();
+    assert!(second.entry(&key).is_some());
+    second
+        .refresh(&key, &mut pool, moment(300 + COOLDOWN))
+        .unwrap();
+    assert!(second.entry(&key).is_none());
+}
+
+#[test]
 fn leverage_spreads_stake_over_networks_and_weighs_no_more_in_one() {
     let (mut first, mut second) = (roster(), roster());
     let (mut pool, key) = (pool(1_000_000, 15_000), Pubkey::new_unique());
