@@ -152,8 +152,8 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         commitments: operator.store.seen_commitments()?,
         payload: &payload,
     };
-    let burned = spent(sources.chain, &operator.network, epoch)?.unwrap_or_default();
-    let budget = emission.budget(epoch, burned)?;
+    let spent = spent(sources.chain, &operator.network, epoch)?;
+    let budget = emission.budget(epoch, spent.map_or(0, |spent| spent.burned))?;
     let computed = rewards(
         sources,
         emission,
@@ -185,10 +185,9 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
     Ok(Some(record))
 }
 
-/// What was burned for the credits that were spent in an epoch, base units; `None` where no account says it.
-fn spent(chain: &dyn Chain, network: &Pubkey, epoch: u64) -> Result<Option<u64>, WorkerError> {
-    let spent: Option<Epoch> = chain::find(chain, &credits::epoch(network, epoch))?;
-    Ok(spent.map(|spent| spent.burned))
+/// What was spent in an epoch; `None` where no account says it.
+fn spent(chain: &dyn Chain, network: &Pubkey, epoch: u64) -> Result<Option<Epoch>, WorkerError> {
+    Ok(chain::find(chain, &credits::epoch(network, epoch))?)
 }
 
 /// What was burned for the credits that each feed was given in an epoch, by the feed's id, base units.
@@ -259,10 +258,12 @@ pub fn rewards(
     let Sources { chain, network, .. } = sources;
     let budget = owners_part.saturating_add(operators_part);
     let floor = emission.budget(epoch, 0)?.total()?;
-    let burned = spent(chain, &network, epoch)?;
-    if budget > floor && burned.is_none() {
+    let spent = spent(chain, &network, epoch)?;
+    let feeds = demand(chain, &network, epoch)?;
+    let given: u64 = feeds.values().sum();
+    if (budget > floor && spent.is_none()) || given != spent.map_or(0, |spent| spent.given) {
         return Err(WorkerError::State(
-            "what was paid for in the epoch is not on the chain any more: its account was closed",
+            "what was paid for in the epoch is not on the chain any more: its accounts were closed",
         ));
     }
     let state: Network = chain::read(chain, &network)?;
@@ -300,8 +301,8 @@ pub fn rewards(
         demand: Demand {
             budget,
             floor,
-            burned: burned.unwrap_or_default(),
-            feeds: demand(chain, &network, epoch)?,
+            burned: spent.map_or(0, |spent| spent.burned),
+            feeds,
         },
     };
     let scores = score::scores(&windows, &terms).ok_or(WorkerError::State("scores do not fit"))?;

@@ -70,7 +70,8 @@ fn proposal() {
 #[test]
 fn epoch() {
     assert_layout!(Epoch {
-        version: 0, bump: 1, _pad: 2, network: 8, epoch: 40, credits: 48, burned: 56, payer: 64, reserved: 96,
+        version: 0, bump: 1, _pad: 2, network: 8, epoch: 40, credits: 48, burned: 56, payer: 64, given: 96,
+        reserved: 104,
     } 160);
 }
 

@@ -579,6 +579,8 @@ mod feeding {
         assert_eq!((demand.credits, demand.burned), (100_000, TOKEN / 2));
         assert_eq!((demand.epoch, demand.feed), (0, feed));
         assert_eq!(world.epoch(0), (FEED + 100_000, 5 * TOKEN + TOKEN / 2));
+        let epoch: Epoch = world.harness.read(&client::epoch(&world.network.key, 0));
+        assert_eq!(epoch.given, demand.burned);
         assert_eq!(world.credits(&owner), (100_000, TOKEN / 2));
         assert_refused(world.fund(&feed, 0, 100_001), E::TooFewCredits);
         assert_refused(world.fund(&feed, 0, 0), E::NoCredits);

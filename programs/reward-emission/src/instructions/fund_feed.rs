@@ -58,7 +58,12 @@ pub fn handle_fund_feed(ctx: Context<FundFeed>, credits: u64) -> Result<()> {
         .network
         .load()?
         .epoch(Clock::get()?.unix_timestamp)?;
-    accounts.epoch.load_mut()?.book(present, credits, burned)?;
+    let overflow = || error!(EmissionError::Overflow);
+    {
+        let mut epoch = accounts.epoch.load_mut()?;
+        epoch.book(present, credits, burned)?;
+        epoch.given = epoch.given.checked_add(burned).ok_or_else(overflow)?;
+    }
 
     // A new account has no discriminator yet, and only then it loads as new.
     let mut demand = accounts
@@ -73,7 +78,6 @@ pub fn handle_fund_feed(ctx: Context<FundFeed>, credits: u64) -> Result<()> {
         demand.feed = accounts.feed.key();
         demand.payer = accounts.payer.key();
     }
-    let overflow = || error!(EmissionError::Overflow);
     demand.credits = demand.credits.checked_add(credits).ok_or_else(overflow)?;
     demand.burned = demand.burned.checked_add(burned).ok_or_else(overflow)?;
     emit!(FeedFunded {

@@ -25,8 +25,10 @@ pub struct Epoch {
     pub burned: u64,
     /// Who paid for the account.
     pub payer: Pubkey,
+    /// Of `burned`, for credits that feeds were given: the sum of the epoch's demands.
+    pub given: u64,
     /// Zero.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 56],
 }
 
 impl Epoch {

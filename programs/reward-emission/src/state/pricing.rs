@@ -3,15 +3,14 @@
 use crate::error::EmissionError;
 use crate::state::credits::CREDITS_PER_DOLLAR;
 use anchor_lang::prelude::*;
-use bytemuck::{Pod, Zeroable};
 use oracle::{Format, Now, Requirements};
 
 /// Most decimals of a reward mint whose tokens credits are bought with.
 pub const MAX_DECIMALS: u8 = 18;
 
 /// Whose price counts, and what is paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
+#[derive(Debug, PartialEq, Eq)]
+#[zero_copy]
 pub struct Terms {
     /// The queue whose oracles may answer.
     pub queue: [u8; 32],
