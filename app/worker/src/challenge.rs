@@ -153,6 +153,7 @@ fn check(
         return Ok(Vec::new());
     };
     let batch = served.as_ref().ok().map(|(batch, _)| batch);
+    let readings = batch.and_then(|batch| attested_readings(batch, attestation));
 
     // The windows that were attested: those that follow from the readings, or others, of which nothing is known until
     // they are shown.
@@ -179,7 +180,7 @@ fn check(
                 });
             }
         }
-        if let Some(readings) = batch.and_then(|batch| attested_readings(batch, attestation)) {
+        if let Some(readings) = &readings {
             for (number, window) in (0u8..).zip(windows) {
                 let first = usize::from(number) * READINGS_PER_WINDOW;
                 let own = readings
@@ -193,7 +194,7 @@ fn check(
                     attestation.round,
                     &header,
                 )? {
-                    let args = feeds::window_challenge(windows, &readings, number)?;
+                    let args = feeds::window_challenge(windows, readings, number)?;
                     return refute(operator, key, attestation, feed, number, |challenging| {
                         feeds::challenge_window(challenging, args)
                     });
@@ -215,11 +216,7 @@ fn check(
             operator.registry.at(*posted_at),
         )
         .err()
-        .or_else(|| {
-            attested_readings(batch, attestation)
-                .is_none()
-                .then_some(BatchError::Foreign)
-        })
+        .or_else(|| readings.is_none().then_some(BatchError::Foreign))
         .map(|error| error.to_string()),
     };
     let Some(reason) = doubt else {
