@@ -2,7 +2,7 @@
 
 use crate::Harness;
 use ::oracle::{ON_DEMAND_ID, ON_DEMAND_LEN};
-use anchor_lang::prelude::Pubkey;
+use anchor_lang::prelude::{Clock, Pubkey};
 use fieldproof_client::chain::Chain;
 use reward_emission::instructions::TermsArgs;
 use solana_account::Account;
@@ -35,8 +35,13 @@ pub fn terms(registration: u64, feed: u64) -> TermsArgs {
 
 /// Writes the answers of five oracles, given now, to the account at `key`.
 pub fn put_price(harness: &Harness, key: &Pubkey, answers: [i128; ANSWERS]) {
-    let mut data = FEED.to_vec();
     let clock = harness.chain.clock().expect("clock");
+    put(harness, key, answered(&clock, answers), ON_DEMAND_ID.into());
+}
+
+/// The bytes of an oracle's account with the answers of five oracles, given at `clock`.
+pub fn answered(clock: &Clock, answers: [i128; ANSWERS]) -> Vec<u8> {
+    let mut data = FEED.to_vec();
     for (number, answer) in answers.into_iter().enumerate() {
         let at = 8 + 64 * number;
         let slot = clock.slot.max(1).to_le_bytes();
@@ -46,7 +51,7 @@ pub fn put_price(harness: &Harness, key: &Pubkey, answers: [i128; ANSWERS]) {
     }
     // What there is beyond the five is not fresh.
     data[2_216..2_224].copy_from_slice(&clock.unix_timestamp.to_le_bytes());
-    put(harness, key, data, ON_DEMAND_ID.into());
+    data
 }
 
 /// Writes an account of the chain's.

@@ -22,7 +22,7 @@ use fieldproof_client::reward_emission::{self as emissions, VoteReference};
 use fieldproof_client::{ai_feed as feeds, chain, credits, security_pool as pools};
 use inference::Header;
 use reward_emission::instructions::ProposeRootArgs;
-use reward_emission::state::{self, Emission, Epoch, Proposal, Roots, FINAL, PASSED};
+use reward_emission::state::{self, Budget, Emission, Epoch, Proposal, Roots, FINAL, PASSED};
 use security_pool::state::{Bond, Committee, Report};
 use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
@@ -152,15 +152,7 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         commitments: operator.store.seen_commitments()?,
         payload: &payload,
     };
-    let spent = spent(sources.chain, &operator.network, epoch)?;
-    let budget = emission.budget(epoch, spent.map_or(0, |spent| spent.burned))?;
-    let computed = rewards(
-        sources,
-        emission,
-        epoch,
-        &previous,
-        [budget.owners, budget.operators],
-    )?;
+    let computed = rewards(sources, emission, epoch, &previous)?;
     let rewards = computed.rewards;
     let (score_tree, reward_tree) = score::trees(&rewards)?;
     let (score_root, reward_root): (SumNode, SumNode) = (score_tree.root(), reward_tree.root());
@@ -183,11 +175,6 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         operator.store.put_epoch(epoch, &record)?;
     }
     Ok(Some(record))
-}
-
-/// What was spent in an epoch; `None` where no account says it.
-fn spent(chain: &dyn Chain, network: &Pubkey, epoch: u64) -> Result<Option<Epoch>, WorkerError> {
-    Ok(chain::find(chain, &credits::epoch(network, epoch))?)
 }
 
 /// What was burned for the credits that each feed was given in an epoch, by the feed's id, base units.
@@ -237,6 +224,8 @@ pub struct Missing {
 pub struct Computed {
     /// The leaves.
     pub rewards: Rewards,
+    /// What the epoch grants at most, by what the chain says was burned in it.
+    pub budget: Budget,
     /// What did not count.
     pub missing: Vec<Missing>,
     /// Owners of devices whose bond does not remember what it held when the epoch ended: taken as nothing.
@@ -244,27 +233,23 @@ pub struct Computed {
 }
 
 /// Computes the rewards of `epoch` by the emission's terms, from what was committed up to its end and what is on the chain. `previous` are the amounts
-/// that the epoch's adds to, and `parts` what it grants owners and operators at most, base units.
+/// that the epoch's adds to.
 ///
 /// # Errors
-/// The chain's and the database's.
+/// [`WorkerError::Closed`], the chain's and the database's.
 pub fn rewards(
     sources: Sources<'_>,
     emission: &Emission,
     epoch: u64,
     previous: &Granted,
-    [owners_part, operators_part]: [u64; 2],
 ) -> Result<Computed, WorkerError> {
     let Sources { chain, network, .. } = sources;
-    let budget = owners_part.saturating_add(operators_part);
-    let floor = emission.budget(epoch, 0)?.total()?;
-    let spent = spent(chain, &network, epoch)?;
+    let spent = chain::find::<Epoch>(chain, &credits::epoch(&network, epoch))?;
+    let (burned, given) = spent.map_or((0, 0), |spent| (spent.burned, spent.given));
+    let budget = emission.budget(epoch, burned)?;
     let feeds = demand(chain, &network, epoch)?;
-    let given: u64 = feeds.values().sum();
-    if (budget > floor && spent.is_none()) || given != spent.map_or(0, |spent| spent.given) {
-        return Err(WorkerError::State(
-            "what was paid for in the epoch is not on the chain any more: its accounts were closed",
-        ));
+    if given != feeds.values().sum::<u64>() {
+        return Err(WorkerError::Closed);
     }
     let state: Network = chain::read(chain, &network)?;
     let end = state.epoch_start(epoch + 1);
@@ -299,9 +284,9 @@ pub fn rewards(
         bonds,
         slashed: slashed(chain, &network, &state, &windows, end)?,
         demand: Demand {
-            budget,
-            floor,
-            burned: spent.map_or(0, |spent| spent.burned),
+            budget: budget.total()?,
+            floor: emission.budget(epoch, 0)?.total()?,
+            burned,
             feeds,
         },
     };
@@ -321,12 +306,13 @@ pub fn rewards(
         &scores,
         &payees,
         previous,
-        owners_part,
-        operators_part,
+        budget.owners,
+        budget.operators,
     )
     .ok_or(WorkerError::State("rewards do not fit"))?;
     Ok(Computed {
         rewards,
+        budget,
         missing,
         forgotten,
     })

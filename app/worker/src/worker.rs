@@ -70,6 +70,11 @@ pub enum WorkerError {
     /// A program's own arithmetic refused.
     #[error("the network's accounts don't allow it: {0}")]
     Account(#[from] anchor_lang::error::Error),
+    /// What an epoch's rewards depend on is gone.
+    #[error(
+        "what was paid for in the epoch is not on the chain any more: its accounts were closed"
+    )]
+    Closed,
     /// Chain and database disagree.
     #[error("{0}")]
     State(&'static str),

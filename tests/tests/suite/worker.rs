@@ -105,11 +105,11 @@ struct Served {
 
 impl World {
     fn new() -> Self {
-        Self::scored_by(EVEN_SCORING)
+        Self::emitting(EVEN_SCORING, 10_000)
     }
 
-    /// With an emission of these terms of scores.
-    fn scored_by(scoring: ScoringArgs) -> Self {
+    /// With an emission of these terms of scores, which grants `floor_bps` of its schedule whatever is burned.
+    fn emitting(scoring: ScoringArgs, floor_bps: u16) -> Self {
         let harness = Harness::new();
         let network = Network::new(&harness);
         let operators = [30, 31, 32].map(|tokens| network.operator(&harness, tokens));
@@ -123,7 +123,7 @@ impl World {
         ]
         .map(|(owner, curve, cell)| network.device(&harness, &maker, &owners[owner], curve, cell));
         let feed = create_feed(&harness, &network);
-        create_emission(&harness, &network, scoring);
+        create_emission(&harness, &network, scoring, floor_bps);
         let payer = harness.payer.pubkey();
         for owner in &owners {
             let key = owner.pubkey();
@@ -559,12 +559,12 @@ fn feed_args_of(
     }
 }
 
-fn create_emission(harness: &Harness, network: &Network, scoring: ScoringArgs) {
+fn create_emission(harness: &Harness, network: &Network, scoring: ScoringArgs, floor_bps: u16) {
     let payer = harness.payer.pubkey();
     let args = CreateEmissionArgs {
         operators_bps: OPERATORS_BPS,
         root_slash_bps: 1_000,
-        floor_bps: 10_000,
+        floor_bps,
         schedule: Schedule::new(INITIAL, 1_000, (1 << 32) / 10 * 9, 1_000).expect("schedule"),
         challenge_window: CHALLENGE,
         ballot_length: BALLOT,
@@ -2033,11 +2033,14 @@ mod rewards {
     /// What was committed before, and what was reported, decides what an epoch's readings count.
     #[test]
     fn remember_who_contradicted_itself_and_who_was_slashed() {
-        let world = World::scored_by(ScoringArgs {
-            reputation_floor_bps: 5_000,
-            reputation_step_bps: 10_000,
-            ..EVEN_SCORING
-        });
+        let world = World::emitting(
+            ScoringArgs {
+                reputation_floor_bps: 5_000,
+                reputation_step_bps: 10_000,
+                ..EVEN_SCORING
+            },
+            10_000,
+        );
         for device in 0..3 {
             world.deliver(device, &world.readings(device, HOUR, 800));
         }

@@ -8,6 +8,7 @@ use super::{at, fetch, Archive, Failure, History, Stage, Step};
 use crate::payload::{Payload, Reward, Rewards};
 use crate::reward::{self, Computed, Sources};
 use crate::score::{self, Granted};
+use crate::worker::WorkerError;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::Discriminator;
 use commitment::CommitmentLeaf;
@@ -18,7 +19,7 @@ use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::{event, reward_emission as emissions};
 use reward_emission::events::{RootFinalized, RootProposed};
 use reward_emission::instructions::ProposeRootArgs;
-use reward_emission::state::{Emission, Roots};
+use reward_emission::state::{Budget, Emission, Roots};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Recomputes the rewards of `epoch` of the network at `key`. Tells `say` of every check that passed, and returns the final
@@ -83,6 +84,11 @@ pub fn epoch(
         .map(|entry| ((entry.kind, entry.payee), entry.cumulative))
         .collect();
     let computed = recompute(chain, key, &history, archive, &emission, decided, &previous)?;
+    // Without its accounts, nothing seems to have been burned in the epoch.
+    Stage::Present.require(
+        computed.budget == decided.budget,
+        &WorkerError::Closed.to_string(),
+    )?;
     if let Some(owner) = computed.forgotten.first() {
         return Stage::Present.fails(format!(
             "the bond of {owner} does not remember what it held when the epoch ended: it keeps the last {} epochs in which \
@@ -135,7 +141,7 @@ struct Final {
     stream: Pubkey,
     sequence: u64,
     /// What the epoch grants owners and operators at most, base units, as the program computed when it was proposed.
-    parts: [u64; 2],
+    budget: Budget,
 }
 
 /// What the chain's transactions tell of rewards, and of what is known only as it is now.
@@ -146,7 +152,7 @@ struct Past {
     /// All proposals, and the number of the transaction of the first one of an epoch.
     proposed: Vec<ProposeRootArgs>,
     first: BTreeMap<u64, usize>,
-    budgets: BTreeMap<Pubkey, [u64; 2]>,
+    budgets: BTreeMap<Pubkey, Budget>,
     finalized: Vec<RootFinalized>,
     /// What changed, and the number of the transaction.
     changed: Vec<(usize, &'static str)>,
@@ -160,9 +166,11 @@ impl Past {
             self.proposed.push(args);
         }
         for event in event::logged::<RootProposed>(execution, &reward_emission::ID) {
-            let owners = event.budget.saturating_sub(event.operators_share);
-            self.budgets
-                .insert(event.proposal, [owners, event.operators_share]);
+            let budget = Budget {
+                owners: event.budget.saturating_sub(event.operators_share),
+                operators: event.operators_share,
+            };
+            self.budgets.insert(event.proposal, budget);
         }
         self.finalized
             .extend(event::logged(execution, &reward_emission::ID));
@@ -193,7 +201,7 @@ impl Past {
                 args.epoch == event.epoch
                     && emissions::proposal(network, &event.stream, args) == event.proposal
             });
-            let (Some(args), Some(parts)) = (found, self.budgets.get(&event.proposal)) else {
+            let (Some(args), Some(budget)) = (found, self.budgets.get(&event.proposal)) else {
                 return stage.fails(format!(
                     "the chain has not kept how {} was proposed",
                     event.proposal
@@ -205,7 +213,7 @@ impl Past {
                 roots: args.roots().map_err(at(stage))?,
                 stream: event.stream,
                 sequence: event.sequence,
-                parts: *parts,
+                budget: *budget,
             });
         }
         let newest = finals.last().map(|newest| (newest.epoch, newest.roots));
@@ -296,8 +304,10 @@ fn recompute(
         commitments: commitments.collect(),
         payload: &payload,
     };
-    reward::rewards(sources, emission, decided.epoch, previous, decided.parts)
-        .map_err(at(Stage::Scores))
+    reward::rewards(sources, emission, decided.epoch, previous).map_err(|error| match error {
+        WorkerError::Closed => at(Stage::Present)(error),
+        _ => at(Stage::Scores)(error),
+    })
 }
 
 /// Holds every leaf against what was recomputed.

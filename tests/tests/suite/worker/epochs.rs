@@ -3,11 +3,15 @@
 use super::rewards::{computed, reward_epoch};
 use super::tracing::assert_fails;
 use super::*;
+use ::oracle::ON_DEMAND_ID;
 use fieldproof_client::chain::Chain;
+use fieldproof_client::credits::{self, Purchase};
 use fieldproof_worker::committee::Refusal;
 use fieldproof_worker::trace::{self, Failure, Stage, Step};
-use reward_emission::state::{Payee, Roots};
+use reward_emission::state::{Credits, Payee, Roots};
 use security_pool::state::{Bond, Checkpoint, CHECKPOINTS};
+use solana_account::Account;
+use tests::oracle;
 
 /// All that is checked, in order.
 const STAGES: [Stage; 7] = [
@@ -41,6 +45,48 @@ impl World {
 
     fn recompute(&self, epoch: u64) -> Result<Roots, Failure> {
         self.recompute_by(epoch, &|commitment| self.archived(commitment))
+    }
+
+    /// Has every payee claim what epoch 2 granted, and burn it for credits of the payer. Returns what was burned, base units.
+    fn claim_and_burn(&self) -> u64 {
+        let payer = self.payer.pubkey();
+        let price = Pubkey::new_unique();
+        let owners = self.owners.iter().map(|owner| {
+            let key = owner.pubkey();
+            (PayeeKind::Owner, key, owner)
+        });
+        let operators = self
+            .operators
+            .iter()
+            .map(|operator| (PayeeKind::Operator, operator.pool, &operator.key));
+        let mut burned = 0;
+        for (kind, payee, owner) in owners.chain(operators) {
+            let key = owner.pubkey();
+            let proof = self.proof(0, &payee).expect("proof");
+            self.claim(kind, &payee, &key, &proof).expect("claim");
+            let clock = self.chain.clock().expect("clock");
+            let data = oracle::answered(&clock, [oracle::DOLLAR; oracle::ANSWERS]);
+            let account = Account {
+                lamports: self.chain.rent(data.len()).expect("rent"),
+                data,
+                owner: ON_DEMAND_ID.into(),
+                ..Account::default()
+            };
+            self.chain.set_account(&price, account);
+            let purchase = Purchase {
+                payer,
+                network: self.network.key,
+                reward_mint: self.network.reward_mint,
+                oracle: price,
+                owner: payer,
+                source: token::associated(&key, &self.network.reward_mint),
+                buyer: key,
+            };
+            let buy = credits::buy_credits(&purchase, proof.cumulative, 1);
+            transaction::send(self.chain.as_ref(), &[buy], &self.payer, &[owner]).expect("bought");
+            burned += proof.cumulative;
+        }
+        burned
     }
 
     /// The payload hash of the leaves of the final epoch.
@@ -333,4 +379,88 @@ fn are_recomputed_without_what_nobody_could_have() {
     });
     assert_eq!(roots.expect("true"), world.emission().roots);
     assert!(told.contains("1 payloads can't be had"), "{told}");
+}
+
+#[test]
+fn with_a_feed_that_was_paid_for_are_recomputed_until_its_accounts_are_closed() {
+    // Half of the schedule is granted whatever is burned, and a feed may count for three times as much.
+    let scoring = ScoringArgs {
+        max_demand_bps: 30_000,
+        ..EVEN_SCORING
+    };
+    let world = World::emitting(scoring, 5_000);
+    for device in 0..3 {
+        world.deliver(device, &world.readings(device, HOUR, 800));
+    }
+    world.settle();
+    reward_epoch(&world, 2);
+
+    // Epoch 3: a feed over the cell of device 3, for which all that was ever granted is burned.
+    world.set_time(START + 3 * EPOCH + 20 * HOUR);
+    let payer = world.payer.pubkey();
+    let network = &world.network;
+    let mut feed = feed_args(network, &payer, HOUR as u32);
+    feed.cells = vec![OTHER_CELL];
+    let hash = inference::model_hash(&model(), poseidon).expect("hash");
+    let input = InputSpec {
+        schema: feed.schema,
+        max_gap_s: feed.max_gap,
+        cells: &feed.cells,
+    };
+    feed.id = feed_id(&network.id, &payer.to_bytes(), &hash, &input, 0, HOUR).expect("id");
+    let paid_for = feeds::feed(&feed.id);
+    let create = feeds::create_feed(&payer, &payer, &network.key, &hash, feed);
+    let price = credits::set_pricing(
+        &payer,
+        &payer,
+        &network.key,
+        &network.reward_mint,
+        oracle::terms(0, 0),
+    );
+    let open = credits::open_epoch(&payer, &network.key, 3);
+    world.send(&[create, price, open]).expect("made");
+    world.settle();
+    let owner = world.owners[1].pubkey();
+    let before = world.proof(0, &owner).expect("proof").cumulative;
+    let burned = world.claim_and_burn();
+    let key = credits::credits(&network.key, &payer);
+    let bought: Credits = chain::read(world.chain.as_ref(), &key).expect("credits");
+    let fund = credits::fund_feed(&payer, &payer, &network.key, 3, &paid_for, bought.balance);
+    world.send(&[fund]).expect("funded");
+
+    for device in 0..3 {
+        world.deliver(device, &world.readings(device, HOUR, 800));
+    }
+    let readings = world.readings(3, HOUR, 800);
+    let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
+    assert_eq!(world.post(0, body).accepted, readings.len());
+    world.settle();
+    reward_epoch(&world, 3);
+
+    // The four devices did the same. What was burned beyond the floor is the paid feed's alone, so that device 2 has a fourth
+    // of the floor's part.
+    let emission = world.emission();
+    let budget = emission.budget(3, burned).expect("budget");
+    let floor = emission.budget(3, 0).expect("budget");
+    let [total, least] = [budget, floor].map(|budget| budget.total().expect("total"));
+    assert_eq!(total, burned);
+    assert!(least < total && total < 2 * least);
+    let proof = world.proof(0, &owner).expect("proof");
+    let earned = u128::from(proof.cumulative - before);
+    let expected = u128::from(budget.owners) * u128::from(least) / u128::from(4 * total);
+    assert!(
+        earned.abs_diff(expected) <= expected / 10_000,
+        "{earned} instead of {expected}"
+    );
+    world.recompute(2).expect("true");
+    assert_eq!(world.recompute(3).expect("true"), emission.roots);
+
+    let gone = "its accounts were closed";
+    let demand = credits::close_demand(&network.key, 3, &paid_for, &payer);
+    world.send(&[demand]).expect("closed");
+    assert_fails(world.recompute(3), Stage::Present, gone);
+    let epoch = credits::close_epoch(&network.key, 3, &payer);
+    world.send(&[epoch]).expect("closed");
+    assert_fails(world.recompute(3), Stage::Present, gone);
+    world.recompute(2).expect("true");
 }
