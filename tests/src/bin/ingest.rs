@@ -29,6 +29,10 @@ const TICKS: f64 = 100.0;
 const SECRET: Hash = [42; 32];
 /// How long bare verification is measured, before and after.
 const BARE: Duration = Duration::from_secs(3);
+/// What of the server's work must be verifying, at [`FULL_BODY`] readings a request.
+const LEAST_RATIO: f64 = 0.8;
+/// From how many readings a request on that holds.
+const FULL_BODY: usize = 32;
 /// What may be added to the server's memory in the second half of a run and still be called flat, in bytes.
 const FLAT: u64 = 16 << 20;
 
@@ -109,6 +113,11 @@ fn main() -> Result<()> {
         report.rejected.is_empty() && report.failed.is_empty(),
         "not every reading was taken"
     );
+    ensure!(
+        report.ratio >= LEAST_RATIO || report.body < FULL_BODY,
+        "less than {LEAST_RATIO} of the server's time is verifying"
+    );
+    ensure!(report.memory_flat, "the server's memory grows");
     Ok(())
 }
 

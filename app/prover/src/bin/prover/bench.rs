@@ -17,6 +17,9 @@ const THREADS: [usize; 2] = [1, 2];
 /// Of so many proofs the fastest counts.
 const PROOFS: usize = 5;
 
+/// Seconds in which the largest batch must be proven by two threads.
+const BUDGET: f64 = 1.2;
+
 #[derive(Parser)]
 pub struct Args {
     /// Also write the figures to this file
@@ -92,6 +95,16 @@ pub fn run(args: &Args) -> Result<()> {
         fs::write(file, serde_json::to_vec_pretty(&rows)?)
             .with_context(|| file.display().to_string())?;
     }
+    let slowest = rows
+        .iter()
+        .flat_map(|row| &row.prove)
+        .filter(|prove| prove.threads == 2)
+        .map(|prove| prove.seconds)
+        .fold(0.0, f64::max);
+    ensure!(
+        slowest <= BUDGET,
+        "a proof took two threads {slowest:.2} s; the budget is {BUDGET} s"
+    );
     Ok(())
 }
 
