@@ -33,7 +33,7 @@ pub use key::{KeyError, ProvingKey, VerifyingKey};
 pub use proof::Proof;
 pub use prover::{ProveError, Prover};
 pub use r1cs::{export_r1cs, ExportError};
-pub use zkey::ZkeyError;
+pub use zkey::{ZkeyError, ZkeyReader};
 
 /// A window, and where it comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

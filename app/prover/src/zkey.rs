@@ -54,14 +54,30 @@ pub enum ZkeyError {
     Capacity(#[from] KeyError),
 }
 
-impl ProvingKey {
-    /// Takes a ceremony's key for the circuit for up to `capacity` windows from the bytes of a .zkey file. Each point is
-    /// checked, which takes seconds. That the ceremony was honest is for its transcript to show: `snarkjs zkey verify`.
+/// Takes keys for one circuit from .zkey files.
+pub struct ZkeyReader {
+    capacity: usize,
+    constraints: Constraints,
+}
+
+impl ZkeyReader {
+    /// For keys of the circuit for up to `capacity` windows. The circuit's constraints are made here, once for all files.
+    ///
+    /// # Errors
+    /// [`KeyError`] if there is no circuit for so many.
+    pub fn new(capacity: usize) -> Result<Self, KeyError> {
+        Ok(Self {
+            capacity,
+            constraints: constraints(capacity)?,
+        })
+    }
+
+    /// Takes a ceremony's key from the bytes of a .zkey file. Each point is checked, which takes seconds. That the ceremony
+    /// was honest is for its transcript to show: `snarkjs zkey verify`.
     ///
     /// # Errors
     /// [`ZkeyError`].
-    pub fn from_zkey(bytes: &[u8], capacity: usize) -> Result<Self, ZkeyError> {
-        let constraints = constraints(capacity)?;
+    pub fn read(&self, bytes: &[u8]) -> Result<ProvingKey, ZkeyError> {
         let sections = Sections::new(bytes)?;
         let mut protocol = sections.reader(1)?;
         if protocol.u32()? != GROTH16 {
@@ -77,8 +93,8 @@ impl ProvingKey {
                 return Err(ZkeyError::Protocol);
             }
         }
-        let variables = constraints.variables();
-        let domain = domain_size(&constraints);
+        let variables = self.constraints.variables();
+        let domain = domain_size(&self.constraints);
         for (what, expected) in [
             ("variables", variables),
             ("public inputs", INSTANCE - PUBLIC),
@@ -104,7 +120,7 @@ impl ProvingKey {
             return Err(ZkeyError::NoContribution);
         }
 
-        check_constraints(sections.reader(4)?, &constraints)?;
+        check_constraints(sections.reader(4)?, &self.constraints)?;
         let gamma_abc_g1 = sections.g1(3, INSTANCE)?;
         if gamma_abc_g1.iter().any(AffineRepr::is_zero) {
             return Err(ZkeyError::Infinity(3));
@@ -125,7 +141,21 @@ impl ProvingKey {
             l_query: sections.g1(8, variables - INSTANCE)?,
             h_query: sections.g1(9, domain)?,
         };
-        Ok(Self { capacity, points })
+        Ok(ProvingKey {
+            capacity: self.capacity,
+            points,
+        })
+    }
+}
+
+impl ProvingKey {
+    /// Takes a ceremony's key for the circuit for up to `capacity` windows from the bytes of a .zkey file, as
+    /// [`ZkeyReader::read`] does.
+    ///
+    /// # Errors
+    /// [`ZkeyError`].
+    pub fn from_zkey(bytes: &[u8], capacity: usize) -> Result<Self, ZkeyError> {
+        ZkeyReader::new(capacity)?.read(bytes)
     }
 }
 
