@@ -547,8 +547,7 @@ fn attest(
     Ok(events)
 }
 
-/// Shows the windows of an attestation that is to pass by time, lets its clock go on when a challenge of availability is
-/// over, and lets it pass when its challenge window is.
+/// Shows the windows of an attestation that is to pass by time, and lets it pass when its challenge window is over.
 fn wait_out(
     operator: &Operator,
     job: &Job,
@@ -565,25 +564,6 @@ fn wait_out(
             let windows = windows(operator, job, feed)?;
             let show = feeds::show_windows(&round, attestation_key, windows);
             operator.land(&[show], |_| Ok(()))?;
-        }
-        return Ok(Vec::new());
-    }
-    if attestation.stopped_at != 0 {
-        let stopping = (0u16..512).filter(|reading| {
-            let word = attestation.stops.get(usize::from(reading / 64));
-            word.is_some_and(|word| word >> (reading % 64) & 1 == 1)
-        });
-        for reading in stopping {
-            let place = ReadingPlace {
-                stream: attestation.stream,
-                sequence: attestation.sequence,
-                batch: attestation.batch_index,
-                reading,
-            };
-            if chain::find::<Challenge>(chain, &place.challenge())?.is_none() {
-                let resume = feeds::resume_clock(attestation_key, &place);
-                operator.land(&[resume], |_| Ok(()))?;
-            }
         }
         return Ok(Vec::new());
     }
@@ -642,7 +622,8 @@ pub fn windows(
     Ok(window::compute(batch, &model)?.windows)
 }
 
-/// Closes this operator's attestations that are over and stand on a bond, which others need to stand on.
+/// Lets the clocks of this operator's attestations that stand on a bond go on, and closes those that are over: others need
+/// the bond to stand on. The round may be over long before, with the values of other streams.
 fn release_bonds(operator: &Operator, now: i64) -> Result<(), WorkerError> {
     let chain = operator.chain.as_ref();
     let bonds = feeds::bonds(&operator.network, &operator.pool);
@@ -650,15 +631,45 @@ fn release_bonds(operator: &Operator, now: i64) -> Result<(), WorkerError> {
         return Ok(());
     }
     let attestations: Vec<(Pubkey, Attestation)> = chain::read_all(chain)?;
-    let over = attestations.iter().filter(|(_, attestation)| {
-        attestation.pool == operator.pool && attestation.bond > 0 && !attestation.is_open(now)
-    });
-    for (key, attestation) in over {
+    let bonded = attestations
+        .iter()
+        .filter(|(_, attestation)| attestation.pool == operator.pool && attestation.bond > 0);
+    for (key, attestation) in bonded {
         let feed: Feed = chain::read(chain, &attestation.feed)?;
-        if feed.network == operator.network && feed.is_over(attestation.round) {
+        if feed.network != operator.network {
+            continue;
+        }
+        if attestation.stopped_at != 0 {
+            resume_clock(operator, key, attestation)?;
+        } else if !attestation.is_open(now) && feed.is_over(attestation.round) {
             let close =
                 feeds::close_attestation(&attestation.feed, key, &attestation.payer, Some(bonds));
             operator.land(&[close], |_| Ok(()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the stops of an attestation's clock for challenges of availability that were answered or settled.
+fn resume_clock(
+    operator: &Operator,
+    key: &Pubkey,
+    attestation: &Attestation,
+) -> Result<(), WorkerError> {
+    let stopping = (0u16..512).filter(|reading| {
+        let word = attestation.stops.get(usize::from(reading / 64));
+        word.is_some_and(|word| word >> (reading % 64) & 1 == 1)
+    });
+    for reading in stopping {
+        let place = ReadingPlace {
+            stream: attestation.stream,
+            sequence: attestation.sequence,
+            batch: attestation.batch_index,
+            reading,
+        };
+        if chain::find::<Challenge>(operator.chain.as_ref(), &place.challenge())?.is_none() {
+            let resume = feeds::resume_clock(key, &place);
+            operator.land(&[resume], |_| Ok(()))?;
         }
     }
     Ok(())

@@ -261,6 +261,32 @@ impl World {
         chain::read(self.chain.as_ref(), &self.feed).expect("feed")
     }
 
+    /// A feed that takes attestations by time, each with a bond of 5 tokens. Returns its address.
+    fn create_feed_by_time(&self) -> Pubkey {
+        let payer = self.payer.pubkey();
+        let args = CreateFeedArgs {
+            required_mask: BY_TIME,
+            min_streams: 1,
+            grace: 2 * HOUR,
+            bond: 5 * TOKEN,
+            ..feed_args(&self.network, &payer, HOUR as u32 + 1)
+        };
+        let feed = feeds::feed(&args.id);
+        let hash = inference::model_hash(&model(), poseidon).expect("hash");
+        let create = feeds::create_feed(&payer, &payer, &self.network.key, &hash, args);
+        self.send(&[create]).expect("feed");
+        feed
+    }
+
+    /// What the attestations of each operator have reserved, base units.
+    fn bonded(&self) -> [u64; 3] {
+        self.operators.each_ref().map(|operator| {
+            let bonds = feeds::bonds(&self.network.key, &operator.pool);
+            let bonds: AttesterBonds = chain::read(self.chain.as_ref(), &bonds).expect("bonds");
+            bonds.bonded
+        })
+    }
+
     fn emission(&self) -> Emission {
         chain::read(self.chain.as_ref(), &emissions::emission(&self.network.key)).expect("emission")
     }
@@ -1253,29 +1279,11 @@ mod round {
     #[test]
     fn passes_by_time_when_the_feed_says_so_and_gives_its_bonds_back() {
         let world = World::new();
-        let payer = world.payer.pubkey();
-        let args = CreateFeedArgs {
-            required_mask: BY_TIME,
-            min_streams: 1,
-            grace: 2 * HOUR,
-            bond: 5 * TOKEN,
-            ..feed_args(&world.network, &payer, HOUR as u32 + 1)
-        };
-        let feed = feeds::feed(&args.id);
-        let hash = inference::model_hash(&model(), poseidon).expect("hash");
-        let create = feeds::create_feed(&payer, &payer, &world.network.key, &hash, args);
-        world.send(&[create]).expect("feed");
+        let feed = world.create_feed_by_time();
         for device in 0..3 {
             world.deliver(device, &world.readings(device, HOUR, 700));
         }
-        let bonded = || {
-            world.operators.each_ref().map(|operator| {
-                let bonds = feeds::bonds(&world.network.key, &operator.pool);
-                let bonds: AttesterBonds =
-                    chain::read(world.chain.as_ref(), &bonds).expect("bonds");
-                bonds.bonded
-            })
-        };
+        let bonded = || world.bonded();
         let newest = || {
             let feed: Feed = chain::read(world.chain.as_ref(), &feed).expect("feed");
             feed.newest().copied()

@@ -3,7 +3,7 @@
 use super::*;
 use data_commitment::state::Challenge;
 use fieldproof_client::chain::{Chain, Execution, Lifetime};
-use fieldproof_client::data_commitment::{ReadingPlace, StreamHistory};
+use fieldproof_client::data_commitment::{ReadingPlace, Settling, StreamHistory};
 use solana_account::Account;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
@@ -52,20 +52,62 @@ impl World {
         }
     }
 
-    /// Asks operator number `operator` for a reading of its first batch, by what the chain alone tells.
+    /// Asks operator number `operator` for a reading of its first batch.
     fn challenge(&self, operator: usize, reading: u16) -> ReadingPlace {
-        let place = self.place(operator, reading);
+        self.challenge_at(self.place(operator, reading))
+    }
+
+    /// Asks for a reading, by what the chain alone tells.
+    fn challenge_at(&self, place: ReadingPlace) -> ReadingPlace {
         let history = StreamHistory::read(self.chain.as_ref(), &place.stream).expect("history");
-        let proof = history.attested_batch(0, 0).expect("an attested batch");
+        let proof = history
+            .attested_batch(place.sequence, place.batch)
+            .expect("an attested batch");
         let challenge = streams::challenge_availability(
             &self.payer.pubkey(),
             &self.network.key,
             &place.stream,
             proof,
-            reading,
+            place.reading,
         );
         self.send(&[challenge]).expect("challenge");
         place
+    }
+
+    /// An operator's only attestation for a feed.
+    fn attested(&self, feed: &Pubkey, operator: usize) -> (Pubkey, Attestation) {
+        let all: Vec<(Pubkey, Attestation)> =
+            chain::read_all(self.chain.as_ref()).expect("attestations");
+        let stream = self.operators[operator].stream;
+        let mut own = all
+            .into_iter()
+            .filter(|(_, attestation)| (attestation.feed, attestation.stream) == (*feed, stream));
+        let only = own.next().expect("attestation");
+        assert!(own.next().is_none());
+        only
+    }
+
+    /// All three operators' attestations for a feed that takes them by time, and ten minutes before their windows end a
+    /// challenge of a reading of the first operator's, for which its clock stands still. Returns feed, attestation, challenge
+    /// and the deadline before.
+    fn stopped(&self) -> (Pubkey, Pubkey, ReadingPlace, i64) {
+        let feed = self.create_feed_by_time();
+        for device in 0..3 {
+            self.deliver(device, &self.readings(device, HOUR, 700));
+        }
+        self.settle();
+        assert_eq!(self.bonded(), [5 * TOKEN; 3]);
+        let (key, attestation) = self.attested(&feed, 0);
+        self.set_time(attestation.deadline - 600);
+        let place = self.challenge_at(ReadingPlace {
+            stream: attestation.stream,
+            sequence: attestation.sequence,
+            batch: attestation.batch_index,
+            reading: 7,
+        });
+        let stop = feeds::stop_clock(&self.network.key, &feed, &key, &place);
+        self.send(&[stop]).expect("stop");
+        (feed, key, place, attestation.deadline)
     }
 
     fn open_challenges(&self, operator: usize) -> u32 {
@@ -309,4 +351,85 @@ fn that_were_missed_are_told_once() {
     assert_eq!(told(&worker.step().expect("step")), (0, 0, Vec::new()));
     assert_eq!(world.figures(0), [1, 0, 0, 1, 1]);
     assert_eq!(world.open_challenges(0), 1);
+}
+
+#[test]
+fn that_stop_a_clock_are_answered_and_the_clock_goes_on() {
+    let world = World::new();
+    let (feed, key, _, deadline) = world.stopped();
+    let newest = || {
+        let feed: Feed = chain::read(world.chain.as_ref(), &feed).expect("feed");
+        feed.newest().copied()
+    };
+    // The workers see it half an hour later: the others' windows are over by then.
+    world.set_time(world.now() + HOUR / 2);
+    assert_eq!(told(&world.settle()), (1, 1, Vec::new()));
+    let state: Attestation = chain::read(world.chain.as_ref(), &key).expect("attestation");
+    assert_eq!((state.stopped_at, state.stops), (0, [0; 8]));
+    assert_eq!(state.deadline, deadline + HOUR / 2);
+    let others = [1, 2].map(|operator| world.attested(&feed, operator).1.mask);
+    assert_eq!((state.mask, others), (0, [BY_TIME; 2]));
+    world.set_time(state.deadline - 1);
+    world.settle();
+    assert!(newest().is_none());
+    world.set_time(state.deadline);
+    world.settle();
+    let entry = newest().expect("value");
+    assert_eq!((entry.mask, entry.streams), (BY_TIME, 3));
+    assert_eq!(world.bonded(), [0; 3]);
+}
+
+#[test]
+fn that_stop_a_clock_beyond_its_round_keep_the_bond_until_they_are_over() {
+    let world = World::new();
+    let (feed, key, place, deadline) = world.stopped();
+    let attestation =
+        || -> Attestation { chain::read(world.chain.as_ref(), &key).expect("attestation") };
+    // The others go on without the first operator's stream.
+    for hours in [0, 1] {
+        world.set_time(deadline + hours * HOUR);
+        for served in &world.workers[1..] {
+            for _ in 0..3 {
+                served.worker.step().expect("step");
+            }
+        }
+    }
+    let value: Feed = chain::read(world.chain.as_ref(), &feed).expect("feed");
+    assert_eq!(value.newest().expect("value").streams, 2);
+    let step = || told(&world.workers[0].worker.step().expect("step"));
+    let stopped_at = deadline - 600;
+    world.set_time(stopped_at + ANSWER_WINDOW + 1);
+    let (met, answered, failed) = step();
+    assert_eq!((met, answered, failed.len()), (1, 0, 1), "{failed:?}");
+    step();
+    assert_eq!(attestation().stopped_at, stopped_at);
+    assert_eq!(world.bonded()[0], 5 * TOKEN);
+
+    let payer = world.payer.pubkey();
+    let (network, operator) = (&world.network, &world.operators[0]);
+    let settling = Settling {
+        payer,
+        challenger: payer,
+        bounty: token::associated(&payer, &network.stake_mint),
+        network: network.key,
+        network_id: network.id,
+        stake_mint: network.stake_mint,
+        pool: operator.pool,
+    };
+    world
+        .send(&[
+            token::create_associated(&payer, &payer, &network.stake_mint),
+            streams::settle_challenge(&settling, &place),
+        ])
+        .expect("settlement");
+    world.set_time(world.now() + 100);
+    step();
+    let resumed = attestation();
+    assert_eq!((resumed.stopped_at, resumed.mask), (0, 0));
+    assert_eq!(resumed.deadline, world.now() + 600);
+    assert_eq!(world.bonded()[0], 5 * TOKEN);
+    world.set_time(resumed.deadline);
+    step();
+    assert_eq!(world.bonded(), [0; 3]);
+    assert_eq!(world.lamports(&key), 0);
 }
