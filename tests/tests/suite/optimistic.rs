@@ -840,6 +840,194 @@ mod bonds {
             E::StakeReserved,
         );
     }
+
+    #[test]
+    fn of_two_feeds_are_reserved_of_one_stake() {
+        let mut world = World::with(Policy {
+            bond: 12 * TOKEN,
+            ..optimistic()
+        });
+        let one = (world.feed, world.feed_id);
+        // A feed's id is of its creator too.
+        world.creator = world.harness.key();
+        let other = world
+            .create_feed(Policy {
+                bond: 15 * TOKEN,
+                ..optimistic()
+            })
+            .expect("feed");
+        // 30 tokens weigh in the committee.
+        let batch = world.batch(FIRST, 1, 1);
+        let honest = world.attest_shown(0, &batch);
+        (world.feed, world.feed_id) = other;
+        let wrong = world.attest_wrong(0, &batch, 0);
+        assert_eq!(world.bonded(0), (2, 27 * TOKEN));
+        let next = world.batch(FIRST, 1, 2);
+        for feed in [one, other] {
+            (world.feed, world.feed_id) = feed;
+            assert_refused(
+                world.try_attest(0, &next, next.outputs).map(ok),
+                E::StakeReserved,
+            );
+        }
+
+        world
+            .challenge_output(&wrong, output_args(&batch, 0))
+            .expect("challenge");
+        // The bond that was lost stays in the books until its attestation closes, and the other beside it.
+        assert_eq!(world.pool(0).staked, 16 * TOKEN);
+        assert_eq!(world.bonded(0), (2, 27 * TOKEN));
+        assert_eq!(world.state(&honest).bond, 12 * TOKEN);
+        world.harness.advance(CHALLENGE);
+        (world.feed, world.feed_id) = one;
+        world.pass(&honest).expect("pass");
+        world.finalize(FIRST).expect("value");
+        assert_eq!(world.read(BY_TIME).expect("value").mask, BY_TIME);
+
+        (world.feed, world.feed_id) = other;
+        world.freeze();
+        let bonds = Some(world.bonds(0));
+        world.close(&wrong, bonds).expect("close");
+        assert_eq!(world.bonded(0), (1, 12 * TOKEN));
+        // 12 of 16 are reserved: what was slashed makes no room for another 12.
+        (world.feed, world.feed_id) = one;
+        let next = world.batch(FIRST + 1, 1, 3);
+        assert_refused(
+            world.try_attest(0, &next, next.outputs).map(ok),
+            E::StakeReserved,
+        );
+        world.close(&honest, bonds).expect("close");
+        assert_eq!(world.bonded(0), (0, 0));
+        world.attest(0, &next);
+        assert_eq!(world.bonded(0), (1, 12 * TOKEN));
+    }
+
+    /// A second network of the first operator's pool: what a world has of its own.
+    struct Elsewhere {
+        network: Network,
+        committee: Pubkey,
+        stream: Pubkey,
+        committed: Committed,
+        feed: (Pubkey, [u8; 32]),
+    }
+
+    impl World {
+        /// Goes over to the other network, of which it then has what it had of the first.
+        fn exchange(&mut self, elsewhere: &mut Elsewhere) {
+            std::mem::swap(&mut self.network, &mut elsewhere.network);
+            std::mem::swap(&mut self.committee, &mut elsewhere.committee);
+            std::mem::swap(&mut self.operators[0].stream, &mut elsewhere.stream);
+            std::mem::swap(&mut self.committed.get_mut()[0], &mut elsewhere.committed);
+            std::mem::swap(&mut self.feed, &mut elsewhere.feed.0);
+            std::mem::swap(&mut self.feed_id, &mut elsewhere.feed.1);
+        }
+
+        /// In epoch 4, with both networks' committees: 30 tokens of the first operator's stake weigh in the first
+        /// network, 20 in the other. An attestation reserves 12.
+        fn in_two_networks() -> (Self, Elsewhere) {
+            let policy = Policy {
+                bond: 12 * TOKEN,
+                ..optimistic()
+            };
+            let mut world = Self::with(policy);
+            let mints = [world.harness.mint(), world.network.stake_mint];
+            let network = Network::of_mints(&world.harness, 1, mints, 5_000);
+            let payer = world.payer();
+            let Operator {
+                key, signer, pool, ..
+            } = &world.operators[0];
+            let owner = key.pubkey();
+            world
+                .harness
+                .fund(&owner, &world.network.stake_mint, 20 * TOKEN);
+            let stake = &world.network.stake_mint;
+            let home = &world.network.key;
+            let opt_in =
+                |allocation| pools::opt_in_beside(home, &network.key, pool, &owner, allocation);
+            let delegate = pools::delegate(&payer, &owner, pool, stake, 20 * TOKEN, 1);
+            world.send(&[delegate], &[key]).expect("delegation");
+            // The pool has 51 tokens, of which the first network counts 30.
+            assert_refused(
+                world.send(&[opt_in(21 * TOKEN + 1)], &[key]),
+                security_pool::error::PoolError::AllocationAboveLeverage,
+            );
+            let join = [
+                opt_in(20 * TOKEN),
+                streams::open_stream(&payer, &signer.pubkey(), &network.key, pool),
+                client::open_bonds(&payer, &network.key, pool),
+            ];
+            world.send(&join, &[key, signer]).expect("opted in");
+            let stream = streams::stream(&network.key, pool);
+            world.harness.advance(2 * EPOCH);
+            world.committee = world.network.committee(&world.harness, 4);
+            let mut elsewhere = Elsewhere {
+                committee: network.committee(&world.harness, 4),
+                network,
+                stream,
+                committed: Committed::default(),
+                feed: Default::default(),
+            };
+            world.exchange(&mut elsewhere);
+            (world.feed, world.feed_id) = world.create_feed(policy).expect("feed");
+            world.exchange(&mut elsewhere);
+            (world, elsewhere)
+        }
+    }
+
+    #[test]
+    fn of_two_networks_stay_within_what_the_pool_allocates_to_each() {
+        const ROUND_OF_EPOCH_4: u64 = FIRST + (2 * EPOCH / ROUND) as u64;
+        let (mut world, mut elsewhere) = World::in_two_networks();
+        let full = |world: &World, salt| {
+            let batch = world.batch(ROUND_OF_EPOCH_4, 1, salt);
+            assert_refused(
+                world.try_attest(0, &batch, batch.outputs).map(ok),
+                E::StakeReserved,
+            );
+        };
+        let honest =
+            [1, 2].map(|salt| world.attest_shown(0, &world.batch(ROUND_OF_EPOCH_4, 1, salt)));
+        full(&world, 3);
+        assert_eq!(world.bonded(0), (2, 24 * TOKEN));
+
+        // Of the 27 tokens that no attestation stands on, 20 are the other network's.
+        world.exchange(&mut elsewhere);
+        assert_eq!(world.bonded(0), (0, 0));
+        let batch = world.batch(ROUND_OF_EPOCH_4, 1, 4);
+        let wrong = world.attest_wrong(0, &batch, 0);
+        full(&world, 5);
+        assert_eq!(world.bonded(0), (1, 12 * TOKEN));
+        assert_eq!(world.pool(0).staked, 51 * TOKEN);
+        world
+            .challenge_output(&wrong, output_args(&batch, 0))
+            .expect("challenge");
+        // The bond is gone, and its attestation keeps others from standing where it stood.
+        assert_eq!(world.pool(0).staked, 39 * TOKEN);
+        assert_eq!(world.bonded(0), (1, 12 * TOKEN));
+        full(&world, 6);
+
+        // In the first network nothing has changed: what is reserved there is still there.
+        world.exchange(&mut elsewhere);
+        assert_eq!(world.bonded(0), (2, 24 * TOKEN));
+        full(&world, 7);
+        world.harness.advance(CHALLENGE);
+        for attestation in &honest {
+            assert_eq!(world.state(attestation).bond, 12 * TOKEN);
+            world.pass(attestation).expect("pass");
+        }
+        world.finalize(ROUND_OF_EPOCH_4).expect("value");
+        let bonds = Some(world.bonds(0));
+        world.close(&honest[0], bonds).expect("close");
+        assert_eq!(world.bonded(0), (1, 12 * TOKEN));
+        // Neither network's bonds are given back by the other's attestations.
+        world.exchange(&mut elsewhere);
+        world.freeze();
+        assert_refused(world.close(&wrong, bonds), E::WrongBonds);
+        world.close(&wrong, Some(world.bonds(0))).expect("close");
+        assert_eq!(world.bonded(0), (0, 0));
+        world.exchange(&mut elsewhere);
+        assert_eq!(world.bonded(0), (1, 12 * TOKEN));
+    }
 }
 
 mod time {
