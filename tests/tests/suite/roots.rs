@@ -44,6 +44,8 @@ const OPERATORS_BPS: u16 = 2_000;
 const ROOT_SLASH_BPS: u16 = 1_000;
 /// Depth of the tests' trees.
 const DEPTH: u32 = 4;
+/// Nobody's payee.
+const STRANGER: Pubkey = Pubkey::new_from_array([9; 32]);
 
 /// A payee's place and key.
 #[derive(Clone, Copy)]
@@ -387,6 +389,29 @@ impl World {
         self.challenge_with(key, self.payee(kind, index), args)
     }
 
+    /// Shows what is wrong with a proposal that operators 0 and 1 voted for: in that one transaction it is rejected, its
+    /// proposer alone loses stake, and the challenger gets the bounty. In one more the other voter loses its own.
+    fn convict(&self, case: &str, key: &Pubkey, args: ChallengeRootArgs) {
+        let books = || {
+            let stakes: [u64; STAKES.len()] = std::array::from_fn(|operator| self.staked(operator));
+            (stakes, self.harness.balance(&self.bounty))
+        };
+        let (mut stakes, mut bounty) = books();
+        let payee = self.payee(args.kind, args.index);
+        self.challenge_with(key, payee, args)
+            .unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert_eq!(self.proposal(key).status, REJECTED, "{case}");
+        stakes[0] -= Self::penalty(0);
+        bounty += Self::penalty(0) * 3 / 10;
+        assert_eq!(books(), (stakes, bounty), "{case}");
+
+        self.slash_voter(key, 1)
+            .unwrap_or_else(|error| panic!("{case}: {error}"));
+        stakes[1] -= Self::penalty(1);
+        bounty += Self::penalty(1) * 3 / 10;
+        assert_eq!(books(), (stakes, bounty), "{case}");
+    }
+
     fn slash_voter(&self, key: &Pubkey, operator: usize) -> Result<Execution, ClientError> {
         let slash = client::slash_voter(
             &self.reporter(),
@@ -534,48 +559,87 @@ fn a_wrong_amount_costs_its_proposer_and_its_voters() {
 }
 
 #[test]
-fn each_wrong_leaf_is_rejected() {
-    let world = World::new();
-    let stranger = Pubkey::new_unique();
-    let ghost = Registered {
-        index: 5,
-        key: stranger,
-        ..world.owners[0]
-    };
-    let cases: [(Trees, (u8, u32)); 7] = [
-        // Too little.
-        (world.wrong(|rows| rows[1].2 -= 1), (OWNER, 1)),
-        // An operator's.
-        (world.wrong(|rows| rows[3].2 -= 1), (OPERATOR, 1)),
-        // Nothing, though it scored.
-        (world.wrong(|rows| rows[1].2 = 0), (OWNER, 1)),
-        // Another payee, in both trees.
-        (world.wrong(|rows| rows[0].0.key = stranger), (OWNER, 0)),
-        // Two payees that changed places.
+fn each_wrong_leaf_costs_its_proposer_and_its_voters() {
+    type Case = (&'static str, fn(&mut Rows), (u8, u32));
+    fn ghost(rows: &Rows) -> Registered {
+        Registered {
+            index: 5,
+            key: STRANGER,
+            ..rows[0].0
+        }
+    }
+    let cases: [Case; 8] = [
+        ("too little", |rows| rows[1].2 -= 1, (OWNER, 1)),
+        ("an operator's", |rows| rows[3].2 -= 1, (OPERATOR, 1)),
         (
-            world.wrong(|rows| {
-                rows[0].0.index = 1;
-                rows[1].0.index = 0;
-            }),
+            "nothing, though it scored",
+            |rows| rows[1].2 = 0,
+            (OWNER, 1),
+        ),
+        (
+            "another payee, in both trees",
+            |rows| rows[0].0.key = STRANGER,
             (OWNER, 0),
         ),
-        // A leaf at an index that nobody has, without a score and with one.
-        (world.wrong(|rows| rows.push((ghost, 0, 0))), (OWNER, 5)),
         (
-            world.wrong(|rows| {
-                rows[1] = (ghost, rows[1].1, rows[1].2);
-            }),
+            "another operator's pool",
+            |rows| rows[2].0.key = rows[3].0.key,
+            (OPERATOR, 0),
+        ),
+        (
+            "two payees that changed places",
+            |rows| {
+                rows[0].0.index = 1;
+                rows[1].0.index = 0;
+            },
+            (OWNER, 0),
+        ),
+        (
+            "a leaf at an index that nobody has, without a score",
+            |rows| rows.push((ghost(rows), 0, 0)),
+            (OWNER, 5),
+        ),
+        (
+            "a leaf at an index that nobody has, with a score",
+            |rows| rows[1].0 = ghost(rows),
             (OWNER, 5),
         ),
     ];
-    for (number, (wrong, place)) in cases.into_iter().enumerate() {
-        let key = world.proposed(&wrong);
-        world
-            .challenge(&key, &wrong, None, place)
-            .unwrap_or_else(|error| panic!("case {number}: {error}"));
-        assert_eq!(world.proposal(&key).status, REJECTED, "case {number}");
-        world.harness.advance(BALLOT);
+    for (case, change, (kind, index)) in cases {
+        let world = World::new();
+        let wrong = world.wrong(change);
+        let key = world.passed(&wrong);
+        world.convict(case, &key, wrong.evidence(None, kind, index));
     }
+}
+
+#[test]
+fn a_payee_changed_in_one_tree_costs_its_proposer_and_its_voters() {
+    // The score is the owner's, and the grant another's.
+    let world = World::new();
+    let (honest, changed) = (world.honest(), world.wrong(|rows| rows[0].0.key = STRANGER));
+    let owner = world.owners[0].key;
+    let wrong = Trees {
+        scores: honest.scores,
+        ..changed
+    };
+    let key = world.passed(&wrong);
+    let mut args = wrong.evidence(None, OWNER, 0);
+    args.score.as_mut().expect("a score").payee = owner;
+    world.convict("granted", &key, args);
+
+    // The grant is the owner's, and the score another's.
+    let world = World::new();
+    let (honest, changed) = (world.honest(), world.wrong(|rows| rows[0].0.key = STRANGER));
+    let owner = world.owners[0].key;
+    let wrong = Trees {
+        grants: honest.grants,
+        ..changed
+    };
+    let key = world.passed(&wrong);
+    let mut args = wrong.evidence(None, OWNER, 0);
+    args.granted.as_mut().expect("a grant").payee = owner;
+    world.convict("scored", &key, args);
 }
 
 #[test]
@@ -591,9 +655,7 @@ fn who_had_a_grant_can_not_be_dropped() {
     rows[0].2 += grant;
     let wrong = Trees::new(rows.clone());
     let key = world.passed(&wrong);
-    world
-        .challenge(&key, &wrong, Some(&first), (OWNER, 0))
-        .expect("rejected");
+    world.convict("dropped", &key, wrong.evidence(Some(&first), OWNER, 0));
     // Nor by a tree that has no place for it.
     world.harness.advance(BALLOT);
     let shallow = Trees::of_depth(DEPTH - 1, rows);
@@ -892,7 +954,10 @@ fn slashing_oneself_for_a_vote_costs() {
     let [one, two, report] = world.double_vote(0, [first, second]);
     let report = swap(report, &world.bounty, &own);
     world.send(&[one, two, report], &[]).expect("slashed");
-    assert!(worth() < before);
+    // Its 30 of the pool's 31 shares lose their part, and three tenths come back.
+    let penalty = u128::from(World::penalty(0));
+    let lost = before - worth();
+    assert_eq!(lost, (penalty * 30).div_ceil(31) - penalty * 3 / 10);
     let report: Report = world.harness.read(&pools::report(
         &reward_emission::penalty::SLASHER.0,
         &device_protocol::Offence::DoubleVote {
