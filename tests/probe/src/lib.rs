@@ -20,21 +20,23 @@ anchor_lang::solana_program::entrypoint!(run);
 
 /// Nothing at all: what measuring costs.
 pub const NOTHING: u8 = 0;
+/// Nothing at all, for the data of a signature's precompile: they begin with the number of signatures.
+pub const ONE_SIGNATURE: u8 = 1;
 /// A feed's newest value, through the reader. Data: feed id 32, now i64. Account: the feed.
-pub const READ_FEED: u8 = 1;
+pub const READ_FEED: u8 = 2;
 /// `commitment::verify_reading` on a stream's account. Data: `VerifyReadingArgs`. Account: the stream.
-pub const VERIFY_READING: u8 = 2;
+pub const VERIFY_READING: u8 = 3;
 /// `verify_reading` by CPI. Data: the instruction's. Accounts: network, stream, the program.
-pub const CALL_VERIFY_READING: u8 = 3;
+pub const CALL_VERIFY_READING: u8 = 4;
 /// `slash` by CPI. Data: bump of this program's slasher, offence 32, severity u16. Accounts: those of `SlashAccounts`, the
 /// security-pool.
-pub const SLASH: u8 = 4;
+pub const SLASH: u8 = 5;
 /// `slash_bond` by CPI. Data: bump of this program's slasher, offence 32, owner 32, amount u64. Accounts: those of
 /// `SlashBondAccounts`, the security-pool.
-pub const SLASH_BOND: u8 = 5;
+pub const SLASH_BOND: u8 = 6;
 /// A feed's newest value, by a CPI of ai-feed. Data: feed id 32, oldest age u32, mask u16. Account: the feed. Returns what
 /// ai-feed returned.
-pub const CALL_READ_FEED: u8 = 6;
+pub const CALL_READ_FEED: u8 = 7;
 
 /// Runs the case that the first byte names.
 pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
@@ -42,7 +44,7 @@ pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramR
         .split_first()
         .ok_or(ProgramError::InvalidInstructionData)?;
     match *case {
-        NOTHING => measured(|| Ok(())),
+        NOTHING | ONE_SIGNATURE => measured(|| Ok(())),
         READ_FEED => read_feed(accounts, data),
         VERIFY_READING => verify_reading(accounts, data),
         CALL_VERIFY_READING => call_verify_reading(accounts, data),

@@ -1674,6 +1674,14 @@ mod committee {
             send(&[transfer, sound.clone(), naming(0)]),
             E::BadSignatureReference,
         );
+        // The same bytes for another program, which takes them without a look.
+        world.harness.deploy_probe(&tests::PROBE);
+        let forged = Instruction {
+            program_id: tests::PROBE,
+            ..world.signatures(&[0], &message)
+        };
+        let attest = client::attest_committee(&attested, 0, vec![0]);
+        assert_refused(send(&[forged, attest]), E::BadSignatureReference);
         // Nothing signed at all.
         let empty = Instruction {
             data: vec![0, 0],

@@ -22,7 +22,7 @@ use fieldproof_client::precompile::{self, Entry};
 use fieldproof_client::{transaction, ClientError};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use tests::{assert_refused, Harness, START};
+use tests::{assert_refused, Harness, PROBE, START};
 
 /// Seconds of an epoch.
 const EPOCH: i64 = 86_400;
@@ -811,18 +811,33 @@ fn a_tree_account_is_taken_over_once_and_with_its_key() {
         ErrorCode::ConstraintZero as u32,
     );
 
-    // An account of another program.
+    // An account of another program, which is as it should be otherwise, and one without data.
+    let foreign = Keypair::new();
+    let [mut create, add] = tree_instructions(
+        harness,
+        &world.network,
+        &world.authority.pubkey(),
+        &foreign.pubkey(),
+        shape,
+    );
+    let owner = create.data.len() - 32;
+    create.data[owner..].copy_from_slice(data_commitment::ID.as_ref());
+    assert_refused(
+        harness.send(&[create, add], &[&world.authority, &foreign]),
+        ErrorCode::AccountOwnedByWrongProgram as u32,
+    );
     let wallet = harness.key();
-    let foreign = client::add_tree(
+    let empty = client::add_tree(
         &world.network,
         &world.authority.pubkey(),
         &wallet.pubkey(),
         shape.0,
         shape.1,
     );
-    assert!(harness
-        .send(&[foreign], &[&world.authority, &wallet])
-        .is_err());
+    assert_refused(
+        harness.send(&[empty], &[&world.authority, &wallet]),
+        ErrorCode::AccountDidNotDeserialize as u32,
+    );
 }
 
 #[test]
@@ -1337,6 +1352,21 @@ fn signature_references_must_be_the_precompiles_own() {
     let mut enrolment = world.enrolment(Curve::P256, 0);
     enrolment.args.voucher_instruction = 0;
     assert_refused(world.register(&enrolment), E::BadSignatureReference);
+
+    // The same bytes for another program, which takes them without a look.
+    world.harness.deploy_probe(&PROBE);
+    for curve in [Curve::Ed25519, Curve::P256] {
+        let enrolment = world.enrolment(curve, 0);
+        for forged in 0..2 {
+            let mut instructions = enrolment.instructions();
+            assert_eq!(instructions[forged].data[0], probe::ONE_SIGNATURE);
+            instructions[forged].program_id = PROBE;
+            assert_refused(
+                world.harness.send(&instructions, &[&enrolment.owner]),
+                E::BadSignatureReference,
+            );
+        }
+    }
 
     // A precompile's instruction that verifies what lies in another instruction shows something else than it verifies:
     // here each of the three indices in turn names the instruction before, which has the same bytes.

@@ -19,8 +19,10 @@ use fieldproof_client::device_registry::{self as client};
 use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::token::{associated_2022, TOKEN_2022_PROGRAM};
 use fieldproof_client::{transaction, ClientError};
+use solana_instruction::error::InstructionError;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use solana_transaction_error::TransactionError;
 use tests::fixture::{Maker, Network, EVIDENCE_WINDOW};
 use tests::{assert_refused, Harness};
 
@@ -335,7 +337,14 @@ fn only_the_owner_of_a_proven_device_promotes_it_once() {
     // Into somebody else's account, at another mint, with another token program.
     let mut gift = world.promotion(&leaf, place.clone());
     gift.accounts[4].pubkey = world.account(&stranger.pubkey());
-    assert!(world.send(gift, &world.owner).is_err());
+    // The owner's own account, which the program would create, is not there.
+    match world.send(gift, &world.owner) {
+        Err(ClientError::Failed { error, .. }) => assert_eq!(
+            error,
+            TransactionError::InstructionError(0, InstructionError::MissingAccount)
+        ),
+        other => panic!("{other:?}"),
+    }
     let mut elsewhere = world.promotion(&leaf, place.clone());
     elsewhere.accounts[3].pubkey = client::nft(&world.network.tree, 1);
     assert_refused(
@@ -407,11 +416,13 @@ fn lamports_sent_ahead_do_not_block_a_mint() {
     world.harness.chain.airdrop(&world.mint(), 1);
     world.promote(&world.owner).expect("promoted");
     let world = World::new();
+    let owner = world.owner.pubkey();
     world.harness.chain.airdrop(&world.mint(), 1_000_000_000);
+    // Nor do those at the address of the owner's token account.
+    world.harness.chain.airdrop(&world.account(&owner), 1);
     world.promote(&world.owner).expect("promoted");
     assert_eq!(world.metadata().uri, URI);
-    // Nor does the owner's token account that somebody has paid for ahead.
-    assert_eq!(world.amount(&world.owner.pubkey()), 1);
+    assert_eq!(world.amount(&owner), 1);
 }
 
 #[test]

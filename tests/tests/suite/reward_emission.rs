@@ -28,7 +28,7 @@ use security_pool::state::{Committee, CommitteeEntry, Pool};
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use tests::{assert_refused, Harness, START};
+use tests::{assert_refused, Harness, PROBE, START};
 
 /// Terms of scores, each another number.
 const SCORING: ScoringArgs = ScoringArgs {
@@ -1552,10 +1552,15 @@ fn a_vote_needs_the_precompiles_own_word() {
     assert_refused(signed(refer(0, 1)), E::BadSignatureReference);
     // No signature at all.
     assert_refused(world.send(refer(0, 0), &[]), E::BadSignatureReference);
-    // Another program's instruction with the same data.
+    // The same data for another program, which takes them without a look.
+    world.harness.deploy_probe(&PROBE);
     let mut forged = world.signature(0, &message);
-    forged.program_id = anchor_spl::associated_token::ID;
-    assert!(world.harness.send(&[forged, refer(0, 0)], &[]).is_err());
+    assert_eq!(forged.data[0], probe::ONE_SIGNATURE);
+    forged.program_id = PROBE;
+    assert_refused(
+        world.harness.send(&[forged, refer(0, 0)], &[]),
+        E::BadSignatureReference,
+    );
     // Signature, key or message in another instruction than the one the vote reads, though the precompile agrees: the
     // same bytes are there.
     for place in [4, 8, 14] {
@@ -2099,7 +2104,13 @@ fn a_pause_does_not_stop_claims() {
     let tree = tree(&[(owner, 1_000)]);
     world.decide(&tree);
     world.pause();
+    let more = ProposeRootArgs {
+        score_sum: 1,
+        ..world.args(&tree)
+    };
+    assert_refused(world.propose(more), E::RootsPaused);
     world.claim(&tree, &owner, 1_000).unwrap();
+    assert_eq!(world.harness.balance(&owner.destination), 1_000);
 }
 
 #[test]
