@@ -176,7 +176,8 @@ struct Claim {
     cumulative: u64,
 }
 
-/// Pays everybody what `grants` say and was not paid before. Tells `say` how it stands, from several threads.
+/// Pays everybody what `grants` say and was not paid before. Tells `say` how it stands before anything is sent and after
+/// each transaction: from several threads, but one at a time, so that it never says less than before.
 ///
 /// What stops the run or a payee is in the result.
 ///
@@ -476,7 +477,7 @@ impl Run<'_> {
     }
 
     fn tell(&self) {
-        let totals = self.totals().clone();
+        let totals = self.totals();
         (self.say)(&totals);
     }
 

@@ -9,9 +9,12 @@ use solana_message::Hash as Blockhash;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 
 /// Owners who are granted something.
 const OWNERS: usize = 300;
+/// As many as a network of some size has.
+const THOUSANDS: usize = 2_000;
 /// The final epoch.
 const EPOCH_GRANTED: u64 = 1;
 
@@ -23,12 +26,16 @@ struct Town {
 }
 
 impl Town {
-    /// Owner number n is granted n + 1 tokens' base units.
     fn new() -> Self {
+        Self::of(OWNERS)
+    }
+
+    /// Owner number n is granted n + 1 tokens' base units.
+    fn of(owners: usize) -> Self {
         let world = World::new();
         let (network, chain) = (&world.network, world.chain.as_ref());
         let payer = world.payer.pubkey();
-        let owners: Vec<Keypair> = (0..OWNERS).map(|_| Keypair::new()).collect();
+        let owners: Vec<Keypair> = (0..owners).map(|_| Keypair::new()).collect();
         for owner in &owners {
             let key = owner.pubkey();
             let destination = token::associated(&key, &network.reward_mint);
@@ -46,9 +53,11 @@ impl Town {
             score: 1,
             cumulative,
         });
+        // Half of the places are operators'.
+        let places = 2 * owners.len().next_power_of_two();
         let rewards = Rewards {
             epoch: EPOCH_GRANTED,
-            depth: 10,
+            depth: places.ilog2() as u8,
             entries: entries.collect(),
         };
         let payload = world.make_final(&rewards);
@@ -65,6 +74,15 @@ impl Town {
     }
 
     fn pay_by(&self, chain: &dyn Chain, open_accounts: bool) -> Totals {
+        self.pay_and_say(chain, open_accounts, &|_| ())
+    }
+
+    fn pay_and_say(
+        &self,
+        chain: &dyn Chain,
+        open_accounts: bool,
+        say: &(dyn Fn(&Totals) + Sync),
+    ) -> Totals {
         let sponsor = Sponsor {
             chain,
             network: self.world.network.key,
@@ -72,7 +90,7 @@ impl Town {
             payer: &self.world.payer,
             open_accounts,
         };
-        claims::pay(&sponsor, &self.grants(), &|_| ()).expect("chain")
+        claims::pay(&sponsor, &self.grants(), say).expect("chain")
     }
 
     fn pay(&self) -> Totals {
@@ -85,18 +103,18 @@ impl Town {
         account.expect("payer").lamports
     }
 
+    /// What all owners are granted, base units.
+    fn granted(&self) -> u64 {
+        (1..=self.owners.len() as u64).sum()
+    }
+
     /// Everybody has got what was granted, and no more.
     fn assert_paid(&self) {
         for (owner, granted) in self.owners.iter().zip(1..) {
             assert_eq!(self.world.balance(owner), granted);
         }
-        assert_eq!(self.world.emission().claimed, granted());
+        assert_eq!(self.world.emission().claimed, self.granted());
     }
-}
-
-/// What all owners are granted, base units.
-fn granted() -> u64 {
-    (1..=OWNERS as u64).sum()
 }
 
 fn payee(world: &World, owner: &Pubkey) -> Payee {
@@ -142,28 +160,47 @@ impl World {
 }
 
 #[test]
-fn pay_every_payee_once() {
-    let town = Town::new();
-    let lamports = town.lamports();
-    let totals = town.pay();
-    let per_transaction = 7;
+fn pay_thousands_of_payees_once_and_tell_how_far_they_are() {
+    let town = Town::of(THOUSANDS);
+    let (lamports, told) = (town.lamports(), Mutex::new(Vec::new()));
+    let say = |totals: &Totals| told.lock().expect("told").push(totals.clone());
+    let totals = town.pay_and_say(town.world.chain.as_ref(), false, &say);
+    let per_transaction = 6;
     assert_eq!(
         totals,
         Totals {
-            payees: OWNERS,
-            paid: OWNERS,
-            amount: granted(),
-            transactions: OWNERS.div_ceil(per_transaction),
+            payees: THOUSANDS,
+            paid: THOUSANDS,
+            amount: town.granted(),
+            transactions: THOUSANDS.div_ceil(per_transaction),
             fees: lamports - town.lamports(),
             ..Totals::default()
         }
     );
     assert!(totals.is_complete());
     town.assert_paid();
+    // From nobody to everybody, with each transaction, and never back.
+    let told = told.into_inner().expect("told");
+    assert!(told.len() > totals.transactions);
+    let first = Totals {
+        payees: THOUSANDS,
+        ..Totals::default()
+    };
+    assert_eq!((told.first(), told.last()), (Some(&first), Some(&totals)));
+    for steps in told.windows(2) {
+        let (before, after) = (&steps[0], &steps[1]);
+        assert!(
+            after.paid >= before.paid && after.amount >= before.amount,
+            "{before:?} {after:?}"
+        );
+    }
+    let halfway = told.iter().filter(|totals| totals.paid < THOUSANDS / 2);
+    assert!(halfway.count() > totals.transactions / 4);
+
     // All was claimed: nothing is sent.
     let again = Totals {
-        payees: OWNERS,
-        paid_before: OWNERS,
+        payees: THOUSANDS,
+        paid_before: THOUSANDS,
         ..Totals::default()
     };
     assert_eq!(town.pay(), again);
@@ -188,7 +225,7 @@ fn share_transactions_as_far_as_their_paths_fit() {
             .collect();
         transaction::fits(&claims, &payer, &[]).expect("a transaction")
     };
-    for (depth, most) in [(10, 7), (14, 5), (21, 4)] {
+    for (depth, most) in [(10, 7), (12, 6), (14, 5), (21, 4)] {
         assert!(fits(most, depth) && !fits(most + 1, depth), "{depth}");
     }
 }
@@ -283,7 +320,7 @@ fn go_on_where_a_run_was_cut_off() {
         .stopped
         .is_some_and(|reason| reason.contains("killed")));
     let landed = town.world.emission().claimed;
-    assert!(landed > 0 && landed < granted());
+    assert!(landed > 0 && landed < town.granted());
     let paid: Vec<bool> = town
         .owners
         .iter()
@@ -296,7 +333,7 @@ fn go_on_where_a_run_was_cut_off() {
     let second = town.pay();
     assert_eq!(
         (second.paid_before, second.paid, second.amount),
-        (paid_before, OWNERS - paid_before, granted() - landed)
+        (paid_before, OWNERS - paid_before, town.granted() - landed)
     );
     assert!(second.is_complete());
     town.assert_paid();
@@ -351,7 +388,7 @@ fn end_at_the_circuit_breaker_and_go_on_when_it_closes() {
     let town = Town::new();
     let key = emissions::emission(&town.world.network.key);
     // Everything but a hundredth passes at once.
-    let limit = granted() - granted() / 100;
+    let limit = town.granted() - town.granted() / 100;
     town.world.edit(&key, |emission: &mut Emission| {
         emission.breaker.limit = limit;
     });
