@@ -46,7 +46,7 @@ const POSTED: u64 = 20 * TOKEN;
 /// What the system program answers when an account is already there.
 const ALREADY_IN_USE: u32 = 0;
 /// Compute units of a report at most, without its slash.
-const REPORT: u64 = 22_000;
+const REPORT: u64 = 20_000;
 
 type Outcome = Result<Execution, ClientError>;
 

@@ -1,18 +1,22 @@
 //! reward-emission: an epoch's root, and claims from the largest reward tree.
 
-use crate::bench::{Bench, Cost};
+use crate::bench::{seed, Bench, Cost};
 use crate::credits;
 use crate::roots;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::system_instruction;
+use anchor_spl::token::spl_token::instruction::initialize_account3;
+use anchor_spl::token::TokenAccount;
 use anyhow::Result;
 use bytemuck::Zeroable;
 use commitment::sum::MAX_DEPTH;
 use commitment::{reward_leaf, SumTree};
 use data_commitment::state::Stream;
 use device_registry::state::{Network, Parameters};
+use fieldproof_client::chain::Chain;
 use fieldproof_client::reward_emission::{self as client, ClaimAccounts, VoteReference};
-use fieldproof_client::token::{associated, create_associated};
+use fieldproof_client::token::{associated, create_associated, TOKEN_PROGRAM};
 use fieldproof_client::{precompile, security_pool as pools};
 use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs};
 use reward_emission::state::{Payee, PayeeKind, Proposal, Schedule};
@@ -45,8 +49,11 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let register = client::register_owner(&payer, &emission.network, &owner.pubkey(), &destination);
     let account = create_associated(&payer, &owner.pubkey(), &emission.mint);
     let entered = bench.run(&[account, register], &[&owner])?;
-    let case = "an owner, with the creation of the token account";
+    let case = "an owner, with the creation of the associated token account";
     bench.record("register_payee", case, entered);
+    let (third, opened) = emission.enter_with_own_account()?;
+    let case = "an owner, with the creation of a token account of its own key";
+    bench.record("register_payee", case, opened);
 
     let (second, operator) = (bench.key(), &emission.member);
     let destination = emission.destination(&second);
@@ -71,6 +78,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let payees = [
         emission.payee(PayeeKind::Owner, &owner.pubkey()),
         emission.payee(PayeeKind::Owner, &second.pubkey()),
+        emission.payee(PayeeKind::Owner, &third),
         emission.payee(PayeeKind::Operator, &emission.pool),
     ];
     let leaves = payees.iter().map(|(_, payee)| {
@@ -81,9 +89,12 @@ pub fn measure(bench: &Bench) -> Result<()> {
     emission.decide(&tree)?;
 
     let claims = payees.map(|payee| emission.claim(&tree, &payee));
-    let [with_token_account, with_registration, initialised] = claims;
-    let case = "depth 21; the first, with register_payee and the creation of the token account";
-    bench.record("claim", case, entered + with_token_account?);
+    let [with_associated, with_registration, with_own, initialised] = claims;
+    let case =
+        "depth 21; the first, with register_payee and the creation of the associated token account";
+    bench.record("claim", case, entered + with_associated?);
+    let case = "depth 21; the first, with register_payee and a token account of its own key";
+    bench.record("claim", case, opened + with_own?);
     let case = "depth 21; the first, with register_payee";
     bench.record("claim", case, registered + with_registration?);
     bench.record("claim", "depth 21", initialised?);
@@ -193,6 +204,23 @@ impl<'a> Emission<'a> {
     /// The token account of `owner`, which exists thereafter.
     fn destination(&self, owner: &Keypair) -> Pubkey {
         self.bench.harness.fund(&owner.pubkey(), &self.mint, 0)
+    }
+
+    /// Registers an owner who is paid to a token account that is not associated: whoever makes it signs with its key, and
+    /// nobody has to search its address. Returns the owner, and what both cost. Keys are of no others' numbers.
+    fn enter_with_own_account(&self) -> Result<(Pubkey, Cost)> {
+        let [owner, account] =
+            [1 << 32, 2 << 32].map(|number| Keypair::new_from_array(seed(number)));
+        let (bench, payer) = (self.bench, self.bench.payer());
+        let (owner_key, key) = (owner.pubkey(), account.pubkey());
+        let rent = bench.harness.chain.rent(TokenAccount::LEN)?;
+        let space = TokenAccount::LEN as u64;
+        let enter = [
+            system_instruction::create_account(&payer, &key, rent, space, &TOKEN_PROGRAM),
+            initialize_account3(&TOKEN_PROGRAM, &key, &self.mint, &owner_key)?,
+            client::register_owner(&payer, &self.network, &owner_key, &key),
+        ];
+        Ok((owner_key, bench.run(&enter, &[&owner, &account])?))
     }
 
     fn payee(&self, kind: PayeeKind, owner: &Pubkey) -> (Pubkey, Payee) {
