@@ -112,6 +112,14 @@ pub struct Roster {
     pub bounty_bps: u16,
     /// What of it is set aside for those who were harmed, basis points; the rest is burned.
     pub insurance_bps: u16,
+    /// Largest leverage of a pool, basis points. By default none: an operator of a pool whose stake is allocated twice can have
+    /// it slashed by a network of its own before this one slashes it.
+    #[serde(default = "no_leverage")]
+    pub max_leverage_bps: u32,
+}
+
+fn no_leverage() -> u32 {
+    security_pool::state::FULL_BPS
 }
 
 /// The emission's terms; amounts in base units of the reward mint.

@@ -382,7 +382,8 @@ impl Migration<'_> {
                     && known.slash_cap_bps == wanted.slash_cap_bps
                     && known.minimum_allocation == wanted.minimum_allocation
                     && known.bounty_bps == wanted.bounty_bps
-                    && known.insurance_bps == wanted.insurance_bps,
+                    && known.insurance_bps == wanted.insurance_bps
+                    && known.max_leverage_bps == wanted.max_leverage_bps,
                 "roster",
             )?;
             self.done("roster");
@@ -394,6 +395,7 @@ impl Migration<'_> {
             minimum_allocation: wanted.minimum_allocation,
             bounty_bps: wanted.bounty_bps,
             insurance_bps: wanted.insurance_bps,
+            max_leverage_bps: wanted.max_leverage_bps,
         };
         let key = self.key();
         let create = pools::create_roster(&key, &key, network, stake_mint, terms);

@@ -152,6 +152,7 @@ impl Network {
             slashers: pools::slashers(),
             slash_cap_bps,
             minimum_allocation: TOKEN,
+            max_leverage_bps: 10_000,
             bounty_bps: 3_000,
             insurance_bps: 3_000,
         };

@@ -89,6 +89,10 @@ pub enum PoolError {
         "One roster has the pool's stake and signer at hand: pass that of the network pool.home"
     )]
     WrongHome = 314,
+    #[msg("An earlier allocation has not been released yet, and a raise would be at stake with it, unannounced: raise it at release_at or later")]
+    StillReleasing = 315,
+    #[msg("The pool's leverage is above what this network takes: use a pool of at most roster.max_leverage_bps")]
+    LeverageTooHigh = 316,
 
     #[msg(
         "Only the committee of the current epoch can be drawn: give the network's current epoch"

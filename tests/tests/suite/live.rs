@@ -447,6 +447,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
         roster: config::Roster {
             slash_cap_bps: 5_000,
             minimum_allocation: 1,
+            max_leverage_bps: 10_000,
             bounty_bps: 3_000,
             insurance_bps: 3_000,
         },

@@ -319,6 +319,7 @@ fn roster_terms() -> RosterTerms {
         slashers,
         slash_cap_bps: 5_000,
         minimum_allocation: MINIMUM,
+        max_leverage_bps: 20_000,
         bounty_bps: 3_000,
         insurance_bps: 2_000,
     }
@@ -996,6 +997,11 @@ fn create_roster_refuses_strangers_and_terms_out_of_bounds() {
         ..roster_terms()
     };
     assert_refused(open(&authority, terms), E::InvalidMinimum);
+    let terms = RosterTerms {
+        max_leverage_bps: 9_999,
+        ..roster_terms()
+    };
+    assert_refused(open(&authority, terms), E::InvalidLeverage);
     for (bounty_bps, insurance_bps) in [(5_001, 0), (5_000, 4_001), (1, u16::MAX)] {
         let terms = RosterTerms {
             bounty_bps,

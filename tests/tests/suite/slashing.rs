@@ -113,6 +113,14 @@ impl Court {
         self.send(by_probe(&PROBE, call), &[])
     }
 
+    /// Slashes all that another network counts of a pool.
+    fn slash_in(&self, network: &Pubkey, pool: &Pubkey) -> Result<Execution, ClientError> {
+        let call = self.bare_slash(&PROBE, pool, self.offence(), 10_000);
+        let (roster, theirs) = (client::roster(&self.network), client::roster(network));
+        let call = swap(swap(call, &self.network, network), &roster, &theirs);
+        self.send(by_probe(&PROBE, call), &[])
+    }
+
     /// Slashes by the probe, for an offence of its own; the report's address.
     fn slash(&self, pool: &Pubkey, severity_bps: u16) -> Pubkey {
         self.try_slash(pool, severity_bps).unwrap();
@@ -550,6 +558,7 @@ fn an_operator_gains_nothing_by_reporting_itself_at_its_delegators_cost() {
     // Beyond the cap likewise: more stake before the excess is collected does not raise its bounty.
     let staked = court.read_pool(&operator.pool).staked;
     court.opt_in(&operator, staked).unwrap();
+    court.harness.advance(NOTICE + COOLDOWN);
     let key_of_excess = report_itself(9_000);
     assert!(court.report(&key_of_excess).excess > 0);
     court.delegate(key, &operator.pool, 90 * STAKE).unwrap();
@@ -577,12 +586,7 @@ fn an_operator_can_not_rob_its_delegators_by_a_network_of_its_own() {
     court.delegate(&delegator, &operator.pool, STAKE).unwrap();
     let own = court.other_network();
     court.opt_in_to(&own, &operator, STAKE).unwrap();
-    let slash = || {
-        let call = court.bare_slash(&PROBE, &operator.pool, court.offence(), 10_000);
-        let call = swap(call, &court.network, &own);
-        let (roster, theirs) = (client::roster(&court.network), client::roster(&own));
-        court.send(by_probe(&PROBE, swap(call, &roster, &theirs)), &[])
-    };
+    let slash = || court.slash_in(&own, &operator.pool);
     assert_refused(slash(), E::NothingAtStake);
 
     // Who sees it within the notice leaves with everything.
@@ -594,6 +598,63 @@ fn an_operator_can_not_rob_its_delegators_by_a_network_of_its_own() {
     court.withdraw(&delegator, &operator.pool, 0).unwrap();
     assert_eq!(court.tokens(&delegator), STAKE);
     slash().unwrap();
+}
+
+#[test]
+fn an_operator_can_not_rob_who_delegates_after_it_joined_a_network_of_its_own() {
+    let court = Court::new();
+    let operator = court.operator();
+    let own = court.other_network();
+    // Alone in its pool, it begins at once.
+    court.opt_in_to(&own, &operator, STAKE / 10).unwrap();
+    let delegator = court.staker(0);
+    court
+        .delegate(&delegator, &operator.pool, 9 * STAKE)
+        .unwrap();
+    let before = court.read_pool(&operator.pool).staked;
+    court.opt_in_to(&own, &operator, 9 * STAKE).unwrap();
+    court.slash_in(&own, &operator.pool).unwrap();
+    let lost = before - court.read_pool(&operator.pool).staked;
+    assert_eq!(lost, STAKE / 10);
+
+    // Who sees the raise leaves before it is at stake.
+    court.harness.advance(NOTICE);
+    court.request(&delegator, &operator.pool, 0, STAKE).unwrap();
+    court.harness.advance(COOLDOWN);
+    court.withdraw(&delegator, &operator.pool, 0).unwrap();
+    assert!(court.tokens(&delegator) >= STAKE - STAKE / 100);
+}
+
+#[test]
+fn stake_that_another_network_counts_too_is_no_way_out() {
+    let court = Court::new();
+    let operator = court.operator();
+    let half = (MIN_SEED + STAKE) / 2;
+    let own = court.other_network();
+    court.opt_in(&operator, half).unwrap();
+    court.opt_in_to(&own, &operator, half).unwrap();
+    // What the operator could take out is out, the offence is done, and nobody has refreshed anything.
+    court
+        .request(&operator.operator, &operator.pool, 0, STAKE / 2)
+        .unwrap();
+    court.harness.advance(COOLDOWN);
+    court
+        .withdraw(&operator.operator, &operator.pool, 0)
+        .unwrap();
+    court.refresh(&operator.pool).unwrap();
+    let before = court.read_pool(&operator.pool).staked;
+    court.slash(&operator.pool, 10_000);
+    assert_eq!(court.read_pool(&operator.pool).staked, before - half);
+}
+
+#[test]
+fn a_network_takes_no_pool_that_its_operator_could_have_slashed_elsewhere_first() {
+    let court = Court::new();
+    let operator = court.pool(20_001);
+    court
+        .delegate(&operator.operator, &operator.pool, STAKE)
+        .unwrap();
+    assert_refused(court.opt_in(&operator, STAKE), E::LeverageTooHigh);
 }
 
 #[test]

@@ -15,19 +15,19 @@ pub struct OptOut<'info> {
     #[account(mut, has_one = network @ PoolError::WrongRoster)]
     pub roster: AccountLoader<'info, Roster>,
     /// The pool.
-    #[account(has_one = operator @ PoolError::NotOperator)]
+    #[account(mut, has_one = operator @ PoolError::NotOperator)]
     pub pool: AccountLoader<'info, Pool>,
 }
 
 /// Ends the pool's allocation with this epoch. No pause stops it.
 pub fn handle_opt_out(ctx: Context<OptOut>) -> Result<()> {
     let moment = Moment::of(&*ctx.accounts.network.load()?)?;
-    let pool = ctx.accounts.pool.load()?;
-    let entry = ctx
-        .accounts
-        .roster
-        .load_mut()?
-        .opt_out(&ctx.accounts.pool.key(), &pool, moment)?;
+    let mut pool = ctx.accounts.pool.load_mut()?;
+    let entry =
+        ctx.accounts
+            .roster
+            .load_mut()?
+            .opt_out(&ctx.accounts.pool.key(), &mut pool, moment)?;
     emit!(AllocationChanged::new(ctx.accounts.network.key(), &entry));
     Ok(())
 }

@@ -1,4 +1,4 @@
-use super::{Pot, Request, VERSION};
+use super::{Pot, Request, NOTICE, VERSION};
 use crate::error::PoolError;
 use anchor_lang::prelude::*;
 
@@ -146,6 +146,17 @@ impl Pool {
             self.shared = 1;
         }
         Ok(shares)
+    }
+
+    /// How long before more of it can be slashed by a network that must be announced, seconds: long enough for its
+    /// delegators to leave. 0 if all of it was ever the operator's.
+    pub fn notice(&self) -> Result<i64> {
+        if self.shared == 0 {
+            return Ok(0);
+        }
+        NOTICE
+            .checked_add(self.cooldown)
+            .ok_or_else(|| error!(PoolError::Overflow))
     }
 
     /// Lets the worth of an owner's `shares` cool down from `now` (unix seconds).

@@ -12,8 +12,8 @@ pub const MAX_BOUNTY_BPS: u16 = 5_000;
 /// Largest share of a slash that is paid to anybody, basis points: the rest is burned, so that who slashes himself loses.
 pub const MAX_PAID_BPS: u16 = 9_000;
 
-/// How long the delegators of a pool can see that it will secure a network before they must have requested their stake
-/// back to be out in time, seconds.
+/// How long the delegators of a pool can see how much of it will secure a network before they must have requested their
+/// stake back to be out in time, seconds.
 pub const NOTICE: i64 = 7 * 86_400;
 
 /// An operator on a roster: its allocation now and next, and how much of its pool the roster counts. Default: free.
@@ -33,9 +33,11 @@ pub struct RosterEntry {
     pub counted: u64,
     /// When `counted` falls to the allocation, and the entry of one who left goes, unix seconds; 0 if neither.
     pub release_at: i64,
-    /// From when the pool has weight here and can be slashed, unix seconds. A pool of its operator alone begins when it
-    /// opts in. Any other's delegators can leave first: it begins a [`NOTICE`] and a cool-down later.
+    /// From when all that is counted can be slashed, unix seconds. What rises in a pool of its operator alone can be at once.
+    /// Any other's delegators can leave first: there it is a [`NOTICE`] and a cool-down later.
     pub begins_at: i64,
+    /// What can be slashed before, base units.
+    pub begun: u64,
     /// Base units that the cap leaves to be taken until `cap_renewed_at`.
     pub cap_left: u64,
     /// When the epoch of the last slash ends and the cap is renewed, unix seconds; 0 if nothing was ever slashed.
@@ -103,6 +105,8 @@ pub struct RosterTerms {
     pub bounty_bps: u16,
     /// What of it is set aside for those who were harmed, in basis points.
     pub insurance_bps: u16,
+    /// Largest leverage of a pool that may opt in, in basis points; 10,000 is none.
+    pub max_leverage_bps: u32,
 }
 
 /// The present moment of a network, as a roster needs it.
@@ -188,11 +192,11 @@ impl RosterEntry {
         }
     }
 
-    /// What can be slashed of the pool here, base units: nothing before it begins; then what is counted, but for what is
+    /// What can be slashed of the pool here, base units: what is counted, but for what has not begun yet, and for what is
     /// past its release and only not refreshed.
     pub fn at_stake(&self, moment: Moment) -> u64 {
         if moment.now < self.begins_at {
-            0
+            self.counted.min(self.begun)
         } else if self.release_at != 0 && moment.now >= self.release_at {
             self.counted
                 .min(self.allocation_at(moment.epoch).max(self.next))
@@ -216,27 +220,59 @@ impl RosterEntry {
         Ok(taken)
     }
 
-    /// Changes the allocation from a coming epoch on: the next if it falls; if it rises, the one after, so that a full
-    /// epoch lies between, or the first that starts when the pool has begun here. What falls stays counted for a cool-down after the last epoch in which it had weight.
-    fn change(&mut self, allocation: u64, moment: Moment, cooldown: i64) -> Result<()> {
+    /// Changes the allocation from a coming epoch on: the next if it falls; if it rises, the one after, so that a full epoch
+    /// lies between. What falls stays counted for a cool-down after the last epoch in which it had weight. What rises above
+    /// what is at stake begins after the pool's notice, and has weight from the first epoch that starts then; of what was
+    /// announced and is not wanted any more, nothing stays.
+    fn allocate(&mut self, allocation: u64, pool: &mut Pool, moment: Moment) -> Result<()> {
+        let known = self.at_stake(moment);
         self.current = self.allocation_at(moment.epoch);
-        self.next = allocation;
-        let wait = if allocation > self.current {
-            self.epochs_to_begin(moment)?.max(2)
+        if allocation > known {
+            let is_announced = moment.now < self.begins_at && allocation <= self.next;
+            if !is_announced {
+                let notice = pool.notice()?;
+                // Both would be at stake together, and nothing would tell them apart.
+                require!(
+                    notice == 0 || self.release_at == 0,
+                    PoolError::StillReleasing
+                );
+                self.begins_at = add_seconds(moment.now, notice)?;
+                self.begun = known;
+                self.effective_epoch = later(moment, self.epochs_to_begin(moment)?.max(2))?;
+            }
         } else {
-            1
-        };
-        self.effective_epoch = moment
-            .epoch
-            .checked_add(wait)
-            .ok_or_else(|| error!(PoolError::Overflow))?;
-        if allocation < self.current || (allocation < self.counted && self.release_at == 0) {
-            self.release_at = moment
-                .next_epoch_start
-                .checked_add(cooldown)
-                .ok_or_else(|| error!(PoolError::Overflow))?;
+            self.begins_at = self.begins_at.min(moment.now);
+            let wait = if allocation > self.current { 2 } else { 1 };
+            self.effective_epoch = later(moment, wait)?;
+            // Who raises it again before then has had the weight all the same: what was done with it can be slashed until then.
+            if allocation < self.current || (allocation < known && self.release_at == 0) {
+                self.release_at = add_seconds(moment.next_epoch_start, pool.cooldown)?;
+            }
         }
-        // Who raises it again before then has had the weight all the same: what was done with it can be slashed until then.
+        self.next = allocation;
+        self.count(known.max(allocation), pool)
+    }
+
+    /// Releases what has cooled down.
+    fn release(&mut self, pool: &mut Pool, moment: Moment) -> Result<()> {
+        if self.effective_epoch <= moment.epoch {
+            self.current = self.next;
+        }
+        if self.release_at != 0 && moment.now >= self.release_at {
+            self.release_at = 0;
+            self.count(self.counted.min(self.current.max(self.next)), pool)?;
+        }
+        Ok(())
+    }
+
+    /// Counts `counted` (base units) of the pool from now on.
+    fn count(&mut self, counted: u64, pool: &mut Pool) -> Result<()> {
+        pool.allocated = pool
+            .allocated
+            .checked_sub(self.counted)
+            .and_then(|others| others.checked_add(counted))
+            .ok_or_else(|| error!(PoolError::Overflow))?;
+        self.counted = counted;
         Ok(())
     }
 
@@ -283,7 +319,10 @@ pub struct Roster {
     pub bonded: u64,
     /// The operators, by slot.
     pub entries: [RosterEntry; MAX_OPERATORS],
-    pub reserved: [u8; 88],
+    /// Largest leverage of a pool that may opt in, in basis points. What other networks' programs slash of such a pool is
+    /// not there any more for this one's.
+    pub max_leverage_bps: u32,
+    pub reserved: [u8; 84],
 }
 
 impl Roster {
@@ -304,6 +343,7 @@ impl Roster {
             minimum_allocation,
             bounty_bps,
             insurance_bps,
+            max_leverage_bps,
         } = terms;
         // A key's address lies on the curve, a program's never does.
         require!(
@@ -324,6 +364,7 @@ impl Roster {
             PoolError::InvalidSlashCap
         );
         require!(minimum_allocation > 0, PoolError::InvalidMinimum);
+        require!(max_leverage_bps >= FULL_BPS, PoolError::InvalidLeverage);
         self.version = VERSION;
         self.bump = bump;
         self.network = network;
@@ -332,6 +373,7 @@ impl Roster {
         self.minimum_allocation = minimum_allocation;
         self.bounty_bps = bounty_bps;
         self.insurance_bps = insurance_bps;
+        self.max_leverage_bps = max_leverage_bps;
         self.bond_vault = bond_vault;
         Ok(())
     }
@@ -492,18 +534,11 @@ impl Roster {
             pool.home == Pubkey::default() || pool.home == network,
             PoolError::WrongHome
         );
+        require!(
+            pool.leverage_bps <= self.max_leverage_bps,
+            PoolError::LeverageTooHigh
+        );
         if self.entry(&key).is_none() {
-            let notice = if pool.shared == 0 {
-                0
-            } else {
-                NOTICE
-                    .checked_add(pool.cooldown)
-                    .ok_or_else(|| error!(PoolError::Overflow))?
-            };
-            let begins_at = moment
-                .now
-                .checked_add(notice)
-                .ok_or_else(|| error!(PoolError::Overflow))?;
             let free = self
                 .entries
                 .iter_mut()
@@ -511,21 +546,14 @@ impl Roster {
                 .ok_or_else(|| error!(PoolError::RosterFull))?;
             *free = RosterEntry {
                 pool: key,
-                begins_at,
                 ..RosterEntry::default()
             };
             self.count += 1; // one of at most MAX_OPERATORS
         }
         let entry = self.entry_mut(&key)?;
         let raised = allocation > entry.next;
-        entry.change(allocation, moment, pool.cooldown)?;
-        if let Some(more) = allocation.checked_sub(entry.counted) {
-            entry.counted = allocation;
-            pool.allocated = pool
-                .allocated
-                .checked_add(more)
-                .ok_or_else(|| error!(PoolError::Overflow))?;
-        }
+        entry.release(pool, moment)?;
+        entry.allocate(allocation, pool, moment)?;
         if raised {
             require!(allocation <= pool.staked, PoolError::AllocationAboveStake);
             require!(
@@ -538,16 +566,23 @@ impl Roster {
     }
 
     /// Ends a pool's allocation with this epoch, and returns its entry. It stays on the roster until its release.
-    pub fn opt_out(&mut self, key: &Pubkey, pool: &Pool, moment: Moment) -> Result<RosterEntry> {
+    pub fn opt_out(
+        &mut self,
+        key: &Pubkey,
+        pool: &mut Pool,
+        moment: Moment,
+    ) -> Result<RosterEntry> {
         let entry = self.entry_mut(key)?;
         require!(entry.next > 0, PoolError::AlreadyLeaving);
-        entry.change(0, moment, pool.cooldown)?;
+        entry.release(pool, moment)?;
+        entry.allocate(0, pool, moment)?;
         Ok(*entry)
     }
 
     /// Brings a pool's entry up to date, and returns it: releases what has cooled down, frees the slot of one who left,
     /// and takes back, from the next epoch on, what the pool has no stake for any more. An allocation that falls below
-    /// the minimum ends. What cools down stays counted until it is paid: it can be slashed for what was done with it.
+    /// the minimum ends. What is taken back stays counted for a cool-down, as far as the pool still has it, whatever other
+    /// networks count: it can be slashed for what was done with it.
     pub fn refresh(
         &mut self,
         key: &Pubkey,
@@ -557,22 +592,13 @@ impl Roster {
         let (network, minimum) = (self.network, self.minimum_allocation);
         let entry = self.entry_mut(key)?;
 
-        if entry.effective_epoch <= moment.epoch {
-            entry.current = entry.next;
-        }
-        if entry.release_at != 0 && moment.now >= entry.release_at {
-            let released = entry.counted.saturating_sub(entry.current.max(entry.next));
-            uncount(entry, pool, released)?;
-            entry.release_at = 0;
-        }
-        let excess = u128::from(pool.allocated).saturating_sub(pool.countable());
-        let taken_back =
-            u64::try_from(excess).map_or(entry.counted, |excess| excess.min(entry.counted));
-        uncount(entry, pool, taken_back)?;
+        entry.release(pool, moment)?;
+        let there = u64::try_from(pool.slashable()).unwrap_or(u64::MAX);
+        entry.count(entry.counted.min(there), pool)?;
         let most = pool.share_of_backing(entry.counted).min(pool.staked);
         if entry.next > most {
             let allocation = if most < minimum { 0 } else { most };
-            entry.change(allocation, moment, pool.cooldown)?;
+            entry.allocate(allocation, pool, moment)?;
         }
         entry.settle(&network, pool);
 
@@ -588,14 +614,15 @@ impl Roster {
     }
 }
 
-/// Stops counting `amount` of a pool.
-fn uncount(entry: &mut RosterEntry, pool: &mut Pool, amount: u64) -> Result<()> {
-    let less = |whole: u64| {
-        whole
-            .checked_sub(amount)
-            .ok_or_else(|| error!(PoolError::Overflow))
-    };
-    entry.counted = less(entry.counted)?;
-    pool.allocated = less(pool.allocated)?;
-    Ok(())
+/// The epoch that comes `wait` epochs after the present one.
+fn later(moment: Moment, wait: u64) -> Result<u64> {
+    moment
+        .epoch
+        .checked_add(wait)
+        .ok_or_else(|| error!(PoolError::Overflow))
+}
+
+fn add_seconds(time: i64, seconds: i64) -> Result<i64> {
+    time.checked_add(seconds)
+        .ok_or_else(|| error!(PoolError::Overflow))
 }

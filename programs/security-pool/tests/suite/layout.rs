@@ -45,14 +45,14 @@ fn withdrawal() {
 
 #[test]
 fn roster() {
-    assert_layout!(RosterEntry, 144, [
+    assert_layout!(RosterEntry, 152, [
         pool: 32, current: 8, next: 8, effective_epoch: 8, counted: 8, release_at: 8, begins_at: 8,
-        cap_left: 8, cap_renewed_at: 8, signer: 32, staked: 8, cooldown: 8,
+        begun: 8, cap_left: 8, cap_renewed_at: 8, signer: 32, staked: 8, cooldown: 8,
     ]);
-    assert_layout!(Roster, 9_528, [
+    assert_layout!(Roster, 10_040, [
         version: 1, bump: 1, _pad: 2, count: 4, network: 32, slashers: 128, slash_cap_bps: 4,
         bounty_bps: 2, insurance_bps: 2, minimum_allocation: 8, bond_vault: 32, bonded: 8,
-        entries: 64 * 144, reserved: 88,
+        entries: 64 * 152, max_leverage_bps: 4, reserved: 84,
     ]);
 }
 

@@ -52,6 +52,7 @@ pub fn roster() -> Box<Roster> {
                 slashers: [Pubkey::default(); 4],
                 slash_cap_bps: 5_000,
                 minimum_allocation: MINIMUM,
+                max_leverage_bps: 20_000,
                 bounty_bps: 3_000,
                 insurance_bps: 2_000,
             },
@@ -107,9 +108,9 @@ fn a_lowered_allocation_counts_until_its_release() {
 fn who_leaves_stays_slashable_for_a_cooldown_after_his_last_epoch() {
     let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
     roster.opt_in(key, &mut pool, 600_000, moment(0)).unwrap();
-    roster.opt_out(&key, &pool, moment(299)).unwrap();
+    roster.opt_out(&key, &mut pool, moment(299)).unwrap();
     assert_refused(
-        roster.opt_out(&key, &pool, moment(299)),
+        roster.opt_out(&key, &mut pool, moment(299)),
         PoolError::AlreadyLeaving,
     );
     roster
@@ -135,9 +136,9 @@ fn who_comes_back_after_leaving_keeps_his_slot_until_a_cooldown_after_his_last_w
     first.unsettle(&key, &mut pool);
     second.opt_in(key, &mut pool, MINIMUM, moment(29)).unwrap();
     // It has weight in epoch 2, leaves, and comes back for a later epoch.
-    second.opt_out(&key, &pool, moment(243)).unwrap();
+    second.opt_out(&key, &mut pool, moment(243)).unwrap();
     second.opt_in(key, &mut pool, MINIMUM, moment(300)).unwrap();
-    // What the second counts of it is slashed away by the first.
+    // The first slashes so much that what the second is left with is below the minimum.
     first.slash(&key, &mut pool, 9_029, moment(300)).unwrap();
     second.refresh(&key, &mut pool, moment(300)).unwrap();
     assert!(second.entry(&key).is_some());
@@ -175,7 +176,7 @@ fn what_is_being_left_cannot_be_allocated_elsewhere() {
     let (mut first, mut second) = (roster(), roster());
     let (mut pool, key) = (pool(1_000_000, 10_000), Pubkey::new_unique());
     first.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
-    first.opt_out(&key, &pool, moment(250)).unwrap();
+    first.opt_out(&key, &mut pool, moment(250)).unwrap();
     first.unsettle(&key, &mut pool);
     let mut tried = pool;
     assert_refused(
@@ -202,6 +203,38 @@ fn lost_stake_is_taken_back_from_the_next_epoch_on() {
         roster.opt_in(key, &mut tried, 300_001, moment(260)),
         PoolError::AllocationAboveStake,
     );
+}
+
+#[test]
+fn what_one_network_counts_no_refresh_takes_back_for_what_another_counts() {
+    let (mut first, mut second) = (roster(), roster());
+    let (mut pool, key) = (pool(2_000_000, 10_000), Pubkey::new_unique());
+    first.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    first.unsettle(&key, &mut pool);
+    second.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    // Half of the stake leaves.
+    pool.staked = 1_000_000;
+    let entry = first.refresh(&key, &mut pool, moment(250)).unwrap();
+    assert_eq!(entry.at_stake(moment(250)), 1_000_000);
+    // The allocation follows, and what is counted after a cool-down.
+    assert_eq!(entry.allocation_at(3), 500_000);
+    let entry = first
+        .refresh(&key, &mut pool, moment(300 + COOLDOWN))
+        .unwrap();
+    assert_eq!(entry.counted, 500_000);
+}
+
+#[test]
+fn a_pool_of_more_leverage_than_a_network_takes_stays_out() {
+    let mut roster = roster();
+    let key = Pubkey::new_unique();
+    assert_refused(
+        roster.opt_in(key, &mut pool(1_000_000, 20_001), MINIMUM, moment(0)),
+        PoolError::LeverageTooHigh,
+    );
+    roster
+        .opt_in(key, &mut pool(1_000_000, 20_000), MINIMUM, moment(0))
+        .unwrap();
 }
 
 #[test]
@@ -258,14 +291,20 @@ fn delegators_can_leave_before_a_new_network_begins() {
         .unwrap();
     let begins = 10 + NOTICE + COOLDOWN;
     assert_eq!(entry.begins_at, begins);
-    // Weight comes with the first epoch after, and a raise meanwhile brings it no earlier.
+    // Weight comes with the first epoch after. To want less brings it no earlier; to want more takes a notice of its own.
     let first = (begins / EPOCH + 1) as u64;
     assert_eq!(entry.effective_epoch, first);
-    let raised = roster
-        .opt_in(key, &mut shared, 6_000_000, moment(20))
+    let less = roster
+        .opt_in(key, &mut shared, 4_000_000, moment(20))
         .unwrap();
-    assert_eq!((raised.begins_at, raised.effective_epoch), (begins, first));
-    assert_eq!(raised.allocation_at(first - 1), 0);
+    assert_eq!((less.begins_at, less.effective_epoch), (begins, first));
+    assert_eq!(less.allocation_at(first - 1), 0);
+    assert_eq!(shared.allocated, 4_000_000);
+    let (mut other, mut tried) = (roster.clone(), shared);
+    let more = other
+        .opt_in(key, &mut tried, 4_000_001, moment(20))
+        .unwrap();
+    assert_eq!(more.begins_at, begins + 10);
     // Who sees it in the last moment of the notice is out in time.
     let request = shared.request(&delegator, shares, 10 + NOTICE).unwrap();
     assert_eq!(request.available_at, begins);
@@ -277,6 +316,36 @@ fn delegators_can_leave_before_a_new_network_begins() {
     assert_eq!(paid.unwrap(), 9_000_000);
     assert!(roster.slash(&key, &mut shared, 1, moment(begins)).is_ok());
 
+    // What the operator and others brought in since is at stake after a notice of its own.
+    let mut grown = pool(1_000_000, 10_000);
+    roster = self::roster();
+    roster.opt_in(key, &mut grown, MINIMUM, moment(10)).unwrap();
+    grown.delegate(&delegator, 9_000_000).unwrap();
+    let entry = roster
+        .opt_in(key, &mut grown, 9_000_000, moment(300))
+        .unwrap();
+    let begins = 300 + NOTICE + COOLDOWN;
+    assert_eq!(entry.begins_at, begins);
+    let at_stake = |now| entry.at_stake(moment(now));
+    assert_eq!(at_stake(300), MINIMUM);
+    assert_eq!(at_stake(begins - 1), MINIMUM);
+    assert_eq!(at_stake(begins), 9_000_000);
+    // Nor does it come earlier by a detour over less, or over leaving.
+    for detour in [MINIMUM, 0] {
+        let (mut roster, mut pool) = (roster.clone(), grown);
+        let entry = match detour {
+            0 => roster.opt_out(&key, &mut pool, moment(310)),
+            _ => roster.opt_in(key, &mut pool, detour, moment(310)),
+        };
+        assert_eq!(entry.unwrap().at_stake(moment(310)), MINIMUM);
+        assert_eq!(pool.allocated, MINIMUM);
+        let again = roster.opt_in(key, &mut pool, 9_000_000, moment(320));
+        match detour {
+            0 => assert_refused(again, PoolError::StillReleasing),
+            _ => assert_eq!(again.unwrap().at_stake(moment(320)), MINIMUM),
+        }
+    }
+
     // A change of the operator leaves stake of the former one's behind.
     let (mut handed, heir) = (pool(1_000_000, 10_000), Pubkey::new_unique());
     handed.offer(heir);
@@ -284,7 +353,7 @@ fn delegators_can_leave_before_a_new_network_begins() {
     let entry = roster
         .opt_in(heir, &mut handed, 1_000_000, moment(10))
         .unwrap();
-    assert_eq!(entry.begins_at, begins);
+    assert_eq!(entry.begins_at, 10 + NOTICE + COOLDOWN);
 }
 
 #[derive(Clone, Debug)]
@@ -321,12 +390,15 @@ struct Promise {
 
 proptest! {
     /// Whatever three operators do on two rosters: an epoch's weights stand still, weight rises only after a full epoch
-    /// of warm-up, what the rosters count adds up, nobody leaves before a cool-down after his last weight, and what a roster
-    /// has at hand of a pool is never more than the pool has.
+    /// of warm-up, what the rosters count adds up, nobody leaves before a cool-down after his last weight, what a roster
+    /// has at hand of a pool is never more than the pool has, nothing but time and slashes takes away what is at stake, and
+    /// nothing but announced time brings more of a shared pool there.
     #[test]
     fn rosters_keep_their_promises(steps in steps()) {
         let mut rosters = [roster(), roster()];
         let mut pools = [10_000, 15_000, 20_000].map(|leverage| (Pubkey::new_unique(), pool(1_000_000, leverage)));
+        // Of the last one, somebody else has a share.
+        pools[2].1.delegate(&Pubkey::new_unique(), 1).unwrap();
         let mut shares = [0u64; 3];
         let mut now = 0i64;
         let mut promises: HashMap<(usize, usize), Promise> = HashMap::new();
@@ -344,7 +416,7 @@ proptest! {
                     }
                     tried_roster.opt_in(*key, &mut tried_pool, allocation, at).is_ok()
                 }
-                Step::OptOut => tried_roster.opt_out(key, &tried_pool, at).is_ok(),
+                Step::OptOut => tried_roster.opt_out(key, &mut tried_pool, at).is_ok(),
                 Step::Refresh => tried_roster.refresh(key, &mut tried_pool, at).is_ok(),
                 Step::Delegate(amount) => tried_pool
                     .delegate(&tried_pool.operator.clone(), amount)
@@ -366,6 +438,14 @@ proptest! {
                     true
                 }
             };
+            let at_stake = |roster: &Roster| roster.entry(key).map_or(0, |entry| entry.at_stake(at));
+            if passed && !matches!(step, Step::Wait(_)) {
+                let there = u64::try_from(tried_pool.slashable()).unwrap();
+                let was = at_stake(&rosters[r]);
+                let is = at_stake(&tried_roster);
+                prop_assert!(is >= was.min(there), "{is} of {was} are left");
+                prop_assert!(tried_pool.shared == 0 || is <= was, "{is} instead of {was}");
+            }
             if passed {
                 let before = rosters[r].entry(key).copied();
                 (rosters[r], *pool) = (tried_roster, tried_pool);
@@ -444,9 +524,10 @@ proptest! {
         }
         for (key, pool) in &mut pools {
             for roster in &mut rosters {
-                let _ = roster.refresh(key, pool, moment(now));
+                if let Ok(entry) = roster.refresh(key, pool, moment(now)) {
+                    prop_assert!(u128::from(entry.counted) <= pool.slashable());
+                }
             }
-            prop_assert!(u128::from(pool.allocated) <= pool.countable());
         }
     }
 }

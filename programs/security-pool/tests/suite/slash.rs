@@ -97,7 +97,7 @@ fn for_a_pool_that_has_left_nothing_caps_what_is_locked() {
         .slash(&key, &mut pool, 8_000, moment(0))
         .unwrap()
         .excess;
-    roster.opt_out(&key, &pool, moment(0)).unwrap();
+    roster.opt_out(&key, &mut pool, moment(0)).unwrap();
     let left = moment(EPOCH + COOLDOWN);
     roster.refresh(&key, &mut pool, left).unwrap();
     assert_eq!(
@@ -110,7 +110,7 @@ fn for_a_pool_that_has_left_nothing_caps_what_is_locked() {
 #[test]
 fn who_leaves_is_slashed_until_his_release_and_not_after() {
     let (mut roster, mut pool, key) = seated();
-    roster.opt_out(&key, &pool, moment(299)).unwrap();
+    roster.opt_out(&key, &mut pool, moment(299)).unwrap();
     let release = 300 + COOLDOWN;
     roster
         .slash(&key, &mut pool, 1, moment(release - 1))

@@ -149,6 +149,7 @@ impl<'a> World<'a> {
             slashers: pools::slashers(),
             slash_cap_bps: 5_000,
             minimum_allocation: 1,
+            max_leverage_bps: 10_000,
             bounty_bps: 3_000,
             insurance_bps: 3_000,
         };

@@ -48,6 +48,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
         slashers,
         slash_cap_bps: 5_000,
         minimum_allocation: STAKE / 10,
+        max_leverage_bps: 10_000,
         bounty_bps: 3_000,
         insurance_bps: 3_000,
     };

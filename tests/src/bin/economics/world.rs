@@ -275,6 +275,7 @@ impl World {
             slashers: pools::slashers(),
             slash_cap_bps: 5_000,
             minimum_allocation: TOKEN,
+            max_leverage_bps: 10_000,
             bounty_bps: parameters.bounty_bps,
             insurance_bps: parameters.insurance_bps,
         };
