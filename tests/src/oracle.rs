@@ -49,7 +49,9 @@ pub fn answered(clock: &Clock, answers: [i128; ANSWERS]) -> Vec<u8> {
         data[at + 40..at + 48].copy_from_slice(&slot);
         data[at + 48..at + 64].copy_from_slice(&answer.to_le_bytes());
     }
-    // What there is beyond the five is not fresh.
+    // The first without a slot ends them.
+    let end = 8 + 64 * ANSWERS + 32;
+    data[end..end + 8].fill(0);
     data[2_216..2_224].copy_from_slice(&clock.unix_timestamp.to_le_bytes());
     data
 }

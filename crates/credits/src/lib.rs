@@ -45,7 +45,7 @@ pub struct SpendAccounts<'a, 'info> {
     pub network: &'a AccountInfo<'info>,
     /// PDA `["pricing", network]`.
     pub pricing: &'a AccountInfo<'info>,
-    /// PDA `["epoch", network, present epoch u64]`.
+    /// PDA `["epoch", network, present epoch u64]`. Read only where there is something to pay, as the next one.
     pub epoch: &'a AccountInfo<'info>,
     /// PDA `["credits", network, owner]`.
     pub credits: &'a AccountInfo<'info>,
@@ -115,10 +115,10 @@ macro_rules! fees {
         pub struct Fees<'info> {
             /// CHECK: the network's pricing; reward-emission checks it.
             pub pricing: Option<UncheckedAccount<'info>>,
-            /// CHECK: the present epoch; reward-emission checks it.
+            /// CHECK: the present epoch; reward-emission checks it, where there is something to pay.
             #[account(mut)]
             pub epoch: Option<UncheckedAccount<'info>>,
-            /// CHECK: the payer's credits; reward-emission checks them.
+            /// CHECK: the payer's credits; reward-emission checks them, where there is something to pay.
             #[account(mut)]
             pub credits: Option<UncheckedAccount<'info>>,
             /// CHECK: reward-emission, by its address.

@@ -311,6 +311,28 @@ mod buying {
     use super::*;
 
     #[test]
+    fn takes_the_fewest_tokens_that_are_worth_the_credits() {
+        let mut pricing: Pricing = bytemuck::Zeroable::zeroed();
+        for decimals in [0, 6, 9, 18] {
+            pricing.decimals = decimals;
+            for price in [1, 999, 1_980_000_000_000, u64::MAX] {
+                for credits in [1, 2, 40_000, 99_999, 1_000_000] {
+                    let Ok(tokens) = pricing.tokens_for(credits, price) else {
+                        // They would be more than there can be.
+                        let most = pricing.credits_at(u64::MAX, price).expect("credits");
+                        assert!(most < credits);
+                        continue;
+                    };
+                    assert!(pricing.credits_at(tokens, price).expect("credits") >= credits);
+                    let fewer = pricing.credits_at(tokens - 1, price).expect("credits");
+                    assert!(fewer < credits);
+                }
+            }
+            assert!(pricing.tokens_for(1, 0).is_err());
+        }
+    }
+
+    #[test]
     fn burns_tokens_for_what_they_are_worth_at_the_low_side() {
         let world = World::new();
         let owner = Pubkey::new_unique();
@@ -510,8 +532,11 @@ mod registering {
             .send(&[buy], &[&world.buyer])
             .expect("credits");
         world.buy(&key, TOKEN).expect("credits");
+        let open = client::open_epoch(&world.payer(), &other.key, 0);
+        world.harness.send(&[open], &[]).expect("epoch");
         for (back, pubkey) in [
             (6, client::pricing(&other.key)),
+            (5, client::epoch(&other.key, 0)),
             (4, client::credits(&other.key, &key)),
         ] {
             let mut mixed = world.registration(&key, &key, 0);
@@ -540,6 +565,136 @@ mod registering {
         in_epoch(1).expect("device");
         assert_eq!((world.epoch(0).0, world.epoch(1).0), (0, REGISTRATION));
         assert_refused(world.open_epoch(0), 0u32);
+    }
+}
+
+/// A network that begins with prices of nothing, since there are no tokens yet to buy credits with.
+mod beginning {
+    use super::*;
+
+    impl World {
+        /// A network whose prices are nothing, and which has had no credits and no epoch opened.
+        fn for_nothing() -> Self {
+            let world = Self::without_pricing();
+            world.set_pricing(terms(0, 0)).expect("pricing");
+            world
+        }
+    }
+
+    #[test]
+    fn for_nothing_takes_neither_credits_nor_an_epoch() {
+        let world = World::for_nothing();
+        let (owner, maker, creator) = (world.harness.key(), &world.maker.key, &world.buyer);
+        world.register(&owner).expect("device");
+        let batch = client::charge(world.batch(0, 4), &world.network.key, 0, &maker.pubkey());
+        world.harness.send(&[batch], &[maker]).expect("batch");
+        let (create, _) = world.feed(&world.network, &creator.pubkey());
+        let create = client::charge(create, &world.network.key, 0, &creator.pubkey());
+        world.harness.send(&[create], &[creator]).expect("feed");
+        for key in [owner.pubkey(), maker.pubkey(), creator.pubkey()] {
+            let credits = client::credits(&world.network.key, &key);
+            assert!(!world.harness.exists(&credits));
+        }
+        assert!(!world.harness.exists(&client::epoch(&world.network.key, 0)));
+    }
+
+    #[test]
+    fn for_nothing_leaves_credits_and_an_open_epoch_as_they_are() {
+        let world = World::for_nothing();
+        world.open_epoch(0).expect("epoch");
+        let owner = world.harness.key();
+        world.buy(&owner.pubkey(), TOKEN).expect("credits");
+        world.register(&owner).expect("device");
+        assert_eq!(world.credits(&owner.pubkey()), (CREDITS_PER_TOKEN, TOKEN));
+        assert_eq!(world.epoch(0), (0, 0));
+    }
+
+    #[test]
+    fn ends_with_the_timelock_of_the_terms_that_follow() {
+        let world = World::for_nothing();
+        world
+            .set_pricing(terms(REGISTRATION, FEED))
+            .expect("pricing");
+        let owner = world.harness.key();
+        let key = owner.pubkey();
+        world.harness.advance(3_599);
+        world.register(&owner).expect("device");
+        world.harness.advance(1);
+        // Nobody who has never bought credits has any, and nobody has opened the epoch.
+        assert_refused(world.register(&owner), E::TooFewCredits);
+        put_price(&world.harness, &world.oracle, ANSWERS);
+        world.buy(&key, TOKEN).expect("credits");
+        assert_refused(world.register(&owner), E::WrongEpoch);
+        world.open_epoch(0).expect("epoch");
+        world.register(&owner).expect("device");
+        assert_eq!(world.credits(&key).0, CREDITS_PER_TOKEN - REGISTRATION);
+        assert_eq!(world.epoch(0).0, REGISTRATION);
+    }
+
+    #[test]
+    fn is_by_the_networks_own_pricing_alone() {
+        let world = World::new();
+        let (owner, other) = (
+            world.harness.key(),
+            Network::that_charges(&world.harness, 1),
+        );
+        world
+            .set_pricing_of(&other, &world.harness.payer, terms(0, 0))
+            .expect("pricing");
+        let key = owner.pubkey();
+        let with = |pricing: Pubkey| {
+            let mut registration = world.registration(&key, &key, 0);
+            let place = registration[2].accounts.len() - 6;
+            registration[2].accounts[place].pubkey = pricing;
+            world.harness.send(&registration, &[&owner])
+        };
+        assert_refused(with(client::pricing(&other.key)), E::WrongNetwork);
+        // Bytes that say what a thief likes, of another program.
+        let right = client::pricing(&other.key);
+        let right = world.harness.chain.account(&right).unwrap().unwrap();
+        let forged = Pubkey::new_unique();
+        put(&world.harness, &forged, right.data, device_registry::ID);
+        assert_refused(
+            with(forged),
+            anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram as u32,
+        );
+        // And no pricing at all.
+        let unpriced = World::without_pricing();
+        let owner = unpriced.harness.key();
+        assert_refused(
+            unpriced.register(&owner),
+            anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram as u32,
+        );
+    }
+}
+
+mod paying {
+    use super::*;
+
+    #[test]
+    fn reads_credits_and_epoch_of_the_emission_alone() {
+        let world = World::new();
+        let owner = world.harness.key();
+        let key = owner.pubkey();
+        world.buy(&key, TOKEN).expect("credits");
+        let credits = client::credits(&world.network.key, &key);
+        let right = world.harness.chain.account(&credits).unwrap().unwrap();
+        // The right bytes of a program that is not the emission, and the emission's own of another kind.
+        let forged = Pubkey::new_unique();
+        put(&world.harness, &forged, right.data, device_registry::ID);
+        let with = |back: usize, pubkey: Pubkey| {
+            let mut registration = world.registration(&key, &key, 0);
+            let place = registration[2].accounts.len() - back;
+            registration[2].accounts[place].pubkey = pubkey;
+            world.harness.send(&registration, &[&owner])
+        };
+        let epoch = client::epoch(&world.network.key, 0);
+        assert_refused(with(4, forged), E::TooFewCredits);
+        assert_refused(with(4, epoch), E::TooFewCredits);
+        assert_refused(with(5, credits), E::WrongEpoch);
+        let right = world.harness.chain.account(&epoch).unwrap().unwrap();
+        put(&world.harness, &forged, right.data, device_registry::ID);
+        assert_refused(with(5, forged), E::WrongEpoch);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::error::EmissionError;
 use crate::state::credits::CREDITS_PER_DOLLAR;
 use anchor_lang::prelude::*;
+use credits::Purpose;
 use oracle::{Format, Now, Requirements};
 
 /// Most decimals of a reward mint whose tokens credits are bought with.
@@ -35,6 +36,19 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Credits for `count` things of a purpose.
+    ///
+    /// # Errors
+    /// [`EmissionError::Overflow`].
+    pub fn cost(&self, purpose: Purpose, count: u32) -> Result<u64> {
+        let each = match purpose {
+            Purpose::Registration => self.registration,
+            Purpose::Feed => self.feed,
+        };
+        each.checked_mul(count.into())
+            .ok_or_else(|| error!(EmissionError::Overflow))
+    }
+
     /// What is required of the price.
     ///
     /// # Errors
@@ -85,6 +99,11 @@ impl Pricing {
     /// Bytes of the account, its discriminator included.
     pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
 
+    /// What is to hold after what holds at `now`, unix seconds, and from when; `None` where nothing else was set.
+    pub fn terms_after(&self, now: i64) -> Option<(&Terms, i64)> {
+        (now < self.next_from).then_some((&self.next, self.next_from))
+    }
+
     /// What holds at `now`, unix seconds.
     pub fn terms_at(&self, now: i64) -> &Terms {
         if now < self.next_from {
@@ -115,12 +134,39 @@ impl Pricing {
                 msg!("{}", refusal);
                 error!(EmissionError::Price)
             })?;
-        let one = 10u128
-            .checked_pow(u32::from(self.decimals) + oracle::DECIMALS)
-            .map(|one| one / u128::from(CREDITS_PER_DOLLAR));
+        self.credits_at(tokens, price)
+    }
+
+    /// The credits that `tokens` base units buy at `price`, in 10^-12 dollars for a whole token: rounded down.
+    ///
+    /// # Errors
+    /// [`EmissionError::Overflow`].
+    pub fn credits_at(&self, tokens: u64, price: u64) -> Result<u64> {
         (u128::from(tokens) * u128::from(price))
-            .checked_div(one.unwrap_or_default())
+            .checked_div(self.units_per_credit().unwrap_or_default())
             .and_then(|credits| u64::try_from(credits).ok())
             .ok_or_else(|| error!(EmissionError::Overflow))
+    }
+
+    /// The fewest base units that buy `credits` at `price`, in 10^-12 dollars for a whole token.
+    ///
+    /// # Errors
+    /// [`EmissionError::Overflow`], at a price of nothing too.
+    pub fn tokens_for(&self, credits: u64, price: u64) -> Result<u64> {
+        let tokens = || {
+            let units = u128::from(credits).checked_mul(self.units_per_credit()?)?;
+            if price == 0 {
+                return None;
+            }
+            u64::try_from(units.div_ceil(price.into())).ok()
+        };
+        tokens().ok_or_else(|| error!(EmissionError::Overflow))
+    }
+
+    /// What tokens times price come to for a credit.
+    fn units_per_credit(&self) -> Option<u128> {
+        10u128
+            .checked_pow(u32::from(self.decimals) + oracle::DECIMALS)
+            .map(|one| one / u128::from(CREDITS_PER_DOLLAR))
     }
 }

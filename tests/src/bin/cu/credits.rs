@@ -85,7 +85,9 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let (pricing, epoch) = (client::pricing(&network), client::epoch(&network, PRESENT));
     let accounts = [&network, &pricing, &epoch, &key, &owner];
     let spend = ::credits::spend_instruction(accounts, Purpose::Registration, 1);
-    bench.measure("spend_credits", "", &[spend], &[&buyer])?;
+    bench.measure("spend_credits", "", std::slice::from_ref(&spend), &[&buyer])?;
+    bench.edit::<Pricing>(&pricing, |pricing| pricing.next.registration = 0)?;
+    bench.measure("spend_credits", "prices of 0", &[spend], &[&buyer])?;
     for case in ["a feed's first in the epoch", "more"] {
         let fund = client::fund_feed(&payer, &owner, &network, PRESENT, &feed, 1_000);
         bench.measure("fund_feed", case, &[fund], &[&buyer])?;
