@@ -1,12 +1,22 @@
-//! Instructions of reward-emission around credits.
+//! Instructions of reward-emission around credits, what they cost, and paying with them.
 
+use crate::chain::{self, Chain};
 use crate::token::TOKEN_PROGRAM;
+use crate::{transaction, ClientError};
+use ::credits::Purpose;
 use anchor_lang::prelude::{AccountMeta, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
 use anchor_lang::{InstructionData, ToAccountMetas};
+use device_registry::state::network::CREDITS;
+use device_registry::state::Network;
+use oracle::{Format, Now, OracleError, Price};
 use reward_emission::instructions::TermsArgs;
+use reward_emission::state::{Credits, Epoch, Pricing, Terms};
 use reward_emission::{accounts, instruction, seeds, ID};
+use solana_account::Account;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
 
 /// A network's pricing.
 pub fn pricing(network: &Pubkey) -> Pubkey {
@@ -194,6 +204,183 @@ pub fn charge(
         *place = fee;
     }
     instruction
+}
+
+/// Where things are paid with credits, and who pays for transactions.
+#[derive(Clone, Copy)]
+pub struct Till<'a> {
+    /// The chain.
+    pub chain: &'a dyn Chain,
+    /// The network's address.
+    pub network: Pubkey,
+    /// Pays fees and rent.
+    pub payer: &'a Keypair,
+}
+
+impl Till<'_> {
+    /// Has `owner`, who signs, pay with credits for what `instruction` does, `count` things of a purpose. In a network that
+    /// charges nothing it comes back as it is.
+    ///
+    /// # Errors
+    /// [`ClientError::NoPricing`] and [`ClientError::TooFewCredits`] before anything is sent; otherwise those of the chain.
+    pub fn charge(
+        &self,
+        owner: &Pubkey,
+        purpose: Purpose,
+        count: u32,
+        instruction: Instruction,
+    ) -> Result<Instruction, ClientError> {
+        let network: Network = chain::read(self.chain, &self.network)?;
+        if network.flags & CREDITS == 0 {
+            return Ok(instruction);
+        }
+        let now = self.chain.clock()?.unix_timestamp;
+        let pricing = self.pricing()?;
+        let overflow = |_| ClientError::Build("it costs more credits than can exist".to_owned());
+        let cost = pricing
+            .terms_at(now)
+            .cost(purpose, count)
+            .map_err(overflow)?;
+        let present = present(&network, now)?;
+        if cost > 0 {
+            self.require(owner, cost)?;
+            self.open(present)?;
+        }
+        Ok(charge(instruction, &self.network, present, owner))
+    }
+
+    /// The network's pricing.
+    ///
+    /// # Errors
+    /// [`ClientError::NoPricing`], or the chain's.
+    pub fn pricing(&self) -> Result<Pricing, ClientError> {
+        chain::find(self.chain, &pricing(&self.network))?.ok_or(ClientError::NoPricing)
+    }
+
+    /// Sees that `owner` has `cost` credits.
+    ///
+    /// # Errors
+    /// [`ClientError::TooFewCredits`], or the chain's.
+    pub fn require(&self, owner: &Pubkey, cost: u64) -> Result<(), ClientError> {
+        let credits: Option<Credits> = chain::find(self.chain, &credits(&self.network, owner))?;
+        let balance = credits.map_or(0, |credits| credits.balance);
+        if balance < cost {
+            return Err(ClientError::TooFewCredits {
+                owner: *owner,
+                cost,
+                balance,
+            });
+        }
+        Ok(())
+    }
+
+    /// Opens the epoch `number`, the present one, unless somebody has.
+    ///
+    /// # Errors
+    /// The chain's.
+    pub fn open(&self, number: u64) -> Result<(), ClientError> {
+        let is_open = || {
+            Ok::<_, ClientError>(
+                chain::find::<Epoch>(self.chain, &epoch(&self.network, number))?.is_some(),
+            )
+        };
+        if is_open()? {
+            return Ok(());
+        }
+        let open = open_epoch(&self.payer.pubkey(), &self.network, number);
+        match transaction::send(self.chain, &[open], self.payer, &[]) {
+            // Somebody else did it meanwhile.
+            Err(error) if error.is_of_instruction() && is_open()? => Ok(()),
+            done => done.map(|_| ()),
+        }
+    }
+}
+
+/// A network's epoch at `now`, unix seconds.
+///
+/// # Errors
+/// [`ClientError::NotBegun`].
+pub fn present(network: &Network, now: i64) -> Result<u64, ClientError> {
+    network
+        .epoch(now)
+        .map_err(|_| ClientError::NotBegun(network.genesis))
+}
+
+/// What an oracle's account says of a token's price, in a network's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// The account.
+    pub oracle: Pubkey,
+    /// Whether it is taken, and the price or why not.
+    pub price: Result<Price, OracleError>,
+}
+
+impl Quote {
+    /// The price at its low side, which tokens are burned at: 10^-12 dollars for a whole token.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn low(&self) -> Result<u64, OracleError> {
+        self.price?.conservative()
+    }
+}
+
+/// What the account at `oracle` says of the price, as the terms require it.
+///
+/// # Errors
+/// [`ClientError::NoAccount`], or the chain's.
+pub fn quote(chain: &dyn Chain, terms: &Terms, oracle: &Pubkey) -> Result<Quote, ClientError> {
+    let account = chain
+        .account(oracle)?
+        .ok_or(ClientError::NoAccount(*oracle))?;
+    read_quote(chain, terms, &[(*oracle, account)])?
+        .pop()
+        .ok_or(ClientError::NoAccount(*oracle))
+}
+
+/// What all accounts say that the terms could mean: those of their oracles' queue that are asked the same. The best price for
+/// whoever pays with tokens comes first, and what is not taken last.
+///
+/// # Errors
+/// The chain's. Servers of large clusters may refuse to list an oracle program's accounts.
+pub fn quotes(chain: &dyn Chain, terms: &Terms) -> Result<Vec<Quote>, ClientError> {
+    let format = Format::try_from(terms.format)
+        .map_err(|_| ClientError::Build("the pricing's format is unknown here".to_owned()))?;
+    let discriminator = match format {
+        Format::OnDemand => oracle::ON_DEMAND_DISCRIMINATOR,
+        Format::V2 => oracle::V2_DISCRIMINATOR,
+    };
+    let program = Pubkey::new_from_array(*format.program());
+    let accounts = chain.program_accounts(&program, &discriminator)?;
+    let mut quotes = read_quote(chain, terms, &accounts)?;
+    quotes.retain(|quote| {
+        !matches!(
+            quote.price,
+            Err(OracleError::Queue | OracleError::Jobs | OracleError::Length)
+        )
+    });
+    quotes.sort_by_key(|quote| std::cmp::Reverse(quote.low().unwrap_or(0)));
+    Ok(quotes)
+}
+
+fn read_quote(
+    chain: &dyn Chain,
+    terms: &Terms,
+    accounts: &[(Pubkey, Account)],
+) -> Result<Vec<Quote>, ClientError> {
+    let clock = chain.clock()?;
+    let now = Now {
+        slot: clock.slot,
+        unix_time: clock.unix_timestamp,
+    };
+    let requirements = terms
+        .requirements()
+        .map_err(|_| ClientError::Build("no oracle could meet the pricing".to_owned()))?;
+    let quotes = accounts.iter().map(|(oracle, account)| Quote {
+        oracle: *oracle,
+        price: oracle::read_price(account.owner.as_array(), &account.data, now, &requirements),
+    });
+    Ok(quotes.collect())
 }
 
 fn address(seeds: &[&[u8]]) -> Pubkey {

@@ -385,6 +385,11 @@ pub const fn largest_batch(curve: Curve) -> usize {
     }
 }
 
+/// As [`largest_batch`], in a network that charges: the accounts by which it is paid take the room of four keys.
+pub const fn largest_paid_batch(curve: Curve) -> usize {
+    largest_batch(curve) - 4
+}
+
 /// Most devices of one batch in a v0 transaction that the maker pays and nobody else signs, by curve.
 pub const fn largest_batch_v0(curve: Curve) -> usize {
     match curve {

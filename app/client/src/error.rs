@@ -35,12 +35,36 @@ pub enum ClientError {
         /// The transaction's log lines.
         logs: Vec<String>,
     },
+    /// The network charges credits, and nobody has said how many.
+    #[error("the network has no pricing: its authority sets it, with [pricing] in the configuration of migrate")]
+    NoPricing,
+    /// Something costs more credits than there are.
+    #[error(
+        "this costs {cost} credits, and {owner} has {balance}: buy more with `fieldproof credits buy {}`",
+        missing(.cost, .balance)
+    )]
+    TooFewCredits {
+        /// Whose credits they are.
+        owner: Pubkey,
+        /// What it costs.
+        cost: u64,
+        /// What there is.
+        balance: u64,
+    },
+    /// Epoch 0 is to come.
+    #[error("the network begins at unix time {0}: retry then")]
+    NotBegun(i64),
     /// A registry tree's events contradict each other or the chain.
     #[error(transparent)]
     Tree(#[from] crate::registry_tree::TreeError),
     /// The block height up to which the transaction could land has passed, and it did not.
     #[error("the transaction expired before it landed: send it again")]
     Expired,
+}
+
+/// What is missing of a cost.
+fn missing(cost: &u64, balance: &u64) -> u64 {
+    cost.saturating_sub(*balance)
 }
 
 /// A program's own error, as its log names it.

@@ -14,7 +14,7 @@ use fieldproof_client::chain::Execution;
 use fieldproof_client::device_registry::{self as client, MakerGrant, Registration, SignatureAt};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
-use fieldproof_client::{transaction, ClientError};
+use fieldproof_client::{credits, transaction, ClientError};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tests::fixture::Network;
@@ -255,6 +255,14 @@ fn a_device_registers_with_a_certificate() {
         )
         .expect("prepared");
         assert!(transaction::size(&prepared.transaction).expect("size") <= transaction::V0_BYTES);
+        // And where its owner pays for all of it, credits included.
+        let [signatures, register] = enrolment.instructions();
+        let owner = enrolment.owner.pubkey();
+        let register = credits::charge(register, &world.network.key, 0, &owner);
+        let paid = [signatures, register];
+        let paid = transaction::prepare(&world.harness.chain, &paid, &enrolment.owner, &[], &[]);
+        let paid = paid.expect("prepared").transaction;
+        assert!(transaction::size(&paid).expect("size") <= transaction::V0_BYTES);
         let execution = transaction::land(&world.harness.chain, &prepared).expect("registered");
         most = most.max(execution.compute_units);
         let event = client::registrations(&execution).remove(0);

@@ -13,7 +13,7 @@ use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
 use fieldproof_client::registry_tree::{proof_below_canopy, Follower, RegistryTree, TreeError};
 use fieldproof_client::transaction::{self, Prepared, V0_BYTES, V1_BYTES};
-use fieldproof_client::ClientError;
+use fieldproof_client::{credits, ClientError};
 use fieldproof_worker::registry::Registry;
 use light_hasher::{Hasher, Sha256};
 use solana_keypair::Keypair;
@@ -349,10 +349,20 @@ fn a_maker_registers_many_devices_with_one_signature() {
 fn the_largest_batches_are_the_largest() {
     let world = World::new();
     let maker = &world.maker.key;
-    let prepare = |curve, count| {
+    let send =
+        |instruction| transaction::prepare(&world.harness.chain, &[instruction], maker, &[], &[]);
+    let batch = |curve, count| {
         let keys = signers(curve, count);
-        let instruction = world.batch_instruction(world.batch_args(curve, &keys));
-        transaction::prepare(&world.harness.chain, &[instruction], maker, &[], &[])
+        world.batch_instruction(world.batch_args(curve, &keys))
+    };
+    let prepare = |curve, count| send(batch(curve, count));
+    let paid = |curve, count| {
+        send(credits::charge(
+            batch(curve, count),
+            &world.network.key,
+            0,
+            &maker.pubkey(),
+        ))
     };
     for curve in [Curve::P256, Curve::Ed25519] {
         let largest = prepare(curve, client::largest_batch(curve)).expect("fits v1");
@@ -360,6 +370,12 @@ fn the_largest_batches_are_the_largest() {
         assert!(matches!(
             prepare(curve, client::largest_batch(curve) + 1),
             Err(ClientError::TooLarge(bytes, V1_BYTES)) if bytes > V1_BYTES
+        ));
+        let largest = paid(curve, client::largest_paid_batch(curve)).expect("fits v1");
+        assert!(is_v1(&largest));
+        assert!(matches!(
+            paid(curve, client::largest_paid_batch(curve) + 1),
+            Err(ClientError::TooLarge(..))
         ));
         let largest = prepare(curve, client::largest_batch_v0(curve)).expect("fits v0");
         assert!(!is_v1(&largest));
