@@ -23,6 +23,8 @@ pub struct Config {
     pub roster: Roster,
     /// The emission of rewards.
     pub emission: Emission,
+    /// What credits cost, and what costs credits.
+    pub pricing: Option<Pricing>,
     /// Verifying keys whose proofs the network takes.
     #[serde(default)]
     pub verifying_keys: Vec<VerifyingKey>,
@@ -52,6 +54,10 @@ pub struct Network {
     /// Whether keys with public secrets are accepted; never where there is value.
     #[serde(default)]
     pub development_keys: bool,
+    /// Whether registering devices and opening feeds costs credits, as `pricing` says. For good: what does not charge from
+    /// the start never does.
+    #[serde(default)]
+    pub credits: bool,
     /// Bond of a device before its tier's discount, in base units of the stake mint.
     pub device_bond: u64,
     /// Seconds for which evidence is taken.
@@ -151,6 +157,52 @@ pub struct Emission {
     /// By what readings are scored.
     #[serde(default)]
     pub scoring: Scoring,
+}
+
+/// What credits cost, and what costs credits. Unlike anything else here it may be changed: a run proposes what differs, and
+/// it holds once the network's timelock has passed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pricing {
+    /// Whose accounts tell the reward token's price.
+    pub format: OracleFormat,
+    /// The queue whose oracles may answer.
+    pub queue: String,
+    /// Hash of what they are asked, hexadecimal: an On-Demand feed's `feed_hash`, a V2 aggregator's `jobs_checksum`.
+    pub jobs: String,
+    /// How old an answer may be, slots.
+    pub max_age_slots: u32,
+    /// How old the newest answer may be, seconds.
+    pub max_age_seconds: u32,
+    /// Distinct oracles that must have answered.
+    pub min_oracles: u8,
+    /// How far an answer may be from their median, basis points; below 10,000.
+    pub max_deviation_bps: u16,
+    /// Credits for registering a device, of which 100,000 are a dollar. A network that charges begins with 0, since until its
+    /// first rewards there are no tokens to buy credits with.
+    pub registration: u64,
+    /// Credits for opening a feed.
+    pub feed: u64,
+}
+
+/// A format of oracles' accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum OracleFormat {
+    /// Feeds of Switchboard On-Demand.
+    #[serde(rename = "switchboard-on-demand")]
+    OnDemand,
+    /// Aggregators of Switchboard V2.
+    #[serde(rename = "switchboard-v2")]
+    V2,
+}
+
+impl From<OracleFormat> for oracle::Format {
+    fn from(format: OracleFormat) -> Self {
+        match format {
+            OracleFormat::OnDemand => Self::OnDemand,
+            OracleFormat::V2 => Self::V2,
+        }
+    }
 }
 
 /// Terms of scores. What is not given is as here:

@@ -1,9 +1,10 @@
-//! Brings a chain to what a configuration says: mints, network, trees, makers, roster, emission, verifying keys, models,
-//! feeds.
+//! Brings a chain to what a configuration says: mints, network, trees, makers, roster, emission, pricing, verifying keys,
+//! models, feeds.
 //!
 //! Every address follows from the authority and the configuration, so a step that was done is seen to be done: a second
 //! run changes nothing, and one that was cut off is completed by the next. What exists and differs from the configuration
-//! is an error, never overwritten.
+//! is an error, never overwritten. Pricing alone may change: a run proposes what the configuration says, for once the
+//! network's timelock has passed.
 
 pub mod config;
 pub mod deploy;
@@ -16,16 +17,19 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_instruction;
 use anchor_spl::token::spl_token;
+use anchor_spl::token::Mint;
+use credits::Purpose;
 use device_protocol::{feed_id, network_id, Hash, InputSpec};
 use device_registry::state::{Maker, Network, Parameters, Tree};
 use fieldproof_client::chain::{self, Chain};
+use fieldproof_client::credits::{pricing, set_pricing, Till};
 use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::{ai_feed as feeds, device_registry as registry};
 use fieldproof_client::{reward_emission as emissions, security_pool as pools};
 use fieldproof_client::{token, transaction, ClientError};
 use inference::{Header, ModelRef, WINDOWS};
-use reward_emission::instructions::{CreateEmissionArgs, ScoringArgs};
-use reward_emission::state::{Emission, Schedule};
+use reward_emission::instructions::{CreateEmissionArgs, ScoringArgs, TermsArgs};
+use reward_emission::state::{Emission, Pricing, Schedule, Terms};
 use security_pool::state::{Roster, RosterTerms};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -133,6 +137,7 @@ pub fn run(
     migration.makers(config, &network)?;
     migration.roster(config, &network, &stake_mint)?;
     migration.emission(config, &network, &reward_mint)?;
+    migration.pricing(config, &network, &reward_mint)?;
     for key in &config.verifying_keys {
         migration.verifying_key(key, &network)?;
     }
@@ -225,8 +230,7 @@ impl Migration<'_> {
     ) -> Result<Pubkey, MigrationError> {
         let (seed, mint) = self.derived(name, config, &token::TOKEN_PROGRAM)?;
         if self.chain.account(&mint).map_err(at(name))?.is_some() {
-            let known: anchor_spl::token::Mint =
-                chain::read_borsh(self.chain, &mint).map_err(at(name))?;
+            let known: Mint = chain::read_borsh(self.chain, &mint).map_err(at(name))?;
             same(known.decimals == decimals, name)?;
             self.done(name);
             return Ok(mint);
@@ -276,6 +280,9 @@ impl Migration<'_> {
         }
         if wanted.development_keys {
             flags |= device_registry::state::network::DEVELOPMENT_KEYS;
+        }
+        if wanted.credits {
+            flags |= device_registry::state::network::CREDITS;
         }
         if let Some(known) = chain::find::<Network>(self.chain, &address).map_err(at("network"))? {
             // Parameters and authority change in a network's life; its identity, time and mints never do.
@@ -431,6 +438,12 @@ impl Migration<'_> {
             self.done("emission");
             return Ok(());
         }
+        if wanted.floor_bps == 0 {
+            return Err(MigrationError::Config(
+                "emission would never emit anything: nothing can be burned before something was emitted; use a floor_bps of at least 1"
+                    .to_owned(),
+            ));
+        }
         let args = CreateEmissionArgs {
             operators_bps: wanted.operators_bps,
             root_slash_bps: wanted.root_slash_bps,
@@ -445,6 +458,56 @@ impl Migration<'_> {
         let key = self.key();
         let create = emissions::create_emission(&key, network, &key, reward_mint, &key, args);
         self.send("emission", &[create])
+    }
+
+    /// Proposes what is not to hold yet. Terms that were proposed are left to their timelock.
+    fn pricing(
+        &mut self,
+        config: &Config,
+        network: &Pubkey,
+        reward_mint: &Pubkey,
+    ) -> Result<(), MigrationError> {
+        let name = "pricing";
+        let Some(wanted) = &config.pricing else {
+            return if config.network.credits {
+                Err(MigrationError::Config(
+                    "network charges credits, and does not say for what: add [pricing]".to_owned(),
+                ))
+            } else {
+                Ok(())
+            };
+        };
+        let args = TermsArgs {
+            format: oracle::Format::from(wanted.format) as u8,
+            queue: wanted.queue.parse().map_err(|_| {
+                MigrationError::Config(format!("queue {} is no address", wanted.queue))
+            })?,
+            jobs: sha256("jobs", &wanted.jobs)?,
+            max_age_slots: wanted.max_age_slots,
+            max_age_seconds: wanted.max_age_seconds,
+            min_oracles: wanted.min_oracles,
+            max_deviation_bps: wanted.max_deviation_bps,
+            registration: wanted.registration,
+            feed: wanted.feed,
+        };
+        let address = pricing(network);
+        let known = chain::find::<Pricing>(self.chain, &address).map_err(at(name))?;
+        if known.is_some_and(|known| known.next == Terms::from(args)) {
+            self.done(name);
+            return Ok(());
+        }
+        let mint: Mint = chain::read_borsh(self.chain, reward_mint).map_err(at(name))?;
+        let costs = wanted.registration > 0 || wanted.feed > 0;
+        if known.is_none() && config.network.credits && costs && mint.supply == 0 {
+            return Err(MigrationError::Config(
+                "pricing asks for credits before there is a token to buy them with: begin with registration and feed at 0, and \
+                 raise them when the first rewards were paid"
+                    .to_owned(),
+            ));
+        }
+        let key = self.key();
+        let set = set_pricing(&key, &key, network, reward_mint, args);
+        self.send(name, &[set])
     }
 
     fn verifying_key(
@@ -588,6 +651,14 @@ impl Migration<'_> {
             slash_bps: wanted.slash_bps,
         };
         let create = feeds::create_feed(&key, &key, network, &model, args);
+        let till = Till {
+            chain: self.chain,
+            network: *network,
+            payer: self.authority,
+        };
+        let create = till
+            .charge(&key, Purpose::Feed, 1, create)
+            .map_err(at(&name))?;
         self.send(&name, &[create])?;
         Ok(address)
     }

@@ -180,11 +180,17 @@ impl Live {
             ],
             &[&key, &signer],
         );
+        self.adopt(pool);
+    }
+
+    /// Takes a pool with a stream as the next operator, whose signer's key is in the directory.
+    pub fn adopt(&mut self, pool: Pubkey) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("port");
         let address = listener.local_addr().expect("address");
+        let number = self.operators.len();
         self.operators.push(Operator {
             pool,
-            stream: streams::stream(&network, &pool),
+            stream: streams::stream(&self.deployment.network, &pool),
             url: format!("http://{address}"),
             config: self.dir.path().join(format!("worker-{number}.toml")),
         });
@@ -418,6 +424,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             timelock: 60,
             self_signed_makers: false,
             development_keys: true,
+            credits: false,
             device_bond: 0,
             evidence_window: 3_600,
             answer_window: 1_200,
@@ -465,6 +472,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             breaker_limit: u64::MAX,
             scoring: config::Scoring::default(),
         },
+        pricing: None,
         models: vec![model.clone()],
         feeds: vec![config::Feed {
             model,

@@ -1,11 +1,13 @@
 //! Migrations: from an empty chain to a network, once, whatever happens in between; and programs by the upgradeable
 //! loader.
 
-use super::live::config;
+use super::live;
 use anchor_lang::prelude::{Clock, Pubkey};
-use fieldproof_client::chain::{Chain, Execution, Lifetime, LocalChain};
-use fieldproof_client::{token, ClientError};
+use fieldproof_client::chain::{self, Chain, Execution, Lifetime, LocalChain};
+use fieldproof_client::{credits, token, ClientError};
+use migrations::config::{self, OracleFormat};
 use migrations::{deploy, Config, Deployment, MigrationError, Step};
+use reward_emission::state::Pricing;
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_message::Hash;
@@ -131,13 +133,21 @@ impl Empty {
         chain.airdrop(&authority.pubkey(), tests::LAMPORTS);
         let dir = TempDir::new().expect("directory");
         let maker = Pubkey::new_from_array([8; 32]);
-        let config = config(START, &maker, dir.path());
+        let config = live::config(START, &maker, dir.path());
         Self {
             chain,
             authority,
             config,
             _dir: dir,
         }
+    }
+
+    /// As [`Empty::new`], for a network that charges from its beginning.
+    fn charging() -> Self {
+        let mut empty = Self::new();
+        empty.config.network.credits = true;
+        empty.config.pricing = Some(free());
+        empty
     }
 
     fn run(&self) -> Result<(Deployment, Vec<Step>), MigrationError> {
@@ -153,6 +163,25 @@ impl Empty {
             .flat_map(|id| self.chain.program_accounts(&id, &[]).expect("accounts"))
             .collect()
     }
+}
+
+/// Prices with which a network begins that charges.
+fn free() -> config::Pricing {
+    config::Pricing {
+        format: OracleFormat::OnDemand,
+        queue: Pubkey::new_from_array([0x51; 32]).to_string(),
+        jobs: "70".repeat(32),
+        max_age_slots: 150,
+        max_age_seconds: 60,
+        min_oracles: 3,
+        max_deviation_bps: 200,
+        registration: 0,
+        feed: 0,
+    }
+}
+
+fn pricing(config: &mut Config) -> &mut config::Pricing {
+    config.pricing.as_mut().expect("pricing")
 }
 
 fn run(
@@ -217,13 +246,17 @@ mod network {
         empty.run().expect("migration");
         let before = empty.accounts();
         let config = empty.config.clone();
-        let changes: [(&str, Change); 18] = [
+        let changes: [(&str, Change); 19] = [
             ("reward-mint", |config| config.mints.reward_decimals = 9),
             ("stake-mint", |config| config.mints.stake_decimals = 9),
             ("network", |config| config.network.genesis += 1),
             ("network", |config| config.network.epoch_length += 1_200),
             ("network", |config| config.network.timelock += 1),
             ("network", |config| config.network.development_keys = false),
+            ("network", |config| {
+                config.network.credits = true;
+                config.pricing = Some(free());
+            }),
             ("tree-0", |config| config.trees[0].canopy = 11),
             ("roster", |config| config.roster.slash_cap_bps += 1),
             ("roster", |config| config.roster.bounty_bps += 1),
@@ -291,6 +324,62 @@ mod network {
         empty.config.verifying_keys[0].file = empty.config.models[0].clone();
         let error = empty.run().expect_err("no key").to_string();
         assert!(error.contains("576 bytes"), "{error}");
+        let wrong: [(&str, Change); 5] = [
+            ("add [pricing]", |config| config.pricing = None),
+            ("no address", |config| pricing(config).queue.push('0')),
+            ("64 hexadecimal digits", |config| {
+                pricing(config).jobs.pop();
+            }),
+            ("registration and feed at 0", |config| {
+                pricing(config).registration = 1;
+            }),
+            ("floor_bps of at least 1", |config| {
+                config.emission.floor_bps = 0;
+            }),
+        ];
+        for (what, change) in wrong {
+            let mut empty = Empty::charging();
+            change(&mut empty.config);
+            let error = empty.run().expect_err(what).to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn that_charges_begins_for_nothing_and_its_prices_rise_after_the_timelock() {
+        let mut empty = Empty::charging();
+        let (deployment, steps) = empty.run().expect("migration");
+        assert!(steps.iter().any(|step| step.name == "pricing"));
+        assert_eq!(deployment.feeds.len(), 1);
+        let cost = |empty: &Empty, wait: i64| {
+            let key = credits::pricing(&deployment.network);
+            let pricing: Pricing = chain::read(&empty.chain, &key).expect("pricing");
+            let now = empty.chain.clock().expect("clock").unix_timestamp;
+            let terms = pricing.terms_at(now + wait);
+            (terms.registration, terms.feed)
+        };
+        assert_eq!(cost(&empty, 0), (0, 0));
+
+        // Another run proposes what was changed, once; it holds after the network's timelock.
+        pricing(&mut empty.config).registration = 40_000;
+        let made = |steps: Vec<Step>| -> Vec<String> {
+            let made = steps.into_iter().filter(|step| step.signature.is_some());
+            made.map(|step| step.name).collect()
+        };
+        let (_, steps) = empty.run().expect("another price");
+        assert_eq!(made(steps), ["pricing"]);
+        let timelock = empty.config.network.timelock;
+        assert_eq!(cost(&empty, timelock - 1), (0, 0));
+        assert_eq!(cost(&empty, timelock), (40_000, 0));
+        let before = empty.accounts();
+        for wait in [0, timelock, timelock] {
+            let now = empty.chain.clock().expect("clock").unix_timestamp;
+            empty.chain.set_time(now + wait);
+            let (_, steps) = empty.run().expect("the same");
+            assert_eq!(made(steps), [""; 0]);
+        }
+        assert_eq!(empty.accounts(), before);
+        assert_eq!(cost(&empty, 0), (40_000, 0));
     }
 }
 
