@@ -4,6 +4,7 @@ use crate::{programs, programs_dir};
 use anchor_lang::prelude::Pubkey;
 use fieldproof_client::chain::RpcChain;
 use serde_json::{json, Value};
+use solana_account::Account;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -70,6 +71,20 @@ impl Cluster {
     /// Gives `lamports` to `address`.
     pub fn fund(&mut self, address: &Pubkey, lamports: u64) {
         self.command(&json!({"fund": {"address": address.to_string(), "lamports": lamports}}));
+    }
+
+    /// Writes an account of another program's.
+    pub fn set_account(&mut self, address: &Pubkey, account: &Account) {
+        let Account {
+            lamports,
+            data,
+            owner,
+            ..
+        } = account;
+        let (address, owner) = (address.to_string(), owner.to_string());
+        self.command(&json!({"account": {
+            "address": address, "lamports": lamports, "data": data, "owner": owner,
+        }}));
     }
 
     fn command(&mut self, command: &Value) {

@@ -2,6 +2,7 @@
 //   {"deploy": {"id": ADDRESS, "file": PATH}}   puts a compiled program at an address
 //   {"time": MILLISECONDS}                      moves the clock forward to a unix time
 //   {"fund": {"address": ADDRESS, "lamports": N}}
+//   {"account": {"address": ADDRESS, "lamports": N, "data": BYTES, "owner": ADDRESS}}
 // and answers each with {"ok": true} or {"error": TEXT}. Ends with its standard input.
 const { Surfnet } = require("@solana/surfpool-linux-x64-gnu");
 const readline = require("readline");
@@ -23,6 +24,9 @@ lines.on("line", (line) => {
       net.timeTravelToTimestamp(command.time);
     } else if (command.fund) {
       net.fundSol(command.fund.address, command.fund.lamports);
+    } else if (command.account) {
+      const { address, lamports, data, owner } = command.account;
+      net.setAccount(address, lamports, data, owner);
     } else {
       throw new Error("unknown command: " + line);
     }

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod bond;
 pub mod challenge;
 pub mod claim;
+pub mod credits;
 pub mod device;
 pub mod feed;
 pub mod keys;

@@ -6,11 +6,12 @@ mod context;
 mod files;
 mod leaves;
 mod output;
+mod tokens;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use commands::{
-    batch, bond, challenge, claim, device, feed, keys, load, maker, register, report, send, status,
-    verify, voucher,
+    batch, bond, challenge, claim, credits, device, feed, keys, load, maker, register, report, send,
+    status, verify, voucher,
 };
 use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
@@ -120,6 +121,9 @@ enum Command {
     /// Put up a bond for devices, and take it back
     #[command(subcommand)]
     Bond(bond::Command),
+    /// Buy credits with tokens, and spend them on feeds
+    #[command(subcommand)]
+    Credits(credits::Command),
 }
 
 fn main() {
@@ -141,6 +145,7 @@ fn main() {
         Command::Verify(command) => verify::run(&context, command),
         Command::Claim(arguments) => claim::run(&context, arguments),
         Command::Bond(command) => bond::run(&context, command),
+        Command::Credits(command) => credits::run(&context, command),
     };
     if let Err(error) = done {
         context.fail(&error);

@@ -2,6 +2,10 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::Table;
+use fieldproof_client::token;
+
+/// Decimals of SOL in lamports.
+const SOL_DECIMALS: u8 = 9;
 
 /// A table of names and values, without lines.
 pub fn fields<const N: usize>(rows: [(&str, String); N]) -> String {
@@ -26,6 +30,11 @@ pub fn duration(seconds: i64) -> String {
         3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
+}
+
+/// Lamports as SOL.
+pub fn sol(lamports: u64) -> String {
+    format!("{} SOL", token::format_amount(lamports, SOL_DECIMALS))
 }
 
 /// `value` × 10^`exponent` as a decimal number.

@@ -1,10 +1,12 @@
 //! `fieldproof`, the tool of owners, makers and consumers, against a real RPC server and a running worker.
 
 mod challenges;
+mod credits;
 mod nfts;
 
-use super::live::{wait, Live, CHALLENGE, EPOCH, ROUND};
+use super::live::{wait, Live, Process, CHALLENGE, EPOCH, ROUND};
 use ai_feed::state::Feed;
+use anchor_lang::prelude::Pubkey;
 use anchor_spl::token::{spl_token, TokenAccount};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -364,24 +366,7 @@ fn makers_register_batches_and_owners_prove_and_pass_on() {
 fn a_bond_is_posted_requested_and_withdrawn() {
     let mut live = Live::start(0);
     let owner = live.key("owner.json").pubkey();
-    let stake_mint = live.deployment.stake_mint;
-    let tokens = token::associated(&owner, &stake_mint);
-    let payer = live.authority.pubkey();
-    let mint = spl_token::instruction::mint_to(
-        &token::TOKEN_PROGRAM,
-        &stake_mint,
-        &tokens,
-        &payer,
-        &[],
-        20_000_000,
-    );
-    live.send(
-        &[
-            token::create_associated(&payer, &owner, &stake_mint),
-            mint.expect("mint"),
-        ],
-        &[],
-    );
+    let tokens = stake(&live, &owner, 20_000_000);
     assert_failed(&live.cli("owner.json", &["bond", "show"]), "no bond");
     for wrong in ["1.0000001", "-1", "many"] {
         let post = ["bond", "post", "--", wrong];
@@ -554,6 +539,70 @@ fn assert_traced(live: &Live, feed: &str, value: &Value) {
     let error: Value = serde_json::from_slice(&failed.stderr).expect("JSON");
     let error = error["error"].as_str().expect("message");
     assert!(error.contains("not verified: payload"), "{error}");
+}
+
+/// New tokens of the stake mint in an owner's account, which is returned.
+fn stake(live: &Live, owner: &Pubkey, amount: u64) -> Pubkey {
+    let stake_mint = live.deployment.stake_mint;
+    let tokens = token::associated(owner, &stake_mint);
+    let payer = live.authority.pubkey();
+    let mint = spl_token::instruction::mint_to(
+        &token::TOKEN_PROGRAM,
+        &stake_mint,
+        &tokens,
+        &payer,
+        &[],
+        amount,
+    );
+    live.send(
+        &[
+            token::create_associated(&payer, owner, &stake_mint),
+            mint.expect("mint"),
+        ],
+        &[],
+    );
+    tokens
+}
+
+/// The owner's first device earns the rewards of epoch 2, and they are claimed. The worker goes on.
+fn earn(live: &mut Live) -> Process {
+    let url = live.operators[0].url.clone();
+    let claim = ["claim", "--worker", &url];
+    live.cli_done("owner.json", &[&claim[..], &["--register-only"]].concat());
+    let start = ((live.genesis + 2 * EPOCH + 20 * ROUND) / ROUND + 1) * ROUND + 1;
+    live.cluster.set_time(start);
+    let worker = live.worker(0);
+    wait("the worker to know the device", || {
+        live.status(0).filter(|status| status.devices == 1)
+    });
+    for number in 0..16 {
+        let captured_at = ((start - 30 - (15 - number) * ROUND) * 1_000).to_string();
+        live.cli_done("owner.json", &send(&url, "one.json", &captured_at, "-125"));
+    }
+    let feed = live.deployment.feeds[0];
+    wait("the value", || {
+        live.find::<Feed>(&feed).filter(|feed| feed.entries > 0)
+    });
+    end_epoch(live, 2);
+    assert_eq!(live.cli_done("owner.json", &claim)["epoch"], 2);
+    worker
+}
+
+/// Lets an epoch end, and waits until its rewards are final.
+fn end_epoch(live: &mut Live, epoch: u64) {
+    let end = live.genesis + (epoch as i64 + 1) * EPOCH + 1;
+    live.cluster.set_time(end);
+    let passed = wait("the vote", || {
+        let proposals = chain::read_all::<Proposal>(&live.chain).expect("proposals");
+        let mut proposals = proposals.into_iter().map(|(_, proposal)| proposal);
+        proposals.find(|proposal| proposal.status == PASSED && proposal.epoch == epoch)
+    });
+    live.cluster.set_time(passed.passed_at + CHALLENGE);
+    let emission = emissions::emission(&live.deployment.network);
+    wait("the rewards", || {
+        live.find::<Emission>(&emission)
+            .filter(|emission| emission.is_final(epoch))
+    });
 }
 
 fn send<'a>(url: &'a str, device: &'a str, captured_at: &'a str, value: &'a str) -> [&'a str; 14] {

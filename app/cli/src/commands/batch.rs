@@ -5,10 +5,13 @@ use crate::context::Context;
 use crate::files::CurveName;
 use crate::output;
 use anyhow::{bail, Context as _, Result};
+use credits::Purpose;
 use device_protocol::{Curve, DeviceKey};
 use device_registry::error::RegistryError;
+use device_registry::state::network::CREDITS;
 use device_registry::state::Maker;
 use device_registry::RegisterBatchArgs;
+use fieldproof_client::credits::Till;
 use fieldproof_client::{chain, device_registry as registry, transaction};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -46,7 +49,7 @@ struct Registered {
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let chain = context.chain();
     let maker = context.keypair()?;
-    let (network, _) = context.network(&chain)?;
+    let (network, terms) = context.network(&chain)?;
     let curve = Curve::from(arguments.curve);
     let file = arguments.keys.display();
     let text = std::fs::read_to_string(&arguments.keys).with_context(|| file.to_string())?;
@@ -74,7 +77,18 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         tree: tree.to_string(),
         signatures: Vec::new(),
     };
-    let batches = keys.chunks(registry::largest_batch(curve));
+    let charges = terms.flags & CREDITS != 0;
+    let largest = if charges {
+        registry::largest_paid_batch(curve)
+    } else {
+        registry::largest_batch(curve)
+    };
+    let till = Till {
+        chain: &chain,
+        network,
+        payer: &maker,
+    };
+    let batches = keys.chunks(largest);
     for (batch, keys) in (first..).zip(batches) {
         let args = RegisterBatchArgs {
             batch,
@@ -87,8 +101,14 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
                 .flat_map(|key| key.as_bytes().to_vec())
                 .collect(),
         };
-        let register = registry::register_batch(&network, &maker.pubkey(), &tree, args);
-        match transaction::send(&chain, &[register], &maker, &[]) {
+        let own = maker.pubkey();
+        let register = registry::register_batch(&network, &own, &tree, args);
+        // One transaction holds far fewer.
+        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        let sent = till
+            .charge(&own, Purpose::Registration, count, register)
+            .and_then(|register| transaction::send(&chain, &[register], &maker, &[]));
+        match sent {
             Ok(done) => registered.signatures.push(done.signature.to_string()),
             Err(error) if error.code() == Some(RegistryError::BatchLanded.into()) => {}
             Err(error) => {

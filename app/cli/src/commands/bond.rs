@@ -2,12 +2,12 @@
 
 use crate::context::Context;
 use crate::output;
+use crate::tokens::Tokens;
 use anchor_lang::prelude::Pubkey;
-use anchor_spl::token::Mint;
-use anyhow::{anyhow, bail, Context as _, Result};
+use anyhow::{bail, Context as _, Result};
 use device_registry::state::Network;
 use fieldproof_client::chain::{self, Chain, RpcChain};
-use fieldproof_client::{security_pool as pools, token, transaction};
+use fieldproof_client::{security_pool as pools, transaction};
 use security_pool::state::Bond;
 use serde::Serialize;
 use solana_keypair::Keypair;
@@ -58,7 +58,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
     let chain = context.chain();
     let (network, terms) = context.network(&chain)?;
     let place = Place {
-        mint: chain::read_borsh(&chain, &terms.stake_mint)?,
+        tokens: Tokens::of(&chain, &terms.stake_mint)?,
         chain,
         network,
         terms,
@@ -67,13 +67,14 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         Command::Post { amount } => {
             let owner = context.keypair()?;
             let (key, stake_mint) = (owner.pubkey(), &place.terms.stake_mint);
-            let amount = place.amount(&amount)?;
+            let amount = place.tokens.parse(&amount)?;
+            place.tokens.require(&place.chain, &key, amount)?;
             let post = pools::post_bond(&key, &key, &network, stake_mint, amount);
             place.send(context, &owner, "posting", post)?
         }
         Command::Request { amount } => {
             let owner = context.keypair()?;
-            let amount = place.amount(&amount)?;
+            let amount = place.tokens.parse(&amount)?;
             let request = pools::request_bond(&network, &owner.pubkey(), amount);
             place.send(context, &owner, "requesting", request)?
         }
@@ -100,23 +101,10 @@ struct Place {
     chain: RpcChain,
     network: Pubkey,
     terms: Network,
-    mint: Mint,
+    tokens: Tokens,
 }
 
 impl Place {
-    fn amount(&self, text: &str) -> Result<u64> {
-        token::parse_amount(text, self.mint.decimals).ok_or_else(|| {
-            anyhow!(
-                "{text} is no number of tokens with at most {} decimals",
-                self.mint.decimals
-            )
-        })
-    }
-
-    fn format(&self, amount: u64) -> String {
-        token::format_amount(amount, self.mint.decimals)
-    }
-
     fn send(
         &self,
         context: &Context,
@@ -138,12 +126,12 @@ impl Place {
         let shown = Shown {
             owner: owner.to_string(),
             bond: address.to_string(),
-            amount: self.format(bond.amount),
-            cooling: self.format(bond.cooling),
+            amount: self.tokens.format(bond.amount),
+            cooling: self.tokens.format(bond.cooling),
             releases_at: (bond.cooling > 0).then_some(bond.releases_at),
-            slashed: self.format(bond.slashed_total),
+            slashed: self.tokens.format(bond.slashed_total),
             per_device: (0..=3)
-                .map(|tier| Ok(self.format(parameters.bond_of(tier)?)))
+                .map(|tier| Ok(self.tokens.format(parameters.bond_of(tier)?)))
                 .collect::<Result<_>>()?,
             signature,
         };

@@ -11,9 +11,6 @@ use reward_emission::state::{Emission, Payee, PayeeKind};
 use serde::Serialize;
 use solana_signer::Signer;
 
-/// Decimals of SOL in lamports.
-const SOL_DECIMALS: u8 = 9;
-
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The address of any worker of the network: it serves the proof, which is checked here
@@ -184,7 +181,6 @@ fn claim_all(
         unpaid,
         stopped,
     };
-    let sol = |lamports| format!("{} SOL", token::format_amount(lamports, SOL_DECIMALS));
     context.print(&claimed, || {
         let mut rows = vec![
             ("Up to epoch", claimed.epoch.to_string()),
@@ -192,10 +188,10 @@ fn claim_all(
             ("Paid before", paid_before.to_string()),
             ("Paid now", format!("{paid}, {} tokens", claimed.amount)),
             ("Transactions", transactions.to_string()),
-            ("Fees", sol(fees)),
+            ("Fees", output::sol(fees)),
         ];
         if rent > 0 {
-            rows.push(("Rent", sol(rent)));
+            rows.push(("Rent", output::sol(rent)));
         }
         for unpaid in &claimed.unpaid {
             rows.push(("Unpaid", format!("{}: {}", unpaid.payee, unpaid.reason)));

@@ -6,12 +6,14 @@ use crate::output;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{anyhow, bail, Context as _, Result};
+use credits::Purpose;
 use device_protocol::{Curve, Hash, Possession};
 use device_registry::state::maker::TIER_CERTIFICATE;
 use device_registry::state::{Issuer, Maker, Tree};
 use device_registry::RegisterDeviceArgs;
 use fieldproof_client::certificate::CertificateFile;
 use fieldproof_client::chain::{self, Chain};
+use fieldproof_client::credits::Till;
 use fieldproof_client::device_registry::{self as registry, Registration};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
@@ -64,12 +66,18 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         signer,
         cell,
     };
-    let instructions = match (&arguments.voucher, &arguments.certificate) {
+    let (mut instructions, register) = match (&arguments.voucher, &arguments.certificate) {
         (Some(voucher), None) => with_voucher(&applicant, voucher)?,
         (None, Some(certificate)) => with_certificate(&chain, &applicant, certificate)?,
         _ => bail!("name the maker's voucher or certificate: --voucher or --certificate"),
     };
+    let till = Till {
+        chain: &chain,
+        network: network_key,
+        payer: &owner,
+    };
     let progress = context.progress("registering the device");
+    instructions.push(till.charge(&owner.pubkey(), Purpose::Registration, 1, register)?);
     let done = transaction::send(&chain, &instructions, &owner, &[])?;
     drop(progress);
     let event = registry::registrations(&done)
@@ -125,8 +133,8 @@ impl Applicant {
     }
 }
 
-/// The device's signature, the maker's, the registration.
-fn with_voucher(applicant: &Applicant, file: &Path) -> Result<Vec<Instruction>> {
+/// The device's signature and the maker's, and the registration.
+fn with_voucher(applicant: &Applicant, file: &Path) -> Result<(Vec<Instruction>, Instruction)> {
     let key = applicant.signer.device_key();
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let voucher: VoucherFile = serde_json::from_str(&text)
@@ -185,7 +193,7 @@ fn with_voucher(applicant: &Applicant, file: &Path) -> Result<Vec<Instruction>> 
             voucher_index: 0,
         },
     );
-    Ok(vec![proof, vouched, register])
+    Ok((vec![proof, vouched], register))
 }
 
 /// The device's and the issuer's signatures in one instruction, and the registration.
@@ -193,7 +201,7 @@ fn with_certificate(
     chain: &dyn Chain,
     applicant: &Applicant,
     file: &Path,
-) -> Result<Vec<Instruction>> {
+) -> Result<(Vec<Instruction>, Instruction)> {
     let key = applicant.signer.device_key();
     let certificate = files::read_certificate(file)?;
     if key.curve != Curve::P256 || certificate.key != key.bytes {
@@ -237,7 +245,7 @@ fn with_certificate(
             voucher_index: 1,
         },
     );
-    Ok(vec![signatures, register])
+    Ok((vec![signatures], register))
 }
 
 /// The issuer that signed a certificate, and its maker.

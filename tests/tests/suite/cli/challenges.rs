@@ -1,7 +1,6 @@
 //! `fieldproof challenge`, and reports that take proofs of commitments.
 
 use super::*;
-use crate::suite::live::Process;
 use crate::suite::worker::reading;
 use data_commitment::state::{Challenge, Stream};
 use device_protocol::SignedReading;
