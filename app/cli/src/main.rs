@@ -1,4 +1,4 @@
-//! `fieldproof`: for device owners, makers and consumers of feeds.
+//! `fieldproof`: for device owners, makers, consumers of feeds, operators and authorities.
 
 mod archive;
 mod commands;
@@ -10,8 +10,8 @@ mod tokens;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use commands::{
-    batch, bond, challenge, claim, credits, device, feed, keys, load, maker, register, report, send,
-    status, verify, voucher,
+    batch, bond, challenge, claim, credits, device, feed, keys, load, maker, network, payee, pool,
+    register, report, send, status, stream, verify, voucher,
 };
 use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
@@ -111,7 +111,7 @@ enum Command {
     Load(load::Command),
     /// Show a network, and a worker
     Status(status::Arguments),
-    /// Read a feed
+    /// Read a feed, and govern it as its authority
     Feed(feed::Arguments),
     /// Recompute what the chain says from what devices signed
     #[command(subcommand)]
@@ -124,6 +124,18 @@ enum Command {
     /// Buy credits with tokens, and spend them on feeds
     #[command(subcommand)]
     Credits(credits::Command),
+    /// Make a pool of stake, delegate to it, have it stand behind a network
+    #[command(subcommand)]
+    Pool(pool::Command),
+    /// Open an operator's stream
+    #[command(subcommand)]
+    Stream(stream::Command),
+    /// Say where rewards go, an owner's or an operator's
+    #[command(subcommand)]
+    Payee(payee::Command),
+    /// Show a network, and govern it as its authority
+    #[command(subcommand)]
+    Network(network::Command),
 }
 
 fn main() {
@@ -146,6 +158,10 @@ fn main() {
         Command::Claim(arguments) => claim::run(&context, arguments),
         Command::Bond(command) => bond::run(&context, command),
         Command::Credits(command) => credits::run(&context, command),
+        Command::Pool(command) => pool::run(&context, command),
+        Command::Stream(command) => stream::run(&context, command),
+        Command::Payee(command) => payee::run(&context, command),
+        Command::Network(command) => network::run(&context, command),
     };
     if let Err(error) = done {
         context.fail(&error);

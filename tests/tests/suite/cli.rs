@@ -1,8 +1,10 @@
 //! `fieldproof`, the tool of owners, makers and consumers, against a real RPC server and a running worker.
 
+mod authorities;
 mod challenges;
 mod credits;
 mod nfts;
+mod operators;
 
 use super::live::{wait, Live, Process, CHALLENGE, EPOCH, ROUND};
 use ai_feed::state::Feed;

@@ -1,5 +1,6 @@
-//! `fieldproof feed`: reads a feed as a consumer program does, and fails as one does.
+//! `fieldproof feed`: reads a feed as a consumer program does, and fails as one does; and what its authority does.
 
+use super::feed_authority;
 use crate::context::Context;
 use crate::output;
 use anyhow::{anyhow, Context as _, Result};
@@ -9,10 +10,13 @@ use fieldproof_client::chain::Chain;
 use serde::Serialize;
 
 #[derive(clap::Args)]
+#[command(subcommand_negates_reqs = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    authority: Option<feed_authority::Command>,
     /// The feed's address
-    #[arg(value_name = "ADDRESS")]
-    feed: String,
+    #[arg(value_name = "ADDRESS", required = true)]
+    feed: Option<String>,
     /// Oldest newest capture to accept, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 7_200)]
     max_age: u32,
@@ -26,12 +30,27 @@ pub struct Arguments {
     require: Vec<Verification>,
 }
 
+/// A verification, as an option.
 #[derive(Clone, Copy, ValueEnum)]
-enum Verification {
+pub enum Verification {
     Committee,
     Optimistic,
     Sourced,
     Zk,
+}
+
+impl Verification {
+    /// The mask of them all.
+    pub fn mask(all: &[Self]) -> u16 {
+        all.iter().fold(0, |mask, verification| {
+            mask | match verification {
+                Self::Committee => Mask::COMMITTEE,
+                Self::Optimistic => Mask::OPTIMISTIC,
+                Self::Sourced => Mask::SOURCED,
+                Self::Zk => Mask::ZK,
+            }
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -50,11 +69,14 @@ struct Shown {
 }
 
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
+    if let Some(command) = arguments.authority {
+        return feed_authority::run(context, command);
+    }
     let chain = context.chain();
-    let key = arguments
-        .feed
+    let feed = arguments.feed.unwrap_or_default();
+    let key = feed
         .parse()
-        .with_context(|| format!("{} is no address", arguments.feed))?;
+        .with_context(|| format!("{feed} is no address"))?;
     let account = chain
         .account(&key)?
         .ok_or_else(|| anyhow!("there is no account at {key}"))?;
@@ -62,14 +84,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     // The address follows from the id, so the account is the feed it says it is if the owner is right.
     Feed::from_account(&account.owner.to_bytes(), &account.data, &feed.id())
         .map_err(|error| anyhow!("{key}: {error}"))?;
-    let mask = arguments.require.iter().fold(0, |mask, verification| {
-        mask | match verification {
-            Verification::Committee => Mask::COMMITTEE,
-            Verification::Optimistic => Mask::OPTIMISTIC,
-            Verification::Sourced => Mask::SOURCED,
-            Verification::Zk => Mask::ZK,
-        }
-    });
+    let mask = Verification::mask(&arguments.require);
     let now = chain.clock()?.unix_timestamp;
     let value = feed
         .value(now, arguments.max_age, mask)

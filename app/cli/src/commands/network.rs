@@ -1,0 +1,449 @@
+//! `fieldproof network`: what a network's authority does, and what anyone sees of it.
+
+use crate::context::Context;
+use crate::output;
+use crate::tokens::Tokens;
+use anchor_lang::prelude::Pubkey;
+use anyhow::{ensure, Context as _, Result};
+use clap::ValueEnum;
+use device_registry::state::{Maker, Network, Operation, Parameters};
+use fieldproof_client::chain::{self, Chain, RpcChain};
+use fieldproof_client::{ai_feed as feeds, device_registry as registry, transaction};
+use fieldproof_client::{security_pool as pools, token};
+use security_pool::state::Report;
+use serde::Serialize;
+use solana_signer::Signer;
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Show the parameters, in force and proposed, and what is paused
+    Show,
+    /// Let a maker vouch for devices
+    ApproveMaker {
+        /// The maker's key
+        #[arg(value_name = "ADDRESS")]
+        maker: Pubkey,
+        /// Devices that it may vouch for
+        #[arg(long, value_name = "DEVICES")]
+        quota: u64,
+        /// Highest tier that it may vouch for: 1 by vouchers, 2 by certificates
+        #[arg(long, default_value_t = 1)]
+        max_tier: u8,
+    },
+    /// Change for how many devices a maker may vouch
+    SetQuota {
+        /// The maker's key
+        #[arg(value_name = "ADDRESS")]
+        maker: Pubkey,
+        /// Devices that it may vouch for, those that it has vouched for included
+        #[arg(value_name = "DEVICES")]
+        quota: u64,
+    },
+    /// End a maker's right to vouch, for good; its devices stay registered
+    RevokeMaker {
+        /// The maker's key
+        #[arg(value_name = "ADDRESS")]
+        maker: Pubkey,
+    },
+    /// Propose parameters; what is not said stays as it is. Anyone applies them once the timelock has passed
+    Propose(Propose),
+    /// Put the proposed parameters in force; anyone may
+    Apply,
+    /// Pause an operation, at most for three days, and then not again for as long as it was paused
+    Pause {
+        /// What to pause
+        #[arg(value_enum, value_name = "OPERATION")]
+        operation: Paused,
+        /// For how long
+        #[arg(long, value_name = "SECONDS")]
+        seconds: i64,
+    },
+    /// End a pause
+    Resume {
+        /// What goes on
+        #[arg(value_enum, value_name = "OPERATION")]
+        operation: Paused,
+    },
+    /// Revoke a verifying key, for good
+    RevokeKey {
+        /// The key's hash, in hex
+        #[arg(value_name = "HASH")]
+        hash: String,
+    },
+    /// Pay what the slash of a pool set aside for those who were harmed
+    PayInsurance {
+        /// The report of the slash
+        #[arg(value_name = "ADDRESS")]
+        report: Pubkey,
+        /// Whom to pay; their associated token account is made if need be
+        #[arg(long, value_name = "ADDRESS")]
+        to: Pubkey,
+    },
+    /// Offer the authority to another key, who accepts
+    Offer {
+        /// Who may accept; yourself to take an offer back
+        #[arg(value_name = "ADDRESS")]
+        to: Pubkey,
+    },
+    /// Take over the authority that you were offered
+    Accept,
+}
+
+/// Parameters, as options.
+#[derive(clap::Args)]
+pub struct Propose {
+    /// Bond of a device before its tier's discount, in tokens
+    #[arg(long, value_name = "TOKENS")]
+    device_bond: Option<String>,
+    /// Seconds for which evidence is taken
+    #[arg(long, value_name = "SECONDS")]
+    evidence_window: Option<i64>,
+    /// Seconds in which an operator shows a reading that a challenge names
+    #[arg(long, value_name = "SECONDS")]
+    answer_window: Option<i64>,
+    /// What a challenge of availability puts at stake, in lamports
+    #[arg(long, value_name = "LAMPORTS")]
+    challenge_bond: Option<u64>,
+    /// Fastest that a device can travel, metres a second
+    #[arg(long, value_name = "SPEED")]
+    max_speed: Option<u32>,
+    /// Discounts on the bond of tiers 0 to 3, basis points
+    #[arg(long, value_name = "BPS,BPS,BPS,BPS", value_delimiter = ',')]
+    tier_discount_bps: Option<Vec<u16>>,
+    /// Share of its allocation that an operator loses for a reading that it can't show, basis points
+    #[arg(long, value_name = "BPS")]
+    withheld_slash_bps: Option<u16>,
+}
+
+/// What can be paused.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Paused {
+    Register,
+    Commit,
+    Attest,
+    Finalize,
+    Root,
+    Stake,
+}
+
+impl From<Paused> for Operation {
+    fn from(paused: Paused) -> Self {
+        match paused {
+            Paused::Register => Self::Register,
+            Paused::Commit => Self::Commit,
+            Paused::Attest => Self::Attest,
+            Paused::Finalize => Self::Finalize,
+            Paused::Root => Self::Root,
+            Paused::Stake => Self::Stake,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    network: String,
+    authority: String,
+    offered_to: Option<String>,
+    /// Seconds.
+    timelock: i64,
+    parameters: Values,
+    proposed: Option<Proposed>,
+    paused: Vec<Pause>,
+    makers: u64,
+    /// The maker that the command was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maker: Option<ShownMaker>,
+    signature: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Values {
+    /// Tokens.
+    device_bond: String,
+    evidence_window: i64,
+    answer_window: i64,
+    /// Lamports.
+    challenge_bond: u64,
+    max_speed: u32,
+    tier_discount_bps: [u16; 4],
+    withheld_slash_bps: u16,
+}
+
+#[derive(Serialize)]
+struct Proposed {
+    #[serde(flatten)]
+    values: Values,
+    /// From when they may be applied, unix seconds.
+    from: i64,
+}
+
+#[derive(Serialize)]
+struct Pause {
+    operation: Paused,
+    /// Unix seconds.
+    until: i64,
+}
+
+#[derive(Serialize)]
+struct ShownMaker {
+    key: String,
+    quota: u64,
+    vouched: u64,
+    max_tier: u8,
+    revoked: bool,
+}
+
+pub fn run(context: &Context, command: Command) -> Result<()> {
+    let chain = context.chain();
+    let (network, terms) = context.network(&chain)?;
+    let place = Place {
+        tokens: Tokens::of(&chain, &terms.stake_mint)?,
+        chain,
+        network,
+        terms,
+    };
+    if let Command::Show = command {
+        return place.show(context, None, None);
+    }
+    let authority = context.keypair()?;
+    let own = authority.pubkey();
+    let mut maker = None;
+    let instructions = match command {
+        Command::Show => Vec::new(),
+        Command::ApproveMaker {
+            maker: key,
+            quota,
+            max_tier,
+        } => {
+            maker = Some(key);
+            let grant = registry::MakerGrant {
+                key,
+                quota,
+                max_tier,
+            };
+            vec![registry::approve_maker(&own, &network, &own, grant)]
+        }
+        Command::SetQuota { maker: key, quota } => {
+            maker = Some(key);
+            vec![registry::set_maker_quota(&network, &own, &key, quota)]
+        }
+        Command::RevokeMaker { maker: key } => {
+            maker = Some(key);
+            vec![registry::revoke_maker(&network, &own, &key)]
+        }
+        Command::Propose(wanted) => {
+            let parameters = place.parameters(wanted)?;
+            vec![registry::propose_parameters(&network, &own, parameters)]
+        }
+        Command::Apply => vec![registry::apply_parameters(&network)],
+        Command::Pause { operation, seconds } => {
+            let operation = operation.into();
+            vec![registry::pause_operation(
+                &network, &own, operation, seconds,
+            )]
+        }
+        Command::Resume { operation } => {
+            vec![registry::resume_operation(&network, &own, operation.into())]
+        }
+        Command::RevokeKey { hash } => {
+            let hash = crate::files::hash(&hash)?;
+            vec![feeds::revoke_verifying_key(&own, &network, &hash)]
+        }
+        Command::PayInsurance { report, to } => {
+            let mint = &place.terms.stake_mint;
+            let found: Option<Report> = chain::find(&place.chain, &report)?;
+            let pool = found
+                .with_context(|| format!("there is no report at {report}"))?
+                .source;
+            let destination = token::associated(&to, mint);
+            vec![
+                token::create_associated(&own, &to, mint),
+                pools::pay_insurance(&network, &own, &pool, mint, &report, &destination),
+            ]
+        }
+        Command::Offer { to } => {
+            // The default key is nobody.
+            let to = Some(to).filter(|to| *to != own).unwrap_or_default();
+            vec![registry::transfer_authority(&network, &own, &to)]
+        }
+        Command::Accept => vec![registry::accept_authority(&network, &own)],
+    };
+    let done = {
+        let _progress = context.progress("sending");
+        transaction::send(&place.chain, &instructions, &authority, &[])?
+    };
+    let place = Place {
+        terms: chain::read(&place.chain, &network)?,
+        ..place
+    };
+    place.show(context, maker, Some(done.signature.to_string()))
+}
+
+struct Place {
+    chain: RpcChain,
+    network: Pubkey,
+    terms: Network,
+    tokens: Tokens,
+}
+
+impl Place {
+    fn parameters(&self, wanted: Propose) -> Result<Parameters> {
+        let Propose {
+            device_bond,
+            evidence_window,
+            answer_window,
+            challenge_bond,
+            max_speed,
+            tier_discount_bps,
+            withheld_slash_bps,
+        } = wanted;
+        let now = self.terms.parameters;
+        let proposed = Parameters {
+            device_bond: match device_bond {
+                Some(bond) => self.tokens.parse(&bond)?,
+                None => now.device_bond,
+            },
+            evidence_window: evidence_window.unwrap_or(now.evidence_window),
+            answer_window: answer_window.unwrap_or(now.answer_window),
+            challenge_bond: challenge_bond.unwrap_or(now.challenge_bond),
+            max_speed: max_speed.unwrap_or(now.max_speed),
+            tier_discount_bps: match tier_discount_bps {
+                Some(discounts) => discounts
+                    .try_into()
+                    .ok()
+                    .context("there are four tiers, 0 to 3")?,
+                None => now.tier_discount_bps,
+            },
+            withheld_slash_bps: withheld_slash_bps.unwrap_or(now.withheld_slash_bps),
+            _pad: 0,
+        };
+        ensure!(proposed != now, "these are the parameters in force");
+        Ok(proposed)
+    }
+
+    fn values(&self, parameters: &Parameters) -> Values {
+        Values {
+            device_bond: self.tokens.format(parameters.device_bond),
+            evidence_window: parameters.evidence_window,
+            answer_window: parameters.answer_window,
+            challenge_bond: parameters.challenge_bond,
+            max_speed: parameters.max_speed,
+            tier_discount_bps: parameters.tier_discount_bps,
+            withheld_slash_bps: parameters.withheld_slash_bps,
+        }
+    }
+
+    fn show(
+        &self,
+        context: &Context,
+        maker: Option<Pubkey>,
+        signature: Option<String>,
+    ) -> Result<()> {
+        let terms = &self.terms;
+        let now = self.chain.clock()?.unix_timestamp;
+        let maker = match maker {
+            Some(key) => {
+                let address = registry::maker(&self.network, &key);
+                let maker: Maker = chain::read(&self.chain, &address)?;
+                Some(ShownMaker {
+                    key: key.to_string(),
+                    quota: maker.quota,
+                    vouched: maker.vouched,
+                    max_tier: maker.max_tier,
+                    revoked: maker.revoked != 0,
+                })
+            }
+            None => None,
+        };
+        let paused = Paused::value_variants().iter().copied();
+        let shown = Shown {
+            network: self.network.to_string(),
+            authority: terms.authority.to_string(),
+            offered_to: (terms.pending_authority != Pubkey::default())
+                .then(|| terms.pending_authority.to_string()),
+            timelock: terms.timelock,
+            parameters: self.values(&terms.parameters),
+            proposed: (terms.pending_at != 0).then(|| Proposed {
+                values: self.values(&terms.pending),
+                from: terms.pending_at,
+            }),
+            paused: paused
+                .filter(|operation| terms.is_paused((*operation).into(), now))
+                .map(|operation| Pause {
+                    operation,
+                    until: terms.pauses[Operation::from(operation) as usize].until,
+                })
+                .collect(),
+            makers: terms.makers,
+            maker,
+            signature,
+        };
+        context.print(&shown, || shown.text(now))
+    }
+}
+
+impl Values {
+    fn rows(&self) -> [(&'static str, String); 7] {
+        let discounts = self.tier_discount_bps.map(|bps| bps.to_string());
+        [
+            ("Bond of a device", format!("{} tokens", self.device_bond)),
+            (
+                "Discount by tier",
+                format!("{} basis points", discounts.join(", ")),
+            ),
+            ("Evidence is taken", output::duration(self.evidence_window)),
+            ("Answers are due in", output::duration(self.answer_window)),
+            ("Bond of a challenge", output::sol(self.challenge_bond)),
+            ("Fastest device", format!("{} m/s", self.max_speed)),
+            (
+                "Slash for no answer",
+                format!("{} basis points", self.withheld_slash_bps),
+            ),
+        ]
+    }
+}
+
+impl Shown {
+    fn text(&self, now: i64) -> String {
+        let mut rows = vec![
+            ("Network", self.network.clone()),
+            ("Authority", self.authority.clone()),
+        ];
+        if let Some(to) = &self.offered_to {
+            rows.push(("Offered to", to.clone()));
+        }
+        rows.push(("Timelock", output::duration(self.timelock)));
+        rows.extend(self.parameters.rows());
+        if let Some(proposed) = &self.proposed {
+            let when = match proposed.from - now {
+                left @ 1.. => format!("can be applied in {}", output::duration(left)),
+                _ => "can be applied with `fieldproof network apply`".to_owned(),
+            };
+            rows.push(("Proposed", when));
+            rows.extend(proposed.values.rows());
+        }
+        for pause in &self.paused {
+            let operation = pause.operation.to_possible_value();
+            let operation = operation.map_or_else(String::new, |name| name.get_name().to_owned());
+            let left = output::duration(pause.until - now);
+            rows.push(("Paused", format!("{operation}, for {left} more")));
+        }
+        if let Some(maker) = &self.maker {
+            let state = match maker.revoked {
+                true => "revoked".to_owned(),
+                false => format!(
+                    "{} of {} devices, up to tier {}",
+                    maker.vouched, maker.quota, maker.max_tier
+                ),
+            };
+            rows.push(("Maker", format!("{}: {state}", maker.key)));
+        }
+        rows.extend(
+            self.signature
+                .iter()
+                .map(|done| ("Signature", done.clone())),
+        );
+        output::rows(rows)
+    }
+}
