@@ -266,7 +266,10 @@ fn show(
                 _ => "can be applied with `fieldproof feed apply`".to_owned(),
             };
             rows.push(("Proposed", when));
-            rows.extend(proposed.values.rows());
+            // Only what would change.
+            let present = shown.policy.rows();
+            let changes = proposed.values.rows().into_iter();
+            rows.extend(changes.filter(|change| !present.contains(change)));
         }
         rows.extend(
             shown

@@ -421,7 +421,10 @@ impl Shown {
                 _ => "can be applied with `fieldproof network apply`".to_owned(),
             };
             rows.push(("Proposed", when));
-            rows.extend(proposed.values.rows());
+            // Only what would change.
+            let present = self.parameters.rows();
+            let changes = proposed.values.rows().into_iter();
+            rows.extend(changes.filter(|change| !present.contains(change)));
         }
         for pause in &self.paused {
             let operation = pause.operation.to_possible_value();
