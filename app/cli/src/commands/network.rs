@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::output;
 use crate::tokens::Tokens;
+use ai_feed::state::VerifyingKey;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{ensure, Context as _, Result};
 use clap::ValueEnum;
@@ -248,6 +249,9 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::RevokeKey { hash } => {
             let hash = crate::files::hash(&hash)?;
+            let key = feeds::verifying_key(&network, &hash);
+            let known: Option<VerifyingKey> = chain::find(&place.chain, &key)?;
+            known.context("the network has no verifying key of this hash")?;
             vec![feeds::revoke_verifying_key(&own, &network, &hash)]
         }
         Command::PayInsurance { report, to } => {
