@@ -5,6 +5,7 @@ use ark_ff::{One, Zero};
 
 /// A part of the circuit that forbids one kind of lie. Each constraint belongs to one, and so does each witness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(test, derive(enum_iterator::Sequence))]
 pub enum Gadget {
     /// Header bytes beyond version, shape and shifts, which are constants, are 20 bytes.
     ModelHeader,

@@ -1,5 +1,7 @@
 //! Lies, each of which exactly one gadget forbids.
 
+use std::collections::HashSet;
+
 use ark_bn254::Fr;
 use ark_ff::{Field, Zero};
 use inference::{Model, BIAS_LIMIT, WINDOWS};
@@ -42,7 +44,12 @@ fn each_gadget_alone_forbids_a_lie() {
     assert_eq!(public_input, truth);
     assert!(honest.violated.is_empty());
 
-    for gadget in honest.constrained {
+    let gadgets: HashSet<Gadget> = enum_iterator::all().collect();
+    assert_eq!(
+        honest.constrained, gadgets,
+        "none is missing in the circuit"
+    );
+    for gadget in gadgets {
         let Lie {
             windows,
             model,
