@@ -3,11 +3,12 @@
 
 use ai_feed::error::AiFeedError as E;
 use ai_feed::instructions::{
-    ChallengeOutputArgs, ChallengeWindowArgs, CreateFeedArgs, SubmitAttestationArgs, WindowArgs,
+    ChallengeOutputArgs, ChallengeWindowArgs, CreateFeedArgs, RegisterVerifyingKeyArgs,
+    SubmitAttestationArgs, WindowArgs,
 };
 use ai_feed::state::{
-    Attestation, AttesterBonds, Feed, Policy, Round, BY_COMMITTEE, BY_TIME, DISPUTED, FALSE_OUTPUT,
-    FALSE_WINDOW,
+    Attestation, AttesterBonds, Feed, Policy, Round, VerifyingKey, BY_COMMITTEE, BY_TIME, DISPUTED,
+    FALSE_OUTPUT, FALSE_WINDOW, REDUCTION_CIRCOM,
 };
 use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::Pubkey;
@@ -16,11 +17,11 @@ use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, ReadingLeaf, Tree, READINGS_DEPTH};
 use data_commitment::instructions::{CommitRootArgs, VerifyBatchArgs};
 use device_protocol::{
-    feed_id, Curve, InputSpec, Reading, ReadingHeader, SessionGrant, SignedGrant, SignedReading,
-    Values,
+    attestation_context, feed_id, Curve, InputSpec, Reading, ReadingHeader, SessionGrant,
+    SignedGrant, SignedReading, Values,
 };
 use feed_reader::{FeedError, Mask};
-use fieldproof_client::ai_feed::{self as client, Attested, Attesting, Challenging};
+use fieldproof_client::ai_feed::{self as client, Attested, Attesting, Challenging, Proven};
 use fieldproof_client::chain::{Chain, Execution};
 use fieldproof_client::data_commitment::{self as streams, Answer, ReadingPlace, Settling};
 use fieldproof_client::key::DeviceSigner;
@@ -28,7 +29,8 @@ use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::reports::{Evidence, ProvenLeaf};
 use fieldproof_client::{precompile, security_pool as pools, token, ClientError};
-use inference::{Header, ModelRef, BIASES, READINGS, SHIFTS, WEIGHTS};
+use inference::{Header, ModelRef, BIASES, FEATURES, READINGS, SHIFTS, WEIGHTS};
+use prover::Prover;
 use security_pool::state::{Delegation, Pool, Report, Roster};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -501,14 +503,23 @@ impl World {
         self.send(&[close], &[])
     }
 
-    /// Committee members sign the attestation.
-    fn sign(&self, attestation: &Pubkey, members: &[u8]) -> Result<Execution, ClientError> {
-        let state = self.state(attestation);
+    fn attested(&self, attestation: &Pubkey) -> Attested {
+        Attested {
+            network: self.network.key,
+            feed: self.feed,
+            committee: self.committee,
+            round: self.round_of(attestation),
+            attestation: *attestation,
+        }
+    }
+
+    /// Committee members' signatures of a message.
+    fn signatures(&self, members: &[u8], message: &[u8; 32]) -> Instruction {
         let signed: Vec<_> = members
             .iter()
             .map(|member| {
                 let signer = &self.operators[usize::from(*member)].signer;
-                let signature = <[u8; 64]>::from(signer.sign_message(&state.message));
+                let signature = <[u8; 64]>::from(signer.sign_message(message));
                 (signer.pubkey(), signature)
             })
             .collect();
@@ -516,20 +527,92 @@ impl World {
             .iter()
             .map(|(key, signature)| precompile::Entry {
                 public_key: key.as_ref(),
-                message: &state.message,
+                message,
                 signature,
             })
             .collect();
-        let attested = Attested {
+        precompile::ed25519(&entries).expect("signatures")
+    }
+
+    /// Committee members sign the attestation.
+    fn sign(&self, attestation: &Pubkey, members: &[u8]) -> Result<Execution, ClientError> {
+        let message = self.state(attestation).message;
+        let attest = client::attest_committee(&self.attested(attestation), 0, members.to_vec());
+        self.send(&[self.signatures(members, &message), attest], &[])
+    }
+
+    /// Committee members sign for the attestation's sources.
+    fn sign_sources(&self, attestation: &Pubkey, members: &[u8]) -> Result<Execution, ClientError> {
+        let state = self.state(attestation);
+        let message = state.sources_message(&self.network.id, &self.feed_id);
+        let attest = client::attest_sources(&self.attested(attestation), 0, members.to_vec());
+        self.send(&[self.signatures(members, &message), attest], &[])
+    }
+
+    /// Has the network take proofs of a prover's key, and waits for the key's timelock. Returns the key's address.
+    fn register_key(&self, prover: &Prover) -> Pubkey {
+        let key = prover.verifying_key().to_bytes();
+        let args = RegisterVerifyingKeyArgs {
+            hash: VerifyingKey::hash_of(&key),
+            shape: Header::SHAPE,
+            windows: inference::WINDOWS as u8,
+            reduction: REDUCTION_CIRCOM,
+            circuit: [8; 32],
+            transcript: [0; 32],
+            key: key.to_vec(),
+        };
+        let address = client::verifying_key(&self.network.key, &args.hash);
+        let (payer, network) = (self.payer(), &self.network.key);
+        let register = client::register_verifying_key(&payer, &payer, network, args);
+        self.send(&[register], &[]).expect("verifying key");
+        self.harness.advance(TIMELOCK);
+        address
+    }
+
+    /// Proves what the attestation claims of the batch's windows.
+    fn prove(
+        &self,
+        prover: &Prover,
+        verifying_key: Pubkey,
+        attestation: &Pubkey,
+        batch: &Batch,
+    ) -> Result<Execution, ClientError> {
+        let state = self.state(attestation);
+        let windows: Vec<prover::Window> = batch
+            .windows
+            .iter()
+            .map(|window| prover::Window {
+                features: window.features,
+                tree: window.tree,
+                index: window.index,
+                nonce: window.nonce,
+                last_capture: window.last_capture,
+            })
+            .collect();
+        let bytes = model().to_bytes();
+        let proof = prover
+            .prove(&prover::Batch {
+                windows: &windows,
+                model: ModelRef::parse(&bytes).expect("model"),
+                context: attestation_context(
+                    &self.feed_id,
+                    state.stream.as_array(),
+                    state.sequence,
+                    state.batch_index,
+                    state.round,
+                    state.pool.as_array(),
+                ),
+            })
+            .expect("proof");
+        let proven = Proven {
             network: self.network.key,
             feed: self.feed,
-            committee: self.committee,
-            round: client::round(&self.feed, state.round),
+            model: client::model(&self.model),
+            verifying_key,
+            round: self.round_of(attestation),
             attestation: *attestation,
         };
-        let attest = client::attest_committee(&attested, 0, members.to_vec());
-        let signatures = precompile::ed25519(&entries).expect("signatures");
-        self.send(&[signatures, attest], &[])
+        self.send(&[client::attest_zk(&proven, proof.bytes)], &[])
     }
 
     fn bonds(&self, operator: usize) -> Pubkey {
@@ -1748,6 +1831,58 @@ mod windows {
             world.harness.advance(CHALLENGE);
             assert_refused(world.pass(&attestation), E::AttestationFalse);
         }
+    }
+
+    /// A proof says how outputs were made of windows, and not where the windows come from: that of invented ones is as good
+    /// as any, and brings no value.
+    #[test]
+    fn that_are_invented_pass_as_proven_and_never_as_sourced() {
+        let mask = Mask::ZK | Mask::SOURCED;
+        let world = World::with(Policy {
+            required_mask: mask,
+            ..optimistic()
+        });
+        let prover = Prover::development(inference::WINDOWS).expect("key");
+        let key = world.register_key(&prover);
+        let round = (world.harness.now() / ROUND) as u64 - 1;
+        let invention = |windows: &mut Vec<WindowArgs>| {
+            for window in windows {
+                window.features = [u16::MAX; FEATURES];
+            }
+        };
+        let invented = world.changed_batch(round, 2, 1, |_| (), invention);
+        let signed = world.batch(round, 2, 2);
+        let lie = world.attest_shown(0, &invented);
+        let truth = world.attest_shown(1, &signed);
+        let values = [lie, truth].map(|attestation| world.state(&attestation).value);
+        assert_ne!(values[0], values[1]);
+        for (attestation, batch) in [(lie, &invented), (truth, &signed)] {
+            world.prove(&prover, key, &attestation, batch).expect("zk");
+            assert_eq!(world.state(&attestation).mask, Mask::ZK);
+        }
+        assert_refused(world.finalize(round), E::StreamPending);
+
+        for window in 0..2 {
+            let challenge = world.challenge_window(&truth, window_args(&signed, window));
+            assert_refused(challenge, E::WindowHolds);
+        }
+        world
+            .challenge_window(&lie, window_args(&invented, 1))
+            .expect("challenge");
+        assert_eq!(world.state(&lie).flags & FALSE_WINDOW, FALSE_WINDOW);
+        // Neither a committee nor time makes their sources good any more.
+        assert_refused(world.sign_sources(&lie, &[0, 1]), E::AttestationFalse);
+        world.harness.advance(CHALLENGE);
+        assert_refused(world.pass(&lie), E::AttestationFalse);
+        assert_eq!(world.state(&lie).mask, Mask::ZK);
+
+        world.pass(&truth).expect("pass");
+        world.finalize(round).expect("value");
+        let feed = world.feed();
+        let newest = feed.newest().expect("value");
+        assert_eq!((newest.value, newest.streams), (values[1], 1));
+        assert!(feed.ring.iter().all(|entry| entry.value != values[0]));
+        assert_eq!(world.read(mask).expect("value").value, values[1]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use ai_feed::state::{
 use client::Proven;
 use device_protocol::{attestation_context, private_model_id, SourcesMessage};
 use device_registry::state::network::DEVELOPMENT_KEYS;
+use fieldproof_client::transaction::{self, V0_BYTES};
+use solana_message::VersionedMessage;
 use tests::groth16::{self, Secrets};
 
 /// Seconds from a key's registration until its proofs are taken.
@@ -517,14 +519,32 @@ mod proofs {
         proving.world.finalize(FIRST).unwrap();
     }
 
-    /// Nothing says of the windows where they come from but SOURCED.
+    /// Nothing says of the windows where they come from but SOURCED. What becomes of invented ones is in `optimistic`.
     #[test]
-    fn of_invented_windows_make_no_value() {
+    fn without_sources_make_no_value() {
         let mut proving = Proving::new();
         let attestation = proving.attest(0, provable_batch(1, 1), &[10]);
         proving.prove(&attestation).unwrap();
         proving.world.harness.advance(GRACE + 1);
         assert_refused(proving.world.finalize(FIRST), E::TooFewStreams);
+    }
+
+    /// The very transaction that lands, with its limits, for as many windows as a batch has.
+    #[test]
+    fn take_one_v0_transaction() {
+        let mut proving = Proving::new();
+        let attestation = proving.attest(0, provable_batch(1, 32), &[10; 32]);
+        let proof = proving.secrets.prove(&proving.claim(&attestation).input());
+        let prove = client::attest_zk(&proving.proven(&attestation), proof);
+        let Harness { chain, payer } = &proving.world.harness;
+        let prepared = transaction::prepare(chain, &[prove], payer, &[], &[]).unwrap();
+        let bytes = transaction::size(&prepared.transaction).unwrap();
+        println!("attest_zk: {bytes} bytes");
+        assert!(bytes <= V0_BYTES);
+        let message = &prepared.transaction.message;
+        assert!(matches!(message, VersionedMessage::V0(_)));
+        transaction::land(chain, &prepared).unwrap();
+        assert_eq!(proving.passed(&attestation).0, Mask::ZK);
     }
 
     #[test]
