@@ -1,5 +1,8 @@
 //! Device keys and precompile instructions, against the precompiles themselves in LiteSVM.
 
+#[path = "client/bytes.rs"]
+mod bytes;
+
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;

@@ -115,6 +115,30 @@ fn a_proof_verifies_on_chain_and_no_other_does() {
     assert!(!both(&proof.bytes, &modulus));
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Proofs come from anybody.
+    #[test]
+    fn no_bytes_verify_but_a_proof_of_the_input(
+        bytes in vec(any::<u8>(), Proof::BYTES),
+        input: [u8; 32],
+        place in 0..Proof::BYTES,
+        change in 1..=u8::MAX,
+    ) {
+        static PROOF: LazyLock<Proof> = LazyLock::new(|| prove(&ONE, &windows(1)).unwrap());
+        let key = ONE.verifying_key();
+        let bytes = bytes.try_into().unwrap();
+        prop_assert!(!key.verify(&bytes, &input));
+        prop_assert!(!key.verify(&bytes, &PROOF.public_input));
+        prop_assert!(!key.verify(&PROOF.bytes, &input));
+        let mut changed = PROOF.bytes;
+        changed[place] ^= change;
+        prop_assert!(!key.verify(&changed, &PROOF.public_input));
+        prop_assert!(key.verify(&PROOF.bytes, &PROOF.public_input));
+    }
+}
+
 #[test]
 fn the_production_circuit_takes_any_batch() {
     let prover = Prover::development(32).unwrap();

@@ -370,10 +370,18 @@ fn ask(operator: &Operator, peer: &str, key: &Pubkey) -> Result<MemberSignature,
         .map_err(|error| error.to_string())?;
     let accepted = response.status().is_success();
     let body = read(response, MAX_ANSWER).map_err(|error| error.to_string())?;
+    read_answer(accepted, &body)
+}
+
+/// What an operator answers that was asked for its signature.
+///
+/// # Errors
+/// What it says if it refuses, or what is wrong with its answer.
+pub fn read_answer(accepted: bool, body: &[u8]) -> Result<MemberSignature, String> {
     if accepted {
-        return serde_json::from_slice(&body).map_err(|error| error.to_string());
+        return serde_json::from_slice(body).map_err(|error| error.to_string());
     }
-    let refused: Refused = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+    let refused: Refused = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     Err(format!("{}: {}", refused.refused, refused.detail))
 }
 

@@ -135,7 +135,7 @@ impl Registry {
     /// What a transaction's events of this network say, as records to store and then to insert.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when an event holds no valid key or status, or changes a leaf that no event made.
+    /// [`StoreError::Damaged`] when an event holds no valid key, status or place, or changes a leaf that no event made.
     pub fn records(&self, events: &[RegistryEvent]) -> Result<Vec<Record>, StoreError> {
         let damaged = || StoreError::Damaged("device");
         let mut records: Vec<Record> = Vec::new();
@@ -171,9 +171,12 @@ impl Registry {
                     key: key.bytes.to_vec(),
                     leaf: leaf.into(),
                     since,
-                    sequence: event.sequence() + u64::from(offset),
+                    sequence: event
+                        .sequence()
+                        .checked_add(offset.into())
+                        .ok_or_else(damaged)?,
                     tree_index: event.tree_index(),
-                    index: event.index() + offset,
+                    index: event.index().checked_add(offset).ok_or_else(damaged)?,
                 });
             }
         }

@@ -1,5 +1,7 @@
 //! Parts of a worker that need no chain: payloads, the database, scores and rewards.
 
+#[path = "suite/answers.rs"]
+mod answers;
 #[path = "suite/log.rs"]
 mod log;
 #[path = "suite/plausibility.rs"]
