@@ -1,7 +1,7 @@
 //! Attacks, each performed by the programs' own instructions.
 
-use super::parameters::Parameters;
-use super::world::{Figures, Trees, World, CELLS, FIRST};
+use super::parameters::{Parameters, Shock};
+use super::world::{Figures, Trees, World, CELLS, EMPTY_CELLS, EPOCHS, FIRST, HALFWAY};
 use anyhow::{ensure, Context, Result};
 use commitment::{BatchLeaf, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW};
 use device_protocol::{Reading, SignedReading, Values, VoteMessage};
@@ -17,10 +17,6 @@ use reward_emission::state::{Proposal, PASSED, REJECTED};
 use serde::Serialize;
 use solana_signer::Signer;
 
-/// Epochs that are played.
-pub const EPOCHS: u64 = 12;
-/// The epoch in which what happens once happens.
-const DEED: u64 = FIRST + 5;
 /// Of what customers pay by the documented parameters, what they pay while somebody trades with himself.
 const QUIET: f64 = 0.5;
 /// Devices of a farm.
@@ -36,6 +32,11 @@ pub enum Kind {
     MakerFarm,
     /// Fakes that their owner vouches for.
     SelfVouchedFarm,
+    /// A maker that is approved under three names, with an owner each: fakes of all three in cells of their own, so that each
+    /// cell earns in full, and more for lack of devices.
+    MakerRing,
+    /// The least such farm: three fakes in one cell.
+    CellRing,
     /// One device in two leaves, its readings in two streams.
     Duplicate,
     /// A device that says two things at once, to two operators.
@@ -65,7 +66,7 @@ pub enum Way {
     Honest,
     /// Nobody looks.
     Unseen,
-    /// Somebody looks, and proves it.
+    /// Somebody looks, and proves it; a farm, of which nothing can be proven, is excluded.
     Caught,
 }
 
@@ -78,8 +79,8 @@ pub struct Played {
     pub earned: Vec<f64>,
     /// What their stake and bonds would have earned elsewhere, USD.
     pub capital: f64,
-    /// What their bonds would earn elsewhere in an epoch, USD.
-    pub capital_epoch: f64,
+    /// What their bonds would earn elsewhere, by epoch, USD.
+    pub bonds: Vec<f64>,
     /// What each honest owner made, USD.
     pub owners: Vec<f64>,
     /// What each operator made, USD.
@@ -90,10 +91,12 @@ pub struct Played {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::SybilFarm,
         Self::MakerFarm,
         Self::SelfVouchedFarm,
+        Self::MakerRing,
+        Self::CellRing,
         Self::Duplicate,
         Self::Equivocation,
         Self::Lazy,
@@ -112,6 +115,10 @@ impl Kind {
             Self::SybilFarm => "sybil farm: 12 owners' fakes of one maker, in a cell of their own",
             Self::MakerFarm => "12 plausible fakes of a colluding maker, among honest devices",
             Self::SelfVouchedFarm => "12 plausible fakes that their owner vouches for",
+            Self::MakerRing => {
+                "a maker under three names: a fake of each in four cells of their own"
+            }
+            Self::CellRing => "a maker under three names: a fake of each in one cell of their own",
             Self::Duplicate => "one device in two leaves, its readings in two streams",
             Self::Equivocation => "a device says two things at once",
             Self::Lazy => "an operator signs and votes unseen",
@@ -131,6 +138,8 @@ impl Kind {
             Self::SybilFarm => "a_sybil_farm_does_not_pay",
             Self::MakerFarm => "plausible_fakes_of_a_colluding_maker_do_not_pay",
             Self::SelfVouchedFarm => "fakes_that_their_owner_vouches_for_do_not_pay",
+            Self::MakerRing => "a_maker_under_three_names_does_not_pay",
+            Self::CellRing => "a_maker_under_three_names_in_one_cell_does_not_pay",
             Self::Duplicate => "one_device_in_two_leaves_does_not_pay",
             Self::Equivocation => "saying_two_things_does_not_pay",
             Self::Lazy => "not_to_check_does_not_pay",
@@ -148,14 +157,17 @@ impl Kind {
     pub const fn is_farm(self) -> bool {
         matches!(
             self,
-            Self::SybilFarm | Self::MakerFarm | Self::SelfVouchedFarm
+            Self::SybilFarm
+                | Self::MakerFarm
+                | Self::SelfVouchedFarm
+                | Self::MakerRing
+                | Self::CellRing
         )
     }
 
     /// The runs that tell what it brings, beside one in which nothing is wrong.
     pub const fn ways(self) -> &'static [Way] {
         match self {
-            Self::SybilFarm | Self::MakerFarm | Self::SelfVouchedFarm => &[Way::Unseen],
             Self::Griefer => &[Way::Caught],
             Self::WashTrader => &[Way::Honest, Way::Unseen],
             Self::Duplicate | Self::Equivocation => &[Way::Honest, Way::Unseen, Way::Caught],
@@ -174,7 +186,7 @@ impl Kind {
     }
 }
 
-/// Plays all epochs; `reward_usd` is what a reward token is worth in each, in order.
+/// Plays all epochs.
 ///
 /// # Errors
 /// Whatever a program refuses that it should not.
@@ -183,10 +195,10 @@ pub fn play(
     parameters: &Parameters,
     kind: Option<Kind>,
     way: Way,
+    shock: Shock,
     seed: u64,
-    reward_usd: &dyn Fn(u64) -> f64,
 ) -> Result<Played> {
-    let mut world = World::new(base, *parameters, seed)?;
+    let mut world = World::new(base, *parameters, shock, seed)?;
     let honest: Vec<usize> = (0..6).map(|owner| world.devices[owner * 3].party).collect();
     let mut attackers = match kind {
         Some(kind) => enter(&mut world, kind, way)?,
@@ -195,8 +207,8 @@ pub fn play(
     let seats = kind.map_or(&[][..], Kind::seats);
     attackers.extend(seats.iter().map(|seat| world.seats[*seat].party));
     for epoch in FIRST..FIRST + EPOCHS {
-        world.price = reward_usd(epoch - FIRST);
-        let deed = kind.filter(|_| way != Way::Honest && epoch == DEED);
+        world.shocked = epoch >= HALFWAY;
+        let deed = kind.filter(|_| way != Way::Honest && epoch == HALFWAY);
         if kind == Some(Kind::Lazy) {
             world.spend(attackers[0], -world.parameters.lazy_saves_usd);
         }
@@ -228,7 +240,13 @@ pub fn play(
         .filter(|device| attackers.contains(&device.party))
         .map(|device| parameters.bond_of(device.registered.tier))
         .sum();
-    played.capital_epoch = parameters.capital_usd(bonds, parameters.epoch);
+    played.bonds = (FIRST..FIRST + EPOCHS)
+        .map(|epoch| match epoch >= HALFWAY {
+            true => shock.stake,
+            false => 1.0,
+        })
+        .map(|price| parameters.capital_usd(bonds, parameters.epoch) * price)
+        .collect();
     for party in honest {
         played.owners.push(world.profit(party)?);
     }
@@ -247,7 +265,7 @@ fn enter(world: &mut World, kind: Kind, way: Way) -> Result<Vec<usize>> {
             attackers.push(world.maker_parties[maker]);
             for _ in 0..FARM {
                 let owner = world.owner(&[1])?;
-                world.device(owner, maker, 1, CELLS[3], false)?;
+                world.device(owner, maker, 1, EMPTY_CELLS[0], false)?;
                 attackers.push(owner);
             }
         }
@@ -267,6 +285,21 @@ fn enter(world: &mut World, kind: Kind, way: Way) -> Result<Vec<usize>> {
                 world.device(owner, maker, 0, CELLS[number % 3], false)?;
             }
             attackers.push(owner);
+        }
+        Kind::MakerRing | Kind::CellRing => {
+            let cells = match kind {
+                Kind::MakerRing => &EMPTY_CELLS[..],
+                _ => &EMPTY_CELLS[..1],
+            };
+            for _ in 0..3 {
+                let maker = world.maker(1)?;
+                attackers.push(world.maker_parties[maker]);
+                let owner = world.owner(&vec![1; cells.len()])?;
+                for cell in cells {
+                    world.device(owner, maker, 1, *cell, false)?;
+                }
+                attackers.push(owner);
+            }
         }
         Kind::Duplicate => {
             let maker = world.maker(1)?;
@@ -294,7 +327,7 @@ fn enter(world: &mut World, kind: Kind, way: Way) -> Result<Vec<usize>> {
         Kind::Griefer => attackers.push(world.party()?),
         Kind::WashTrader => {
             let owner = world.owner(&[1; 3])?;
-            for cell in &CELLS[..3] {
+            for cell in &CELLS {
                 let device = world.device(owner, 0, 1, *cell, true)?;
                 world.devices[device].feed = 1;
             }
@@ -314,7 +347,15 @@ fn enter(world: &mut World, kind: Kind, way: Way) -> Result<Vec<usize>> {
 fn do_it(world: &mut World, kind: Kind, way: Way, epoch: u64, attackers: &[usize]) -> Result<()> {
     let caught = way == Way::Caught;
     match kind {
-        Kind::SybilFarm | Kind::MakerFarm | Kind::SelfVouchedFarm | Kind::WashTrader => {
+        Kind::WashTrader => world.honest_epoch(epoch),
+        Kind::SybilFarm
+        | Kind::MakerFarm
+        | Kind::SelfVouchedFarm
+        | Kind::MakerRing
+        | Kind::CellRing => {
+            if caught {
+                world.exclude(attackers)?;
+            }
             world.honest_epoch(epoch)
         }
         Kind::Duplicate => duplicate(world, epoch, caught),

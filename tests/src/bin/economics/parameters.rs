@@ -1,6 +1,7 @@
 //! The parameters at which the network is safe, by which the simulator runs and which docs/threat-model.md quotes.
 
 use fieldproof_client::token::format_amount;
+use serde::Serialize;
 
 /// Base units of a token: both mints have six decimals.
 pub const TOKEN: u64 = 1_000_000;
@@ -117,6 +118,58 @@ pub const DOCUMENTED: Parameters = Parameters {
     lies: 0.03,
 };
 
+/// What happens to prices halfway.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Shock {
+    /// What it is called in tables.
+    pub name: &'static str,
+    /// How many times as much a reward token is worth.
+    pub reward: f64,
+    /// How many times as much a stake token is worth, and with it each bond and slash.
+    pub stake: f64,
+}
+
+impl Shock {
+    /// Prices stay as they are.
+    pub const NONE: Self = Self {
+        name: "none",
+        reward: 1.0,
+        stake: 1.0,
+    };
+
+    /// The stake token loses most of what it is worth, so that slashes cost less.
+    pub const CHEAP_STAKE: Self = Self {
+        name: "stake token ÷ 4",
+        reward: 1.0,
+        stake: 0.25,
+    };
+
+    /// Those that are played.
+    pub const ALL: [Self; 5] = [
+        Self {
+            name: "reward token ÷ 4",
+            reward: 0.25,
+            stake: 1.0,
+        },
+        Self {
+            name: "reward token × 4",
+            reward: 4.0,
+            stake: 1.0,
+        },
+        Self::CHEAP_STAKE,
+        Self {
+            name: "stake token × 4",
+            reward: 1.0,
+            stake: 4.0,
+        },
+        Self {
+            name: "both ÷ 4",
+            reward: 0.25,
+            stake: 0.25,
+        },
+    ];
+}
+
 impl Parameters {
     /// The same network when `factor` times as much is scheduled and paid for.
     pub fn scaled(&self, factor: f64) -> Self {
@@ -218,10 +271,16 @@ impl Parameters {
             ),
             ("operator's machine, an epoch", usd(self.operator_usd)),
             ("of which not checking saves", usd(self.lazy_saves_usd)),
-            ("a provable lie is looked at", chance(self.watched)),
-            ("a farm is found out, in an epoch", chance(self.exclusion)),
             (
-                "a lazy operator is asked to sign a lie, in an epoch",
+                "a provable lie is looked at (assumed)",
+                chance(self.watched),
+            ),
+            (
+                "a farm is found out, in an epoch (assumed)",
+                chance(self.exclusion),
+            ),
+            (
+                "a lazy operator is asked to sign a lie, in an epoch (assumed)",
                 chance(self.lies),
             ),
         ]

@@ -1,8 +1,9 @@
 //! What people read of the results: a table for the terminal, one for the docs, and an HTML report.
 
 use super::attack::Kind;
-use super::parameters::Parameters;
-use super::sweep::{Results, Swept, DOCUMENTED_FACTOR};
+use super::parameters::{Parameters, Shock};
+use super::sweep::{Expected, Honest, Results, Swept, DOCUMENTED_FACTOR};
+use super::world::{Figures, FIRST, HALFWAY};
 use anyhow::{Context, Result};
 use comfy_table::{presets, CellAlignment, Table};
 use std::fmt::Write;
@@ -27,6 +28,7 @@ svg text{font-size:12px;fill:#6b7885}
 .grid{stroke:#e6eaee}
 .zero{stroke:#8894a1}
 .line{fill:none;stroke:#0f6fc6;stroke-width:1.8}
+.beside{fill:none;stroke:#8894a1;stroke-width:1.8}
 .mark{stroke:#c0392b;stroke-dasharray:5 4}
 .here{stroke:#8894a1;stroke-dasharray:2 3}
 text.mark{fill:#c0392b;stroke:none}
@@ -59,23 +61,72 @@ const TITLES: [&str; 8] = [
     "test",
 ];
 
+/// What attacks lose, and honest people make, under each price shock, and the stake price at which attacks break even.
+fn shocks(results: &Results) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut titles = vec![
+        "what an attack loses, USD".to_owned(),
+        "as documented".to_owned(),
+    ];
+    titles.extend(
+        results
+            .shocks
+            .iter()
+            .map(|shocked| shocked.shock.name.to_owned()),
+    );
+    titles.push("breaks even at stake token ×".to_owned());
+    let mut rows = Vec::new();
+    for swept in &results.attacks {
+        let mut row = vec![swept.name.to_owned(), usd(-swept.documented().profit())];
+        row.extend(swept.shocked.iter().map(|expected| usd(-expected.profit())));
+        row.push(swept.stake_break_even.map_or("never".to_owned(), usd));
+        rows.push(row);
+    }
+    let of: [(&str, fn(&Honest) -> f64); 2] = [
+        ("what an honest owner makes", |honest| honest.owner),
+        ("what an honest operator makes", |honest| honest.operator),
+    ];
+    for (name, of) in of {
+        let mut row = vec![name.to_owned(), usd(of(&results.honest[DOCUMENTED_FACTOR]))];
+        row.extend(
+            results
+                .shocks
+                .iter()
+                .map(|shocked| usd(of(&shocked.honest))),
+        );
+        row.push(String::new());
+        rows.push(row);
+    }
+    (titles, rows)
+}
+
 /// All results as text.
 pub fn text(results: &Results, parameters: &Parameters) -> String {
+    let attacks = results.attacks.iter();
+    let rows = attacks.map(|swept| row(swept, parameters, results)[..7].to_vec());
+    let attacks = aligned(TITLES[..7].iter().copied(), rows);
+    let (titles, rows) = shocks(results);
+    let shocks = aligned(titles.iter().map(String::as_str), rows);
+    format!(
+        "{attacks}\n\n{shocks}\n\n{}\nseed {}",
+        sentences(results, parameters).join("\n"),
+        results.seed
+    )
+}
+
+fn aligned<'a>(
+    titles: impl Iterator<Item = &'a str>,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header(&TITLES[..7]);
-    for swept in &results.attacks {
-        let cells = row(swept, parameters, results);
-        table.add_row(cells[..7].to_vec());
+    table.set_header(titles);
+    for row in rows {
+        table.add_row(row);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    format!(
-        "{table}\n\n{}\nseed {}",
-        sentences(results, parameters).join("\n"),
-        results.seed
-    )
+    table
 }
 
 /// What else there is to say.
@@ -110,18 +161,59 @@ fn sentences(results: &Results, parameters: &Parameters) -> Vec<String> {
             usd(lie.outside_gain())
         ));
     }
-    for shock in &results.shocks {
-        let (worst, profit) = &shock.worst;
-        lines.push(format!(
-            "If a reward token becomes worth {} times as much halfway, the owner makes {} USD and the operator {} USD. The \
-             attack that then brings most ({worst}) brings {} USD.",
-            shock.factor,
-            usd(shock.honest.owner),
-            usd(shock.honest.operator),
-            usd(*profit),
-        ));
+    let farms = results.attacks.iter().filter_map(|swept| {
+        let farm = swept.farm?;
+        let after = farm.pays_after;
+        let after = after.map_or("never".to_owned(), |epochs| {
+            format!("after {epochs} epochs")
+        });
+        Some(format!(
+            "“{}” {} USD, {after}",
+            swept.name,
+            usd(farm.excluded)
+        ))
+    });
+    lines.push(format!(
+        "How soon a farm is found out is assumed; that it then is excluded is played, in the {}th of these epochs: its makers \
+         are revoked, and no operator commits to what its devices say. What it has made by then, and when it would have \
+         earned what it cost if nobody ever excluded it: {}.",
+        HALFWAY - FIRST + 1,
+        farms.collect::<Vec<_>>().join("; "),
+    ));
+    for (place, shocked) in results.shocks.iter().enumerate() {
+        lines.push(shock(results, place, shocked.shock, shocked.honest));
     }
     lines
+}
+
+/// What is to be said of a price shock.
+fn shock(results: &Results, place: usize, shock: Shock, honest: Honest) -> String {
+    let made = |usd: f64| match usd < 0.0 {
+        true => format!("loses {:.2} USD", -usd),
+        false => format!("makes {usd:.2} USD"),
+    };
+    let profit = |swept: &&Swept| swept.shocked.get(place).map_or(0.0, Expected::profit);
+    let attacks = results.attacks.iter();
+    let paying: Vec<String> = attacks
+        .clone()
+        .filter(|swept| profit(swept) > 0.0)
+        .map(|swept| format!("**{}** ({} USD)", swept.name, usd(profit(&swept))))
+        .collect();
+    let closest = attacks.max_by(|a, b| profit(a).total_cmp(&profit(b)));
+    let attacks = match (paying.is_empty(), closest) {
+        (true, Some(closest)) => format!(
+            "no attack pays; closest to it comes “{}”, which loses {} USD",
+            closest.name,
+            usd(-profit(&closest))
+        ),
+        _ => format!("these attacks pay: {}", paying.join("; ")),
+    };
+    format!(
+        "Price shock “{}”: the owner {}, the operator {}; {attacks}.",
+        shock.name,
+        made(honest.owner),
+        made(honest.operator),
+    )
 }
 
 /// The docs with their generated part as the results are.
@@ -147,6 +239,16 @@ pub fn into_docs(docs: &str, results: &Results, parameters: &Parameters) -> Resu
     for swept in &results.attacks {
         let _ = writeln!(text, "| {} |", row(swept, parameters, results).join(" | "));
     }
+    let (titles, rows) = shocks(results);
+    let _ = write!(
+        text,
+        "\nWith a price shock halfway:\n\n| {} |\n|{}\n",
+        titles.join(" | "),
+        "---|".repeat(titles.len())
+    );
+    for row in rows {
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
     for line in sentences(results, parameters) {
         let _ = write!(text, "\n- {line}");
     }
@@ -165,6 +267,10 @@ pub fn html(results: &Results, parameters: &Parameters) -> String {
         rows.push(row(swept, parameters, results)[..7].to_vec());
     }
     body += &table(&TITLES[..7], &rows);
+    let (titles, rows) = shocks(results);
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+    body += "<h2>Price shocks halfway</h2><p>USD. An attack that loses less than nothing pays.</p>";
+    body += &table(&titles, &rows);
     body += "<h2>Profit by reward ÷ bond</h2><p>USD. The grey line is where the documented parameters are, the red one \
              where the attack breaks even.</p>";
     for swept in &results.attacks {
@@ -182,7 +288,9 @@ pub fn html(results: &Results, parameters: &Parameters) -> String {
             body,
             "<h3>{}</h3>{}",
             swept.name,
-            chart(&points, &marks, &|x| times(Some(10f64.powf(x))))
+            chart(&[("line", &points)], &marks, &|x| times(Some(
+                10f64.powf(x)
+            )))
         );
     }
     body +=
@@ -191,34 +299,20 @@ pub fn html(results: &Results, parameters: &Parameters) -> String {
         if swept.earned.is_empty() {
             continue;
         }
-        let points = by_epoch(results, &swept.earned);
+        let epochs = results.figures.iter().map(|figures| figures.epoch as f64);
+        let points: Vec<_> = epochs.zip(swept.earned.iter().copied()).collect();
         let _ = write!(
             body,
             "<h3>{}</h3>{}",
             swept.name,
-            chart(&points, &[], &|x| format!("{x:.0}"))
+            chart(&[("line", &points)], &[], &|x| format!("{x:.0}"))
         );
     }
-    let figures = results.figures.iter();
-    let emitted: Vec<f64> = figures.clone().map(|figures| figures.emitted).collect();
-    let covered: Vec<f64> = figures.map(|figures| figures.covered).collect();
-    let _ = write!(
-        body,
-        "<h2>Emission by epoch, tokens</h2>{}<h2>Coverage by epoch</h2><p>Share of cells in which three owners measure with \
-         devices of three makers, %.</p><h3>without attacks</h3>{}",
-        chart(&by_epoch(results, &emitted), &[], &|x| format!("{x:.0}")),
-        coverage(results, &covered)
-    );
-    for swept in &results.attacks {
-        if swept.covered != covered {
-            let _ = write!(
-                body,
-                "<h3>{}</h3>{}",
-                swept.name,
-                coverage(results, &swept.covered)
-            );
-        }
-    }
+    body += "<h2>Emission by epoch, tokens</h2><p>Grey where the same people do nothing wrong.</p>";
+    body += &each(results, |figures| figures.emitted);
+    body += "<h2>Coverage by epoch</h2><p>Share of cells in which three owners measure with devices of three makers, %. Grey \
+             where the same people do nothing wrong.</p>";
+    body += &each(results, |figures| figures.covered * 100.0);
     body += "<h2>Parameters</h2>";
     let rows = parameters.rows();
     let rows: Vec<Vec<String>> = rows
@@ -237,29 +331,54 @@ pub fn html(results: &Results, parameters: &Parameters) -> String {
     )
 }
 
-fn by_epoch(results: &Results, values: &[f64]) -> Vec<(f64, f64)> {
-    let epochs = results.figures.iter().map(|figures| figures.epoch as f64);
-    epochs.zip(values.iter().copied()).collect()
+/// Charts of a figure by epoch: without attacks, and under each attack that changes it.
+fn each(results: &Results, of: fn(&Figures) -> f64) -> String {
+    let points = |figures: &[Figures]| -> Vec<(f64, f64)> {
+        let figures = figures.iter();
+        figures
+            .map(|figures| (figures.epoch as f64, of(figures)))
+            .collect()
+    };
+    let tick = |x: f64| format!("{x:.0}");
+    let alone = points(&results.figures);
+    let mut charts = format!(
+        "<h3>without attacks</h3>{}",
+        chart(&[("line", &alone)], &[], &tick)
+    );
+    for swept in &results.attacks {
+        let (with, without) = (points(&swept.figures), points(&swept.without));
+        // Emissions differ by what floors leave over, too.
+        let mut both = with.iter().zip(&without);
+        if both.any(|((_, with), (_, without))| (with - without).abs() > 0.5) {
+            let lines: [(&str, &[_]); 2] = [("beside", &without), ("line", &with)];
+            let chart = chart(&lines, &[], &tick);
+            let _ = write!(charts, "<h3>{}</h3>{chart}", swept.name);
+        }
+    }
+    charts
 }
 
-fn coverage(results: &Results, covered: &[f64]) -> String {
-    let percent: Vec<f64> = covered.iter().map(|covered| covered * 100.0).collect();
-    chart(&by_epoch(results, &percent), &[], &|x| format!("{x:.0}"))
-}
-
-/// A line chart as inline SVG, with lines across at some places, which have a class.
-fn chart(points: &[(f64, f64)], marks: &[(f64, &str)], tick: &dyn Fn(f64) -> String) -> String {
+/// A chart of lines as inline SVG, each with its class and one point at each place, and with lines across at some places, which
+/// have a class too.
+fn chart(
+    lines: &[(&str, &[(f64, f64)])],
+    marks: &[(f64, &str)],
+    tick: &dyn Fn(f64) -> String,
+) -> String {
     const WIDTH: f64 = 860.0;
     const HEIGHT: f64 = 200.0;
     const LEFT: f64 = 64.0;
     const RIGHT: f64 = 14.0;
     const TOP: f64 = 14.0;
     const BOTTOM: f64 = 30.0;
+    let points = lines.first().map_or(&[][..], |(_, points)| *points);
     let (Some((first, _)), Some((last, _))) = (points.first(), points.last()) else {
         return String::new();
     };
-    let low = points.iter().map(|(_, y)| *y).fold(0.0, f64::min);
-    let high = points.iter().map(|(_, y)| *y).fold(0.0, f64::max);
+    let values = lines.iter().flat_map(|(_, points)| points.iter());
+    let values = values.map(|(_, value)| *value);
+    let low = values.clone().fold(0.0, f64::min);
+    let high = values.fold(0.0, f64::max);
     let span = (high - low).max(1e-9);
     let x = |value: f64| LEFT + (value - first) / (last - first).max(1e-9) * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| TOP + (high - value) / span * (HEIGHT - TOP - BOTTOM);
@@ -295,12 +414,14 @@ fn chart(points: &[(f64, f64)], marks: &[(f64, &str)], tick: &dyn Fn(f64) -> Str
             );
         }
     }
-    let mut path = String::new();
-    for (number, (place, value)) in points.iter().enumerate() {
-        let command = if number == 0 { 'M' } else { 'L' };
-        let _ = write!(path, "{command}{:.1} {:.1}", x(*place), y(*value));
+    for (class, points) in lines {
+        let mut path = String::new();
+        for (number, (place, value)) in points.iter().enumerate() {
+            let command = if number == 0 { 'M' } else { 'L' };
+            let _ = write!(path, "{command}{:.1} {:.1}", x(*place), y(*value));
+        }
+        let _ = write!(svg, "<path class=\"{class}\" d=\"{path}\"/>");
     }
-    let _ = write!(svg, "<path class=\"line\" d=\"{path}\"/>");
     svg + "</svg>"
 }
 

@@ -1,9 +1,9 @@
-//! All attacks at all ratios of rewards to bonds.
+//! All attacks at all ratios of rewards to bonds, and under all price shocks.
 
-use super::attack::{play, Kind, Played, Way, EPOCHS};
-use super::parameters::Parameters;
-use super::world::{self, Figures};
-use anyhow::{Context, Result};
+use super::attack::{play, Kind, Played, Way};
+use super::parameters::{Parameters, Shock};
+use super::world::{self, Figures, EPOCHS, FIRST, HALFWAY};
+use anyhow::{ensure, Context, Result};
 use fieldproof_client::chain::LocalChain;
 use serde::Serialize;
 use std::num::NonZero;
@@ -15,6 +15,10 @@ use std::thread;
 pub const FACTORS: [f64; 11] = [0.1, 0.16, 0.25, 0.4, 0.63, 1.0, 1.6, 2.5, 4.0, 6.3, 10.0];
 /// Where the documented parameters are among them.
 pub const DOCUMENTED_FACTOR: usize = 5;
+/// Epochs in which a farm that nobody finds out must have earned what it cost, or is said never to.
+const LIFETIME: usize = 520;
+/// How far what an excluded farm made may be from what is computed for it, USD: fees of claims that it did not send.
+const EXCLUSION_TOLERANCE: f64 = 0.5;
 
 /// What an attack is expected to bring at one ratio, USD.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -51,8 +55,16 @@ pub struct Swept {
     pub break_even: Option<f64>,
     /// At the documented ratio, by epoch: what the attackers were paid in rewards if nobody looks, USD.
     pub earned: Vec<f64>,
-    /// In the same run, by epoch: the share of cells that are measured in by three owners with devices of three makers.
-    pub covered: Vec<f64>,
+    /// In the same run, by epoch: what came of the network.
+    pub figures: Vec<Figures>,
+    /// The same when the same people do nothing wrong.
+    pub without: Vec<Figures>,
+    /// Of a farm.
+    pub farm: Option<Lifetime>,
+    /// Under each price shock, in their order.
+    pub shocked: Vec<Expected>,
+    /// How many times as much a stake token is worth when the attack breaks even, if it is less than documented.
+    pub stake_break_even: Option<f64>,
 }
 
 impl Swept {
@@ -68,6 +80,15 @@ impl Swept {
     }
 }
 
+/// What becomes of a farm at the documented parameters.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Lifetime {
+    /// What it makes if it is found out halfway and excluded, as played, USD.
+    pub excluded: f64,
+    /// After how many epochs it has earned what it cost, if nobody finds it out.
+    pub pays_after: Option<usize>,
+}
+
 /// What honest people make at one ratio, USD each.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Honest {
@@ -77,15 +98,13 @@ pub struct Honest {
     pub operator: f64,
 }
 
-/// How honest people fare when the reward token's price changes halfway.
-#[derive(Debug, Clone, Serialize)]
-pub struct Shock {
-    /// By how much.
-    pub factor: f64,
+/// What honest people make when prices change halfway.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Shocked {
+    /// How they change.
+    pub shock: Shock,
     /// What they make.
     pub honest: Honest,
-    /// The attack that brings most at this ratio, and what it brings.
-    pub worst: (&'static str, f64),
 }
 
 /// All that a run found.
@@ -106,7 +125,7 @@ pub struct Results {
     /// From which ratio on all owners, and all operators, profit; in the documented one.
     pub honest_from: [Option<f64>; 2],
     /// Price shocks.
-    pub shocks: Vec<Shock>,
+    pub shocks: Vec<Shocked>,
     /// The network without attacks, by epoch.
     pub figures: Vec<Figures>,
 }
@@ -131,10 +150,119 @@ impl Results {
     }
 }
 
-/// A run of one attack at one ratio.
-type Job = (usize, Option<Kind>, Way, f64);
+/// A run: of an attack, or of none, at one ratio.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Job {
+    factor: usize,
+    shock: Shock,
+    kind: Option<Kind>,
+    way: Way,
+}
 
-/// Plays all attacks at all ratios, on all processors; `progress` hears of how many runs are done, of how many.
+/// The runs that tell what all attacks bring at one ratio, under one shock.
+fn jobs(factor: usize, shock: Shock) -> Vec<Job> {
+    let job = |kind, way| Job {
+        factor,
+        shock,
+        kind,
+        way,
+    };
+    let attacks = Kind::ALL.into_iter().flat_map(|kind| {
+        let ways = kind.ways().iter();
+        ways.map(move |way| job(Some(kind), *way))
+    });
+    std::iter::once(job(None, Way::Honest))
+        .chain(attacks)
+        .collect()
+}
+
+/// All runs that were played.
+struct Runs {
+    jobs: Vec<Job>,
+    played: Vec<Played>,
+}
+
+impl Runs {
+    fn find(&self, factor: usize, shock: Shock, kind: Option<Kind>, way: Way) -> Result<&Played> {
+        let job = Job {
+            factor,
+            shock,
+            kind,
+            way,
+        };
+        let place = self.jobs.iter().position(|other| *other == job);
+        let played = place.and_then(|place| self.played.get(place));
+        played.with_context(|| format!("{job:?} was not played"))
+    }
+
+    fn judge(
+        &self,
+        parameters: &Parameters,
+        factor: usize,
+        shock: Shock,
+        kind: Kind,
+    ) -> Result<Expected> {
+        judge(parameters, kind, |kind, way| {
+            self.find(factor, shock, kind, way).cloned()
+        })
+    }
+
+    fn honest(&self, factor: usize, shock: Shock) -> Result<Honest> {
+        Ok(least(self.find(factor, shock, None, Way::Honest)?))
+    }
+
+    fn swept(&self, parameters: &Parameters, kind: Kind) -> Result<Swept> {
+        let expected = (0..FACTORS.len())
+            .map(|factor| self.judge(parameters, factor, Shock::NONE, kind))
+            .collect::<Result<Vec<_>>>()?;
+        let shocked = Shock::ALL
+            .iter()
+            .map(|shock| self.judge(parameters, DOCUMENTED_FACTOR, *shock, kind))
+            .collect::<Result<Vec<_>>>()?;
+        let profits: Vec<f64> = expected.iter().map(Expected::profit).collect();
+        let ways = kind.ways();
+        let here = |kind, way| self.find(DOCUMENTED_FACTOR, Shock::NONE, kind, way);
+        let seen = match ways.contains(&Way::Unseen) {
+            true => Way::Unseen,
+            false => Way::Caught,
+        };
+        let played = here(Some(kind), seen)?;
+        let without = here(
+            Some(kind).filter(|_| ways.contains(&Way::Honest)),
+            Way::Honest,
+        )?;
+        let farm = match kind.is_farm() {
+            true => Some(Lifetime {
+                excluded: here(Some(kind), Way::Caught)?.profit,
+                pays_after: Farm::new(parameters, played.clone()).pays_after(),
+            }),
+            false => None,
+        };
+        let cheap = Shock::ALL
+            .iter()
+            .position(|shock| *shock == Shock::CHEAP_STAKE);
+        let cheap = cheap
+            .and_then(|place| shocked.get(place))
+            .context("a shock")?;
+        Ok(Swept {
+            kind,
+            name: kind.name(),
+            test: kind.test(),
+            found_out: found_out(parameters, kind),
+            break_even: crossing(&profits),
+            earned: played.earned.clone(),
+            figures: played.figures.clone(),
+            without: without.figures.clone(),
+            farm,
+            stake_break_even: cheapest_stake(profits[DOCUMENTED_FACTOR], cheap.profit()),
+            expected,
+            shocked,
+        })
+    }
+}
+
+/// Plays all attacks at all ratios and under all shocks, on all processors; `progress` hears of how many runs are done, of
+/// how many.
 ///
 /// # Errors
 /// Whatever a program refuses that it should not.
@@ -143,72 +271,31 @@ pub fn run(
     seed: u64,
     progress: impl Fn(usize, usize) + Sync,
 ) -> Result<Results> {
-    let mut jobs: Vec<Job> = Vec::new();
-    for factor in 0..FACTORS.len() {
-        jobs.push((factor, None, Way::Honest, 1.0));
-        for kind in Kind::ALL {
-            let ways = kind.ways().iter();
-            jobs.extend(ways.map(|way| (factor, Some(kind), *way, 1.0)));
-        }
-    }
-    for shock in [0.25, 4.0] {
-        jobs.push((DOCUMENTED_FACTOR, None, Way::Honest, shock));
-    }
+    let ratios = (0..FACTORS.len()).flat_map(|factor| jobs(factor, Shock::NONE));
+    let shocks = Shock::ALL
+        .into_iter()
+        .flat_map(|shock| jobs(DOCUMENTED_FACTOR, shock));
+    let jobs: Vec<Job> = ratios.chain(shocks).collect();
     let played = play_all(&world::base(), parameters, &jobs, seed, progress)?;
-    let find = |job: &Job| {
-        let place = jobs.iter().position(|other| other == job);
-        place.and_then(|place| played.get(place)).context("a run")
-    };
+    let runs = Runs { jobs, played };
 
-    let mut honest = Vec::new();
-    for factor in 0..FACTORS.len() {
-        honest.push(least(find(&(factor, None, Way::Honest, 1.0))?));
-    }
-    let mut attacks = Vec::new();
-    for kind in Kind::ALL {
-        let at = |factor| {
-            let find = |kind, way| find(&(factor, kind, way, 1.0)).cloned();
-            judge(parameters, kind, find)
-        };
-        let expected = (0..FACTORS.len()).map(at).collect::<Result<Vec<_>>>()?;
-        let profits: Vec<f64> = expected.iter().map(Expected::profit).collect();
-        let seen = match kind.ways().contains(&Way::Unseen) {
-            true => Way::Unseen,
-            false => Way::Caught,
-        };
-        let played = find(&(DOCUMENTED_FACTOR, Some(kind), seen, 1.0))?;
-        attacks.push(Swept {
-            kind,
-            name: kind.name(),
-            test: kind.test(),
-            found_out: found_out(parameters, kind),
-            break_even: crossing(&profits),
-            earned: played.earned.clone(),
-            covered: played
-                .figures
-                .iter()
-                .map(|figures| figures.covered)
-                .collect(),
-            expected,
-        });
-    }
-    let mut shocks = Vec::new();
-    for factor in [0.25, 4.0] {
-        let place = FACTORS.iter().position(|other| *other == factor);
-        let place = place.context("a ratio")?;
-        let profit = |swept: &&Swept| swept.expected[place].profit();
-        let worst = attacks
-            .iter()
-            .max_by(|a, b| profit(a).total_cmp(&profit(b)));
-        let worst = worst.context("an attack")?;
-        shocks.push(Shock {
-            factor,
-            honest: least(find(&(DOCUMENTED_FACTOR, None, Way::Honest, factor))?),
-            worst: (worst.name, profit(&worst)),
-        });
-    }
+    let honest = (0..FACTORS.len())
+        .map(|factor| runs.honest(factor, Shock::NONE))
+        .collect::<Result<Vec<_>>>()?;
+    let attacks = Kind::ALL
+        .into_iter()
+        .map(|kind| runs.swept(parameters, kind))
+        .collect::<Result<Vec<_>>>()?;
+    let shocks = Shock::ALL
+        .into_iter()
+        .map(|shock| {
+            let honest = runs.honest(DOCUMENTED_FACTOR, shock)?;
+            Ok(Shocked { shock, honest })
+        })
+        .collect::<Result<Vec<_>>>()?;
     let owners: Vec<f64> = honest.iter().map(|honest| honest.owner).collect();
     let operators: Vec<f64> = honest.iter().map(|honest| honest.operator).collect();
+    let alone = runs.find(DOCUMENTED_FACTOR, Shock::NONE, None, Way::Honest)?;
     Ok(Results {
         seed,
         epochs: EPOCHS,
@@ -218,9 +305,7 @@ pub fn run(
         honest,
         honest_from: [crossing(&owners), crossing(&operators)],
         shocks,
-        figures: find(&(DOCUMENTED_FACTOR, None, Way::Honest, 1.0))?
-            .figures
-            .clone(),
+        figures: alone.figures.clone(),
     })
 }
 
@@ -232,20 +317,28 @@ pub fn run(
 pub fn expected(parameters: &Parameters, kind: Kind, seed: u64) -> Result<Expected> {
     let base = world::base();
     judge(parameters, kind, |kind, way| {
-        play(&base, parameters, kind, way, seed, &|_| {
-            parameters.reward_usd
-        })
+        play(&base, parameters, kind, way, Shock::NONE, seed)
     })
 }
 
 /// What an attack is expected to bring, by the runs that tell.
-fn judge(
+///
+/// # Errors
+/// A run's, or a farm that made something else until it was excluded than is computed.
+pub fn judge(
     parameters: &Parameters,
     kind: Kind,
     run: impl Fn(Option<Kind>, Way) -> Result<Played>,
 ) -> Result<Expected> {
     if kind.is_farm() {
-        return Ok(of_farm(parameters, &run(Some(kind), Way::Unseen)?));
+        let farm = Farm::new(parameters, run(Some(kind), Way::Unseen)?);
+        let (gain, cost) = farm.found_out_in((HALFWAY - FIRST) as usize);
+        let excluded = run(Some(kind), Way::Caught)?.profit;
+        ensure!(
+            (gain - cost - excluded).abs() < EXCLUSION_TOLERANCE,
+            "{kind:?} made {excluded:.2} USD until it was excluded, not {gain:.2} - {cost:.2}"
+        );
+        return Ok(farm.expected(parameters.exclusion));
     }
     let honest = if kind.ways().contains(&Way::Honest) {
         run(Some(kind), Way::Honest)?.profit
@@ -277,16 +370,12 @@ fn play_all(
     let slots: Mutex<Vec<Option<Result<Played>>>> = Mutex::new(jobs.iter().map(|_| None).collect());
     let work = || loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let Some((factor, kind, way, shock)) = jobs.get(number) else {
+        let Some(job) = jobs.get(number) else {
             break;
         };
-        let scaled = parameters.scaled(FACTORS[*factor]);
-        let price = |epoch: u64| match epoch * 2 < EPOCHS {
-            true => scaled.reward_usd,
-            false => scaled.reward_usd * shock,
-        };
-        let played = play(base, &scaled, *kind, *way, seed, &price)
-            .with_context(|| format!("{kind:?}, {way:?}, rewards times {}", FACTORS[*factor]));
+        let scaled = parameters.scaled(FACTORS[job.factor]);
+        let played = play(base, &scaled, job.kind, job.way, job.shock, seed)
+            .with_context(|| format!("{job:?}"));
         slots.lock().expect("another run panicked")[number] = Some(played);
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
     };
@@ -313,7 +402,7 @@ fn least(played: &Played) -> Honest {
 /// How often an attack is found out: in an epoch if it is a farm, otherwise once it is tried.
 fn found_out(parameters: &Parameters, kind: Kind) -> f64 {
     match kind {
-        Kind::SybilFarm | Kind::MakerFarm | Kind::SelfVouchedFarm => parameters.exclusion,
+        kind if kind.is_farm() => parameters.exclusion,
         // In all epochs that are played.
         Kind::Lazy => 1.0 - (1.0 - parameters.lies * parameters.watched).powi(EPOCHS as i32),
         Kind::Griefer => 1.0,
@@ -331,41 +420,105 @@ fn of_deed(chance: f64, unseen: f64, caught: f64) -> Expected {
     }
 }
 
-/// What a farm is expected to bring that is found out in each epoch with some chance, and earns nothing from then on. After
-/// the epochs that were played it goes on as in the last of them. What it burned for registrations is gone; its bonds come
-/// back after their cool-down.
-fn of_farm(parameters: &Parameters, unseen: &Played) -> Expected {
-    let once = unseen.earned.iter().sum::<f64>() - unseen.profit - unseen.capital;
-    let away = parameters.cooldown as f64 / parameters.epoch as f64;
-    let of = |chance: f64| {
-        let mut gain = 0.0;
-        let mut left = 1.0;
-        for earned in &unseen.earned {
-            left *= 1.0 - chance;
-            gain += left * earned;
+/// A farm, by how it fares while nobody finds it out. It earns nothing from the epoch on in which it is; what it burned for
+/// registrations is gone then, and its bonds come back after their cool-down. After the epochs that were played it goes on
+/// as in the last of them.
+struct Farm {
+    /// What it was paid by epoch, USD.
+    earned: Vec<f64>,
+    /// What its bonds would have earned elsewhere by epoch, USD.
+    bonds: Vec<f64>,
+    /// What it paid once, USD.
+    once: f64,
+    /// Epochs that bonds cool down.
+    away: f64,
+}
+
+impl Farm {
+    fn new(parameters: &Parameters, unseen: Played) -> Self {
+        Self {
+            once: unseen.earned.iter().sum::<f64>() - unseen.profit - unseen.capital,
+            away: parameters.cooldown as f64 / parameters.epoch as f64,
+            earned: unseen.earned,
+            bonds: unseen.bonds,
         }
-        let last = unseen.earned.last().copied().unwrap_or(0.0);
-        gain += left * last * (1.0 - chance) / chance;
-        let cost = once + unseen.capital_epoch * (1.0 / chance + away);
+    }
+
+    /// What it is paid, and what its bonds cost, in each epoch without end.
+    fn epochs(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let epochs = self.earned.iter().copied().zip(self.bonds.iter().copied());
+        let last = epochs.clone().last().unwrap_or_default();
+        epochs.chain(std::iter::repeat(last))
+    }
+
+    /// What it brings and costs, if it is found out in the epoch at this place.
+    fn found_out_in(&self, place: usize) -> (f64, f64) {
+        let (mut gain, mut cost) = (0.0, self.once);
+        for (number, (earned, bonds)) in self.epochs().take(place + 1).enumerate() {
+            if number < place {
+                gain += earned;
+                cost += bonds;
+            } else {
+                cost += bonds * self.away;
+            }
+        }
         (gain, cost)
-    };
-    let (gain, cost) = of(parameters.exclusion);
-    // The longer it lives the more it brings, if it brings anything.
-    let (mut low, mut high) = (1e-4, 1.0);
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        let (gain, cost) = of(middle);
-        if gain > cost {
-            low = middle;
-        } else {
-            high = middle;
+    }
+
+    fn pays_after(&self) -> Option<usize> {
+        (1..=LIFETIME).find(|epochs| {
+            let (gain, cost) = self.found_out_in(*epochs);
+            gain > cost
+        })
+    }
+
+    /// What it is expected to bring and cost, if it is found out in each epoch with some chance.
+    fn found_out_by(&self, chance: f64) -> (f64, f64) {
+        let (mut gain, mut cost) = (0.0, self.once);
+        let mut left = 1.0;
+        let mut live = |earned: f64, bonds: f64, epochs: f64, found: f64| {
+            gain += earned * epochs;
+            cost += bonds * (epochs + found * self.away);
+        };
+        for (earned, bonds) in self.epochs().take(self.earned.len()) {
+            let found = left * chance;
+            left -= found;
+            live(earned, bonds, left, found);
+        }
+        if let Some((earned, bonds)) = self.epochs().nth(self.earned.len()) {
+            live(earned, bonds, left * (1.0 - chance) / chance, left);
+        }
+        (gain, cost)
+    }
+
+    fn expected(&self, chance: f64) -> Expected {
+        let (gain, cost) = self.found_out_by(chance);
+        // The longer it lives the more it brings, if it brings anything.
+        let (mut low, mut high) = (1e-4, 1.0);
+        for _ in 0..60 {
+            let middle = (low + high) / 2.0;
+            let (gain, cost) = self.found_out_by(middle);
+            if gain > cost {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Expected {
+            gain,
+            cost,
+            needed: (high > 2e-4).then_some(high),
         }
     }
-    Expected {
-        gain,
-        cost,
-        needed: (high > 2e-4).then_some(high),
-    }
+}
+
+/// At how many times the documented price of a stake token an attack breaks even, by what it brings at that price and at the
+/// one of [`Shock::CHEAP_STAKE`]: between them, and below, profit is linear in the price.
+fn cheapest_stake(documented: f64, cheap: f64) -> Option<f64> {
+    let price = Shock::CHEAP_STAKE.stake;
+    let by_price = (documented - cheap) / (1.0 - price);
+    let crossing = 1.0 - documented / by_price;
+    (by_price < 0.0 && (0.0..1.0).contains(&crossing)).then_some(crossing)
 }
 
 /// Where profits cross zero, in documented ratios: between two steps of the sweep they are linear in rewards.

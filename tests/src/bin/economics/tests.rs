@@ -2,9 +2,9 @@
 //! cost more than it brings. `cargo xtask economics` sweeps them.
 
 use super::attack::{play, Kind, Way};
-use super::parameters::DOCUMENTED;
+use super::parameters::{Parameters, Shock, DOCUMENTED};
 use super::sweep::expected;
-use super::world::base;
+use super::world::{base, FIRST, HALFWAY};
 
 /// Plays it, and asserts that whoever tries is expected to lose, and by at least as much as is given here, USD.
 #[track_caller]
@@ -19,13 +19,34 @@ fn does_not_pay(kind: Kind, margin: f64) {
 
 #[test]
 fn honest_owners_and_operators_profit() {
-    let played = play(&base(), &DOCUMENTED, None, Way::Honest, 1, &|_| {
-        DOCUMENTED.reward_usd
-    });
+    let played = play(&base(), &DOCUMENTED, None, Way::Honest, Shock::NONE, 1);
     let played = played.expect("nothing goes wrong");
     for profit in played.owners.iter().chain(&played.operators) {
         assert!(*profit > 0.0, "{played:?}");
     }
+}
+
+#[test]
+fn operators_lose_while_the_schedule_bounds_what_is_emitted_at_a_lower_price() {
+    let cheap = Shock::ALL
+        .into_iter()
+        .find(|shock| shock.reward < 1.0 && shock.stake == 1.0);
+    let cheap = cheap.expect("a shock");
+    let least = |parameters: &Parameters| {
+        let played = play(&base(), parameters, None, Way::Honest, cheap, 1);
+        let played = played.expect("nothing goes wrong");
+        let profits = [played.owners, played.operators];
+        profits.map(|profits| profits.into_iter().fold(f64::INFINITY, f64::min))
+    };
+    let [_, operator] = least(&DOCUMENTED);
+    assert!(operator < 0.0, "{operator}");
+    // Four times as many tokens, of which the floor is as many as before.
+    let [owner, operator] = least(&Parameters {
+        budget: DOCUMENTED.budget * 4,
+        floor_bps: DOCUMENTED.floor_bps / 4,
+        ..DOCUMENTED
+    });
+    assert!(owner > 0.0 && operator > 0.0, "{owner}, {operator}");
 }
 
 #[test]
@@ -41,6 +62,28 @@ fn plausible_fakes_of_a_colluding_maker_do_not_pay() {
 #[test]
 fn fakes_that_their_owner_vouches_for_do_not_pay() {
     does_not_pay(Kind::SelfVouchedFarm, 1.0);
+}
+
+#[test]
+fn a_maker_under_three_names_does_not_pay() {
+    does_not_pay(Kind::MakerRing, 1.0);
+}
+
+#[test]
+fn a_maker_under_three_names_in_one_cell_does_not_pay() {
+    does_not_pay(Kind::CellRing, 1.0);
+}
+
+#[test]
+fn an_excluded_farm_is_paid_no_more() {
+    let (shock, seed) = (Shock::NONE, 1);
+    let kind = Some(Kind::MakerRing);
+    let excluded = play(&base(), &DOCUMENTED, kind, Way::Caught, shock, seed);
+    let excluded = excluded.expect("nothing goes wrong");
+    let place = (HALFWAY - FIRST) as usize;
+    let (before, after) = excluded.earned.split_at(place);
+    assert!(before.iter().all(|earned| *earned > 1.0), "{before:?}");
+    assert!(after.iter().all(|earned| *earned == 0.0), "{after:?}");
 }
 
 #[test]

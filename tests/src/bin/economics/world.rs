@@ -4,7 +4,7 @@ mod demand;
 mod epochs;
 mod operators;
 
-use super::parameters::{Parameters, TOKEN};
+use super::parameters::{Parameters, Shock, TOKEN};
 use super::scores;
 use ai_feed::instructions::{CreateFeedArgs, SubmitAttestationArgs, WindowArgs};
 use ai_feed::state::{Attestation, BY_COMMITTEE};
@@ -46,6 +46,10 @@ use tests::{Harness, START};
 
 /// The first epoch in which operators have seats, and that is played.
 pub const FIRST: u64 = 2;
+/// Epochs that are played.
+pub const EPOCHS: u64 = 12;
+/// The epoch in which what happens once happens; if there is a price shock, prices are others from here on.
+pub const HALFWAY: u64 = FIRST + EPOCHS / 2;
 /// Lamports that everybody has at first.
 const PURSE: u64 = 1_000_000_000_000;
 /// Stake tokens that everybody has at first, base units.
@@ -60,12 +64,18 @@ const ROOT_WINDOW: i64 = 3_600;
 const ROUND: i64 = 3_600;
 /// Seconds in which an attestation can be challenged.
 const OUTPUT_WINDOW: i64 = 4 * ROUND;
-/// Cells of H3, resolution 7: three that are measured in from the start, and one that nobody measures in.
-pub const CELLS: [u64; 4] = [
+/// Cells of H3, resolution 7, that are measured in from the start.
+pub const CELLS: [u64; 3] = [
     0x0872_a107_1eff_ffff,
     0x0872_a103_b1ff_ffff,
     0x0872_a100_f5ff_ffff,
+];
+/// Cells that nobody measures in.
+pub const EMPTY_CELLS: [u64; 4] = [
     0x0872_a107_1dff_ffff,
+    0x0872_a107_1cff_ffff,
+    0x0872_a107_1bff_ffff,
+    0x0872_a107_1aff_ffff,
 ];
 
 /// Somebody with a purse.
@@ -118,7 +128,7 @@ pub struct Figures {
     pub epoch: u64,
     /// What was granted for it, reward tokens.
     pub emitted: f64,
-    /// Cells with devices of three owners and three makers, of those with devices.
+    /// Cells in which devices of three owners and three makers measure, of those with devices.
     pub covered: f64,
 }
 
@@ -185,8 +195,10 @@ pub struct World {
     pub figures: Vec<Figures>,
     /// The last final trees.
     pub last: Option<Trees>,
-    /// What a reward token is worth now, USD.
-    pub price: f64,
+    /// What happens to prices halfway.
+    pub shock: Shock,
+    /// Whether it has happened.
+    pub shocked: bool,
     /// Who pays for the second feed in each epoch.
     pub washes: Option<usize>,
     feeds: Vec<(Pubkey, Hash)>,
@@ -194,6 +206,7 @@ pub struct World {
     model: Hash,
     payees: Vec<(Payee, usize)>,
     bonds: Vec<(usize, i64)>,
+    returning: Vec<usize>,
     proposals: Vec<(Pubkey, Pubkey)>,
     attestations: Vec<(Pubkey, Pubkey)>,
     keys: u64,
@@ -231,7 +244,7 @@ impl World {
     ///
     /// # Errors
     /// Whatever the programs refuse.
-    pub fn new(base: &LocalChain, parameters: Parameters, seed: u64) -> Result<Self> {
+    pub fn new(base: &LocalChain, parameters: Parameters, shock: Shock, seed: u64) -> Result<Self> {
         let mut keys = 0;
         let mut key = || {
             keys += 1;
@@ -330,11 +343,13 @@ impl World {
             last: None,
             feeds: Vec::new(),
             oracle: key().pubkey(),
-            price: parameters.reward_usd,
+            shock,
+            shocked: false,
             washes: None,
             model,
             payees: Vec::new(),
             bonds: Vec::new(),
+            returning: Vec::new(),
             proposals: Vec::new(),
             attestations: Vec::new(),
             keys,
@@ -354,7 +369,7 @@ impl World {
         world.to_epoch(FIRST, -3_600);
         for owner in 0..6 {
             let party = world.owner(&[1, 1, 1])?;
-            for cell in &CELLS[..3] {
+            for cell in &CELLS {
                 world.device(party, owner % 3, 1, *cell, true)?;
             }
         }
@@ -406,10 +421,24 @@ impl World {
         spent.set(spent.get() + usd);
     }
 
-    /// Books what `amount` base units of stake, held for some seconds, would have earned a party elsewhere.
-    fn hold(&self, party: usize, amount: u64, seconds: i64) {
+    /// Books what `amount` base units of stake, held from one time to another (unix seconds), would have earned a party
+    /// elsewhere.
+    fn hold(&self, party: usize, amount: u64, from: i64, until: i64) {
+        let shock = START + HALFWAY as i64 * self.parameters.epoch;
+        let before = shock.clamp(from, until) - from;
+        let after = until - from - before;
         let capital = &self.parties[party].capital;
-        capital.set(capital.get() + self.parameters.capital_usd(amount, seconds));
+        capital.set(
+            capital.get()
+                + self.parameters.capital_usd(amount, before)
+                + self.parameters.capital_usd(amount, after) * self.shock.stake,
+        );
+    }
+
+    /// What a reward token is worth now, USD.
+    fn reward_usd(&self) -> f64 {
+        let factor = if self.shocked { self.shock.reward } else { 1.0 };
+        self.parameters.reward_usd * factor
     }
 
     /// Sends a transaction that `payer` pays.

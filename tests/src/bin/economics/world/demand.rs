@@ -52,7 +52,8 @@ impl World {
     /// books.
     pub(super) fn buy(&self, owner: &Pubkey, usd: f64) -> Result<()> {
         self.open_epoch()?;
-        let answer = (self.price * 1e9) as i128 * (DOLLAR / 1_000_000_000);
+        let price = self.reward_usd();
+        let answer = (price * 1e9) as i128 * (DOLLAR / 1_000_000_000);
         put_price(&self.harness, &self.oracle, [answer; ANSWERS]);
         let payer = self.harness.payer.pubkey();
         let mint = self.network.reward_mint;
@@ -66,7 +67,7 @@ impl World {
             buyer: payer,
         };
         // What floors take off must not make it one credit too few.
-        let tokens = (usd / self.price * TOKEN as f64).ceil() as u64 + 1;
+        let tokens = (usd / price * TOKEN as f64).ceil() as u64 + 1;
         let buy = credits::buy_credits(&purchase, tokens, 1);
         self.harness.send(&[buy], &[]).context("buy credits")?;
         Ok(())

@@ -1,6 +1,7 @@
 //! Epochs: what is measured, granted and claimed in them, and what everybody has in the end.
 
 use super::*;
+use device_registry::error::RegistryError;
 
 impl World {
     /// Books what all devices that are on say in the present epoch, each by one operator.
@@ -162,7 +163,7 @@ impl World {
             emitted: (trees.grants.root().sum - before) as f64 / TOKEN as f64,
             covered: self.covered(),
         });
-        let price = self.price;
+        let price = self.reward_usd();
         for (payee, party) in &self.payees {
             let at = |entry: &&fieldproof_worker::payload::Reward| {
                 (entry.kind, entry.index) == (payee.kind, payee.index)
@@ -197,13 +198,15 @@ impl World {
         Ok(())
     }
 
-    /// Cells with devices of three owners and three makers, of all with devices.
+    /// Cells in which devices of three owners and three makers measure, of all with devices.
     fn covered(&self) -> f64 {
         let mut cells: BTreeMap<u64, (BTreeSet<usize>, BTreeSet<Pubkey>)> = BTreeMap::new();
         for device in self.devices.iter().filter(|device| device.on) {
             let (owners, makers) = cells.entry(device.registered.cell).or_default();
-            owners.insert(device.party);
-            makers.insert(device.registered.maker);
+            if device.real {
+                owners.insert(device.party);
+                makers.insert(device.registered.maker);
+            }
         }
         let full = cells.values();
         let full = full.filter(|(owners, makers)| owners.len() >= 3 && makers.len() >= 3);
@@ -279,27 +282,15 @@ impl World {
             stake_mint,
             ..
         } = self.network;
-        let now = self.harness.now();
-        let away = now + self.parameters.cooldown;
-        let mut bonded = Vec::new();
-        for (party, since) in &self.bonds {
-            let key = &self.parties[*party].key;
-            let owner = key.pubkey();
-            let bond: Bond = self.harness.read(&pools::bond(&network, &owner));
-            let had = bond.amount + bond.slashed_total;
-            self.hold(*party, had, away - since);
-            if bond.amount > 0 {
-                let request = pools::request_bond(&network, &owner, bond.amount);
-                self.send(key, &[request], &[]).context("request")?;
-                bonded.push(*party);
-            }
-        }
+        let away = self.harness.now() + self.parameters.cooldown;
+        let everybody: Vec<usize> = (0..self.parties.len()).collect();
+        self.request_bonds(&everybody)?;
         let mut staked = Vec::new();
         for seat in &self.seats {
             let Operator { key, pool, .. } = &seat.operator;
             let owner = key.pubkey();
             let stake = self.parameters.stake;
-            self.hold(seat.party, stake, away - START);
+            self.hold(seat.party, stake, START, away);
             let held: Delegation = self.harness.read(&pools::delegation(pool, &owner));
             let out = pools::opt_out(&network, pool, &owner);
             self.send(key, &[out], &[]).context("opt out")?;
@@ -314,7 +305,7 @@ impl World {
         }
         self.harness
             .advance(self.parameters.cooldown + self.parameters.epoch);
-        for party in bonded {
+        for party in std::mem::take(&mut self.returning) {
             let key = &self.parties[party].key;
             let withdraw = pools::withdraw_bond(&network, &key.pubkey(), &stake_mint);
             self.send(key, &[withdraw], &[]).context("withdraw")?;
@@ -342,6 +333,61 @@ impl World {
         Ok(())
     }
 
+    /// Has parties ask for their bonds back, which they hold until these have cooled down.
+    fn request_bonds(&mut self, parties: &[usize]) -> Result<()> {
+        let (network, now) = (self.network.key, self.harness.now());
+        let (theirs, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.bonds)
+            .into_iter()
+            .partition(|(party, _)| parties.contains(party));
+        self.bonds = others;
+        for (party, since) in theirs {
+            let key = &self.parties[party].key;
+            let owner = key.pubkey();
+            let bond: Bond = self.harness.read(&pools::bond(&network, &owner));
+            let had = bond.amount + bond.slashed_total;
+            self.hold(party, had, since, now + self.parameters.cooldown);
+            if bond.amount > 0 {
+                let request = pools::request_bond(&network, &owner, bond.amount);
+                self.send(key, &[request], &[]).context("request")?;
+                self.returning.push(party);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is done about a farm that was found out: the authority revokes those of its parties that are makers, so that none
+    /// vouches for another device, and no operator commits to what its devices say any more. They ask for their bonds back.
+    ///
+    /// # Errors
+    /// The programs', or that a revoked maker vouches all the same.
+    pub fn exclude(&mut self, farm: &[usize]) -> Result<()> {
+        let makers: Vec<usize> = (0..self.makers.len())
+            .filter(|maker| farm.contains(&self.maker_parties[*maker]))
+            .collect();
+        let (network, authority) = (self.network.key, self.harness.payer.insecure_clone());
+        for maker in &makers {
+            let key = self.makers[*maker].key.pubkey();
+            let revoke = registry::revoke_maker(&network, &authority.pubkey(), &key);
+            self.send(&authority, &[revoke], &[]).context("revoke")?;
+        }
+        let fakes = self.devices.iter_mut();
+        for device in fakes.filter(|device| farm.contains(&device.party)) {
+            device.on = false;
+        }
+        let fake = self.devices.last().context("a fake")?;
+        let (owner, tier, cell) = (fake.party, fake.registered.tier, fake.registered.cell);
+        let again = self.device(owner, makers[0], tier, cell, false);
+        let code = again.err().and_then(|error| {
+            let refused = error.downcast_ref::<ClientError>();
+            refused.and_then(ClientError::code)
+        });
+        ensure!(
+            code == Some(u32::from(RegistryError::MakerRevoked)),
+            "a revoked maker vouches"
+        );
+        self.request_bonds(farm)
+    }
+
     /// What a party has now over what it began with, rewards at what they were worth when claimed, USD.
     ///
     /// # Errors
@@ -366,10 +412,16 @@ impl World {
         let stake = token::associated(&key.pubkey(), &self.network.stake_mint);
         let stake = self.harness.balance(&stake) as f64 - STAKES as f64;
         Ok(self.parameters.lamports_usd(spare)
-            + stake / TOKEN as f64 * self.parameters.stake_usd
+            + stake / TOKEN as f64 * self.stake_usd()
             + earned.iter().sum::<f64>()
             - spent.get()
             - capital.get())
+    }
+
+    /// What a stake token is worth now, USD.
+    fn stake_usd(&self) -> f64 {
+        let factor = if self.shocked { self.shock.stake } else { 1.0 };
+        self.parameters.stake_usd * factor
     }
 
     /// What parties have together.
