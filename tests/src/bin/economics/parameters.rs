@@ -92,7 +92,7 @@ pub const DOCUMENTED: Parameters = Parameters {
     tier_discount_bps: [0, 5_000, 7_500, 7_500],
     challenge_bond: 10_000_000,
     withheld_slash_bps: 1_000,
-    output_slash_bps: 2_000,
+    output_slash_bps: 6_000,
     root_slash_bps: 2_000,
     bounty_bps: 3_000,
     insurance_bps: 3_000,

@@ -3,7 +3,7 @@
 
 use super::attack::{play, Kind, Way};
 use super::parameters::{Parameters, Shock, DOCUMENTED};
-use super::sweep::expected;
+use super::sweep::{expected, judge};
 use super::world::{base, FIRST, HALFWAY};
 
 /// Plays it, and asserts that whoever tries is expected to lose, and by at least as much as is given here, USD.
@@ -47,6 +47,13 @@ fn operators_lose_while_the_schedule_bounds_what_is_emitted_at_a_lower_price() {
         ..DOCUMENTED
     });
     assert!(owner > 0.0 && operator > 0.0, "{owner}, {operator}");
+}
+
+#[test]
+fn not_to_check_does_not_pay_at_a_lower_price_of_stake() {
+    let run = |kind, way| play(&base(), &DOCUMENTED, kind, way, Shock::CHEAP_STAKE, 1);
+    let expected = judge(&DOCUMENTED, Kind::Lazy, run).expect("the attack is played");
+    assert!(expected.profit() < 0.0, "{expected:?}");
 }
 
 #[test]
