@@ -232,13 +232,59 @@ pub fn by_probe(program: &Pubkey, call: Instruction) -> Instruction {
     }
 }
 
-/// Asserts that a program refused with exactly `error`, an `#[error_code]` or one of Anchor's own.
+/// An error that a program refuses with.
+pub trait Refusal {
+    /// Whose it is; `None` for those that every program may have.
+    fn program(&self) -> Option<Pubkey>;
+    /// Its number.
+    fn code(self) -> u32;
+}
+
+macro_rules! refusals {
+    ($($error:ty => $program:expr,)*) => {
+        $(impl Refusal for $error {
+            fn program(&self) -> Option<Pubkey> {
+                $program
+            }
+
+            fn code(self) -> u32 {
+                self.into()
+            }
+        })*
+    };
+}
+
+refusals! {
+    device_registry::error::RegistryError => Some(device_registry::ID),
+    data_commitment::error::StreamError => Some(data_commitment::ID),
+    security_pool::error::PoolError => Some(security_pool::ID),
+    ai_feed::error::AiFeedError => Some(ai_feed::ID),
+    reward_emission::error::EmissionError => Some(reward_emission::ID),
+    parametric_insurance::error::InsuranceError => Some(parametric_insurance::ID),
+    feed_reader::FeedError => None,
+    anchor_lang::error::ErrorCode => None,
+    u32 => None,
+}
+
+/// A program's error by its number.
+impl Refusal for (Pubkey, u32) {
+    fn program(&self) -> Option<Pubkey> {
+        Some(self.0)
+    }
+
+    fn code(self) -> u32 {
+        self.1
+    }
+}
+
+/// Asserts that exactly `error` refused, by the program whose it is.
 #[track_caller]
-pub fn assert_refused(result: Result<Execution, ClientError>, error: impl Into<u32>) {
-    let code = error.into();
+pub fn assert_refused(result: Result<Execution, ClientError>, error: impl Refusal) {
+    let (program, code) = (error.program(), error.code());
     match result {
-        Err(ClientError::Refused(failure)) if failure.code == code => {}
-        Err(other) => panic!("expected error {code}, got {other:?}"),
+        Err(ClientError::Refused(failure))
+            if failure.code == code && (program.is_none() || failure.program == program) => {}
+        Err(other) => panic!("expected error {code} of {program:?}, got {other:?}"),
         Ok(_) => panic!("expected error {code}, but it passed"),
     }
 }

@@ -14,9 +14,10 @@ use fieldproof_client::credits::{self as client, Purchase};
 use fieldproof_client::device_registry as registry;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::poseidon::poseidon;
+use fieldproof_client::token::TOKEN_PROGRAM;
 use fieldproof_client::ClientError;
 use inference::ModelRef;
-use oracle::{ON_DEMAND_ID, V2_ID};
+use oracle::{OracleError, ON_DEMAND_ID, V2_ID};
 use reward_emission::error::EmissionError as E;
 use reward_emission::instructions::TermsArgs;
 use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing};
@@ -368,46 +369,63 @@ mod buying {
         let world = World::new();
         let owner = world.buyer.pubkey();
         let right = world.harness.chain.account(&world.oracle).unwrap().unwrap();
-        let refused = |data: Vec<u8>, by: [u8; 32]| {
+        let refuses = |reason: OracleError| {
+            let bought = world.buy(&owner, TOKEN);
+            let Err(ClientError::Refused(failure)) = &bought else {
+                panic!("{bought:?}");
+            };
+            let line = format!("Program log: {reason}");
+            assert!(failure.logs.contains(&line), "{:?}", failure.logs);
+            assert_refused(bought, E::Price);
+        };
+        let refused = |data: Vec<u8>, by: [u8; 32], reason| {
             put(&world.harness, &world.oracle, data, by.into());
-            assert_refused(world.buy(&owner, TOKEN), E::Price);
+            refuses(reason);
         };
         // Right bytes of somebody else's program, or of the other format's.
-        refused(right.data.clone(), [7; 32]);
-        refused(right.data.clone(), V2_ID);
+        refused(right.data.clone(), [7; 32], OracleError::Owner);
+        refused(right.data.clone(), V2_ID, OracleError::Owner);
         let changed = |at: usize, byte: u8| {
             let mut data = right.data.clone();
             data[at] ^= byte;
             data
         };
-        refused(changed(0, 1), ON_DEMAND_ID); // no feed
-        refused(changed(2_088, 1), ON_DEMAND_ID); // another queue
-        refused(changed(2_120, 1), ON_DEMAND_ID); // other jobs
-        refused(changed(2_213, 1), ON_DEMAND_ID); // its authority writes it
-        refused(right.data[..3_207].to_vec(), ON_DEMAND_ID);
+        refused(changed(0, 1), ON_DEMAND_ID, OracleError::Discriminator);
+        refused(changed(2_088, 1), ON_DEMAND_ID, OracleError::Queue);
+        refused(changed(2_120, 1), ON_DEMAND_ID, OracleError::Jobs);
+        refused(
+            changed(2_213, 1),
+            ON_DEMAND_ID,
+            OracleError::AuthorityWrites,
+        );
+        refused(
+            right.data[..3_207].to_vec(),
+            ON_DEMAND_ID,
+            OracleError::Length,
+        );
         // One oracle's answer, five times.
         let mut thin = right.data.clone();
         for number in 1..5 {
             let (first, rest) = thin.split_at_mut(8 + 64 * number);
             rest[..32].copy_from_slice(&first[8..40]);
         }
-        refused(thin, ON_DEMAND_ID);
+        refused(thin, ON_DEMAND_ID, OracleError::TooFewOracles);
         // One that is far off.
         put_price(
             &world.harness,
             &world.oracle,
             [DOLLAR, ANSWERS[1], ANSWERS[2], ANSWERS[3], ANSWERS[4]],
         );
-        assert_refused(world.buy(&owner, TOKEN), E::Price);
+        refuses(OracleError::TooUncertain);
         put_price(&world.harness, &world.oracle, [0; 5]);
-        assert_refused(world.buy(&owner, TOKEN), E::Price);
+        refuses(OracleError::NotPositive);
 
         put_price(&world.harness, &world.oracle, ANSWERS);
         world.buy(&owner, TOKEN).expect("credits");
         world.harness.advance(60);
         world.buy(&owner, TOKEN).expect("credits");
         world.harness.advance(1);
-        assert_refused(world.buy(&owner, TOKEN), E::Price);
+        refuses(OracleError::Stale);
     }
 
     #[test]
@@ -425,7 +443,7 @@ mod buying {
             ..good
         };
         // The token program's: the owner does not match.
-        assert_refused(buy(&stolen, &thief), 4u32);
+        assert_refused(buy(&stolen, &thief), (TOKEN_PROGRAM, 4u32));
         let other = Network::that_charges(&world.harness, 1);
         let worthless = Purchase {
             reward_mint: other.reward_mint,
@@ -564,7 +582,20 @@ mod registering {
         assert_refused(in_epoch(0), E::WrongEpoch);
         in_epoch(1).expect("device");
         assert_eq!((world.epoch(0).0, world.epoch(1).0), (0, REGISTRATION));
-        assert_refused(world.open_epoch(0), 0u32);
+        assert_refused(world.open_epoch(0), E::WrongEpoch);
+        // Who opens it once more changes nothing.
+        let open = || {
+            world
+                .harness
+                .chain
+                .account(&client::epoch(&world.network.key, 1))
+        };
+        let before = open().expect("chain");
+        world.open_epoch(1).expect("is open");
+        assert_eq!(open().expect("chain"), before);
+        // Nor does a past epoch open that never was.
+        world.harness.advance(2 * EPOCH);
+        assert_refused(world.open_epoch(2), E::WrongEpoch);
     }
 }
 
