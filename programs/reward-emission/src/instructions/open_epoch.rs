@@ -10,9 +10,9 @@ use device_registry::state::Network;
 pub struct OpenEpoch<'info> {
     /// The network.
     pub network: AccountLoader<'info, Network>,
-    /// The epoch's account.
+    /// The epoch's account, made if nobody has yet.
     #[account(
-        init,
+        init_if_needed,
         payer = payer,
         space = Epoch::SIZE,
         seeds = [seeds::EPOCH, network.key().as_ref(), &epoch.to_le_bytes()],
@@ -26,7 +26,8 @@ pub struct OpenEpoch<'info> {
     pub system_program: Program<'info, System>,
 }
 
-/// Opens the present epoch, or the next one, for credits to be spent in it.
+/// Opens the present epoch, or the next one, for credits to be spent in it. Of one that is open nothing changes, so that who
+/// opens it first makes nobody's registration fail that opens it too.
 pub fn handle_open_epoch(ctx: Context<OpenEpoch>, epoch: u64) -> Result<()> {
     let accounts = &ctx.accounts;
     let present = accounts
@@ -37,7 +38,9 @@ pub fn handle_open_epoch(ctx: Context<OpenEpoch>, epoch: u64) -> Result<()> {
         epoch == present || Some(epoch) == present.checked_add(1),
         EmissionError::WrongEpoch
     );
-    let mut opened = accounts.epoch_account.load_init()?;
+    let Ok(mut opened) = accounts.epoch_account.load_init() else {
+        return Ok(());
+    };
     opened.version = VERSION;
     opened.bump = ctx.bumps.epoch_account;
     opened.network = accounts.network.key();
