@@ -1,6 +1,7 @@
 //! ai-feed: a feed's life, with a committee of 64 and streams of 2^20 commitments.
 
 use crate::bench::Bench;
+use crate::credits;
 use crate::optimistic;
 use crate::stream::Proof;
 use ai_feed::instructions::{CreateFeedArgs, RegisterVerifyingKeyArgs, SubmitAttestationArgs};
@@ -11,8 +12,10 @@ use anyhow::Result;
 use bytemuck::Zeroable;
 use commitment::BatchLeaf;
 use device_protocol::{attestation_context, feed_id, InputSpec, SourcesMessage};
+use device_registry::state::network::CREDITS;
 use device_registry::state::Network;
 use fieldproof_client::ai_feed::{self as client, Attested, Attesting, Proven};
+use fieldproof_client::credits::charge;
 use fieldproof_client::{data_commitment as streams, poseidon::poseidon, precompile};
 use inference::{Header, Model, ModelRef, BIASES, SHIFTS, WEIGHTS};
 use security_pool::state::{Committee, CommitteeEntry, Pool, MAX_OPERATORS};
@@ -183,11 +186,20 @@ impl<'a> Feed<'a> {
         };
         let register = client::register_verifying_key(&payer, &payer, &network, args);
         bench.measure("register_verifying_key", "", &[register], &[])?;
-        let args = feed_args(&creator.pubkey(), &model)?;
+        let args = feed_args(&creator.pubkey(), &model, 120)?;
         let id = args.id;
         let key = client::feed(&id);
-        let create = client::create_feed(&payer, &creator.pubkey(), &network, &model, args);
+        let by = creator.pubkey();
+        let create = client::create_feed(&payer, &by, &network, &model, args);
         bench.measure("create_feed", "8 cells", &[create], &[&creator])?;
+        bench.edit::<Network>(&network, |network| network.flags |= CREDITS)?;
+        credits::provide(bench, &network, &by, 0)?;
+        let another = feed_args(&by, &model, 60)?;
+        let create = client::create_feed(&payer, &by, &network, &model, another);
+        let create = charge(create, &network, 0, &by);
+        let case = "8 cells, paid with credits";
+        bench.measure("create_feed", case, &[create], &[&creator])?;
+        bench.edit::<Network>(&network, |network| network.flags &= !CREDITS)?;
         Ok(Self {
             bench,
             network,
@@ -377,12 +389,13 @@ pub fn model() -> Model {
     }
 }
 
-fn feed_args(creator: &Pubkey, model: &[u8; 32]) -> Result<CreateFeedArgs> {
+/// The largest gap tells feeds apart.
+fn feed_args(creator: &Pubkey, model: &[u8; 32], max_gap: u32) -> Result<CreateFeedArgs> {
     // Rising cells of resolution 7.
     let cells: Vec<u64> = (0..CELLS as u64)
         .map(|number| 0x0872_a100_c0ff_ffff + ((number / 4) << 27) + ((number % 4) << 24))
         .collect();
-    let (schema, max_gap, aggregation) = (3, 120, 0);
+    let (schema, aggregation) = (3, 0);
     let input = InputSpec {
         schema,
         max_gap_s: max_gap,

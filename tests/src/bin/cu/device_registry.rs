@@ -242,6 +242,36 @@ fn measure_leaves(bench: &Bench, id: &Hash, network: &Pubkey, governs: &[&Keypai
         ));
     }
 
+    bench.edit::<Network>(network, |network| network.flags |= CREDITS)?;
+    credits::provide(bench, network, &key, 0)?;
+    let count = client::largest_paid_batch(Curve::P256) as u64;
+    let batch = bench.harness.read::<Maker>(&client::maker(network, &key));
+    let args = RegisterBatchArgs {
+        batch: batch.batches,
+        curve: Curve::P256 as u8,
+        tier: TIER_VOUCHER,
+        cell: 0x0892_8308_280f_ffff,
+        manifest_hash: [3; 32],
+        keys: (0..count)
+            .map(|number| {
+                let signer = DeviceSigner::from_seed(Curve::P256, &seed(2 * LEAVES + number))?;
+                Ok(signer.device_key().as_bytes().to_vec())
+            })
+            .collect::<Result<Vec<_>>>()?
+            .concat(),
+    };
+    let register = client::register_batch(network, &key, &tree, args);
+    let paid = bench.run(&[charge(register, network, 0, &key)], &[])?;
+    bench.record(
+        "register_batch",
+        "a device, of as many P-256 keys as fit v1, paid with credits",
+        Cost {
+            cu: paid.cu.div_ceil(count),
+            ..Cost::default()
+        },
+    );
+    bench.edit::<Network>(network, |network| network.flags &= !CREDITS)?;
+
     let heir = bench.key();
     let device = &registered[0];
     let message = Possession {
@@ -406,53 +436,68 @@ fn measure_certificates(
     bench.measure("add_issuer", "", &[signed, add], &[&maker])?;
 
     let issuer_key = client::issuer(&maker_key, &issuer.key);
+    let registration = |number: u64| -> Result<[Instruction; 2]> {
+        let device = DeviceSigner::from_seed(Curve::P256, &seed(1_000 + number))?;
+        let key = device.device_key();
+        let certificate = pki.issue(&key, number, |script| script);
+        let possession = Possession {
+            network: *id,
+            owner: authority.pubkey().to_bytes(),
+            key,
+            nonce: number,
+        }
+        .digest();
+        let signatures = precompile::secp256r1(&[
+            Entry {
+                public_key: key.as_bytes(),
+                message: &possession,
+                signature: &device.sign(&possession),
+            },
+            certificate.entry(&issuer.key),
+        ])?;
+        let place = Registration {
+            network,
+            maker: maker.pubkey(),
+            tree: *tree,
+            owner: authority.pubkey(),
+        };
+        let args = RegisterDeviceArgs {
+            curve: Curve::P256 as u8,
+            key: key.bytes,
+            number,
+            tier: TIER_CERTIFICATE,
+            serial_hash: [0; 32],
+            cell: 0x0892_8308_280f_ffff,
+            possession_instruction: 0,
+            possession_index: 0,
+            voucher_instruction: 0,
+            voucher_index: 1,
+        };
+        let register = client::register_certified_device(place, &issuer_key, args);
+        Ok([signatures, register])
+    };
     let costs = (1..=DEVICES)
-        .map(|number| {
-            let device = DeviceSigner::from_seed(Curve::P256, &seed(1_000 + number))?;
-            let key = device.device_key();
-            let certificate = pki.issue(&key, number, |script| script);
-            let possession = Possession {
-                network: *id,
-                owner: authority.pubkey().to_bytes(),
-                key,
-                nonce: number,
-            }
-            .digest();
-            let signatures = precompile::secp256r1(&[
-                Entry {
-                    public_key: key.as_bytes(),
-                    message: &possession,
-                    signature: &device.sign(&possession),
-                },
-                certificate.entry(&issuer.key),
-            ])?;
-            let place = Registration {
-                network,
-                maker: maker.pubkey(),
-                tree: *tree,
-                owner: authority.pubkey(),
-            };
-            let args = RegisterDeviceArgs {
-                curve: Curve::P256 as u8,
-                key: key.bytes,
-                number,
-                tier: TIER_CERTIFICATE,
-                serial_hash: [0; 32],
-                cell: 0x0892_8308_280f_ffff,
-                possession_instruction: 0,
-                possession_index: 0,
-                voucher_instruction: 0,
-                voucher_index: 1,
-            };
-            let register = client::register_certified_device(place, &issuer_key, args);
-            bench.run(&[signatures, register], &[authority])
-        })
+        .map(|number| bench.run(&registration(number)?, &[authority]))
         .collect::<Result<Vec<_>>>()?;
     bench.record(
         "register_device",
         "depth 24, canopy 10, P-256 possession and certificate; worst of 16",
         costs.into_iter().max().context("no device")?,
     );
+    bench.edit::<Network>(&network, |network| network.flags |= CREDITS)?;
+    let costs = (1..=DEVICES)
+        .map(|number| {
+            let [signatures, register] = registration(DEVICES + number)?;
+            let register = charge(register, &network, 0, &authority.pubkey());
+            bench.run(&[signatures, register], &[authority])
+        })
+        .collect::<Result<Vec<_>>>()?;
+    bench.record(
+        "register_device",
+        "depth 24, canopy 10, P-256 possession and certificate, paid with credits; worst of 16",
+        costs.into_iter().max().context("no device")?,
+    );
+    bench.edit::<Network>(&network, |network| network.flags &= !CREDITS)?;
     let revoke = client::revoke_issuer(&network, &maker.pubkey(), &issuer.key, &maker.pubkey());
     bench.measure("revoke_issuer", "", &[revoke], &[&maker])
 }
