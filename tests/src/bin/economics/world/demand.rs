@@ -10,7 +10,7 @@ use tests::oracle::{put_price, terms, ANSWERS, DOLLAR};
 
 impl World {
     /// Puts reward tokens into circulation, as if others had been paid before: who burns them has bought them. An emission
-    /// takes a mint without supply only, and would emit them in years.
+    /// takes a mint without supply only, and by its floor would take some fifty epochs to emit what is burned here.
     pub(super) fn circulate(&self) -> Result<()> {
         let (chain, mint) = (&self.harness.chain, self.network.reward_mint);
         let payer = self.harness.payer.pubkey();
