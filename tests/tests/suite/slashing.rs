@@ -132,6 +132,14 @@ impl Court {
         self.report(&self.last_report())
     }
 
+    /// As [`Court::slash`], with the bounty to `bounty`.
+    fn slash_for(&self, pool: &Pubkey, severity_bps: u16, bounty: &Pubkey) -> Pubkey {
+        let call = self.bare_slash(&PROBE, pool, self.offence(), severity_bps);
+        self.send(swap(by_probe(&PROBE, call), &self.bounty, bounty), &[])
+            .unwrap();
+        self.last_report()
+    }
+
     /// The report of the last offence.
     fn last_report(&self) -> Pubkey {
         let offence = [self.offences.get() - 1; 32];
@@ -462,6 +470,71 @@ fn each_epoch_has_its_own_cap() {
 }
 
 #[test]
+fn friendly_slashes_on_both_sides_of_an_epochs_edge_do_not_pay() {
+    // What an operator and his friends have in the end: stake, bounties, and what is set aside, since the network's
+    // authority is a friend too. They use up the caps of two epochs by slashes of `friendly`, just before the edge and just
+    // after it. Then somebody else reports what it is all about, if it is about anything.
+    let outcome = |friendly: [u16; 2], offence: Option<u16>| {
+        let court = Court::new();
+        let Operator { operator, pool, .. } = court.seated();
+        let mine = token::associated(&operator.pubkey(), &court.stake_mint);
+        let mut reports = Vec::new();
+        for (severity, time) in friendly.into_iter().zip([START + EPOCH - 1, START + EPOCH]) {
+            court.harness.chain.set_time(time);
+            if severity > 0 {
+                reports.push(court.slash_for(&pool, severity, &mine));
+            }
+        }
+        if let Some(severity) = offence {
+            court.slash(&pool, severity);
+        }
+        if court.read_pool(&pool).staked > 0 {
+            court.request(&operator, &pool, 0, STAKE).unwrap();
+            court.harness.advance(COOLDOWN);
+            court.withdraw(&operator, &pool, 0).unwrap();
+        }
+        for report in &reports {
+            while court.report(report).excess > 0 {
+                court.harness.advance(EPOCH);
+                let (network, mint) = (&court.network, &court.stake_mint);
+                let collect = client::collect_excess(network, &pool, mint, report, &mine);
+                court.send(collect, &[]).unwrap();
+            }
+            if court.report(report).insurance > 0 {
+                let pay = client::pay_insurance(
+                    &court.network,
+                    &court.authority.pubkey(),
+                    &pool,
+                    &court.stake_mint,
+                    report,
+                    &mine,
+                );
+                court.send(pay, &[&court.authority]).unwrap();
+            }
+        }
+        court.tokens(&operator)
+    };
+    /// What the offence costs that the friends would cover up: 2,200,000, of which the seed bears an eleventh.
+    const SEVERITY: Option<u16> = Some(2_000);
+    let (honest, offender) = (outcome([0, 0], None), outcome([0, 0], SEVERITY));
+    assert_eq!((honest, offender), (STAKE, STAKE - 2_000_000));
+    for friendly in [
+        // The caps exactly, beyond them, and far within.
+        [5_000, 5_000],
+        [6_000, 6_000],
+        [10_000, 10_000],
+        [2_000, 2_000],
+        [1, 1],
+        // One side alone.
+        [5_000, 0],
+        [0, 5_000],
+    ] {
+        assert!(outcome(friendly, None) < honest, "{friendly:?}");
+        assert!(outcome(friendly, SEVERITY) < offender, "{friendly:?}");
+    }
+}
+
+#[test]
 fn who_opted_out_is_slashed_until_his_release_and_not_after() {
     let court = Court::new();
     let operator = court.seated();
@@ -506,13 +579,7 @@ fn slashing_oneself_costs() {
     let before = worth(MIN_SEED + STAKE);
     // He reports himself, and the network's authority is his friend.
     let mine = token::associated(&key.pubkey(), &court.stake_mint);
-    let offence = court.offence();
-    let call = by_probe(
-        &PROBE,
-        court.bare_slash(&PROBE, &operator.pool, offence, 5_000),
-    );
-    court.send(swap(call, &court.bounty, &mine), &[]).unwrap();
-    let report = client::report(&slashing::slasher(&PROBE).0, &offence);
+    let report = court.slash_for(&operator.pool, 5_000, &mine);
     let pay = client::pay_insurance(
         &court.network,
         &court.authority.pubkey(),
@@ -536,14 +603,7 @@ fn an_operator_gains_nothing_by_reporting_itself_at_its_delegators_cost() {
         .delegate(&delegator, &operator.pool, 9 * STAKE)
         .unwrap();
     let mine = token::associated(&key.pubkey(), &court.stake_mint);
-    let report_itself = |severity| {
-        let offence = court.offence();
-        let call = court.bare_slash(&PROBE, &operator.pool, offence, severity);
-        court
-            .send(swap(by_probe(&PROBE, call), &court.bounty, &mine), &[])
-            .unwrap();
-        client::report(&slashing::slasher(&PROBE).0, &offence)
-    };
+    let report_itself = |severity| court.slash_for(&operator.pool, severity, &mine);
     let worth = || {
         let pool = court.read_pool(&operator.pool);
         u128::from(STAKE) * u128::from(pool.staked) / u128::from(pool.shares)
@@ -660,7 +720,7 @@ fn a_network_takes_no_pool_that_its_operator_could_have_slashed_elsewhere_first(
 #[test]
 fn a_pause_stops_no_slash() {
     let court = Court::new();
-    let operator = court.seated();
+    let (operator, newcomer) = (court.seated(), court.operator());
     let owner = court.staker(STAKE);
     court.post(&owner, STAKE).unwrap();
     court.edit::<device_registry::state::Network>(&court.network, |network| {
@@ -668,6 +728,7 @@ fn a_pause_stops_no_slash() {
             (pause.paused_at, pause.until) = (START - 1, START + EPOCH);
         }
     });
+    assert_refused(court.opt_in(&newcomer, STAKE), E::Paused);
     let key = court.slash(&operator.pool, 10_000);
     court.slash_bond(&owner.pubkey(), 1);
     court.request_bond(&owner, 1).unwrap();
