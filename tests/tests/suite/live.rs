@@ -71,6 +71,22 @@ impl Process {
         self.0.kill().expect("SIGKILL");
         self.0.wait().expect("end");
     }
+
+    /// Lets it do nothing until it is [continued](Self::go_on), as on a machine that is overrun.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Ends a pause.
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{name}")).arg(self.0.id().to_string());
+        assert!(kill.status().expect("kill").success());
+    }
 }
 
 impl Drop for Process {

@@ -1,15 +1,20 @@
 //! Devices that publish at a real MQTT broker, a worker that takes what they say, and each of them lost and back.
 
 use super::live::{wait, Live};
+use bytes::BytesMut;
 use device_protocol::Curve;
 use device_registry::state::Network;
 use fieldproof_client::chain;
 use fieldproof_worker::load::Fleet;
 use rumqttc::v5::mqttbytes::v5::Packet;
-use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::{Error, QoS};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -18,6 +23,8 @@ const SECRET: [u8; 32] = [7; 32];
 const DEVICES: usize = 20;
 /// Readings in a message.
 const READINGS: usize = 8;
+/// Messages that a worker takes before it has acknowledged one.
+const IN_FLIGHT: usize = 32;
 
 /// Mosquitto, which keeps sessions and messages on the disk. It is killed when this is dropped.
 struct Broker {
@@ -32,9 +39,10 @@ impl Broker {
         let listener = TcpListener::bind("127.0.0.1:0").expect("port");
         let port = listener.local_addr().expect("address").port();
         drop(listener);
+        // It holds back messages for nobody but who asks for it.
         let config = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n\
-             persistence_location {}/\nmax_queued_messages 0\nuser root\n",
+             persistence_location {}/\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\n",
             dir.path().display()
         );
         std::fs::write(dir.path().join("mosquitto.conf"), config).expect("configuration");
@@ -67,10 +75,7 @@ impl Broker {
 
     /// The section of a worker's configuration.
     fn section(&self) -> String {
-        format!(
-            "\n[mqtt]\nhost = \"127.0.0.1\"\nport = {}\nclient_id = \"worker\"\ntopic = \"fp\"\n",
-            self.port
-        )
+        section(self.port)
     }
 
     /// Publishes messages one after the other until the broker has said of each that it has it.
@@ -100,6 +105,99 @@ impl Broker {
             }
         }
     }
+}
+
+/// The section of the configuration of a worker, whose broker is at `port`.
+fn section(port: u16) -> String {
+    format!(
+        "\n[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\nclient_id = \"worker\"\ntopic = \"fp\"\n"
+    )
+}
+
+/// A line between a worker and its broker on which packets are counted.
+struct Tap {
+    port: u16,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Messages that the worker had been sent on one connection and not acknowledged, at most.
+    most: AtomicUsize,
+    /// Messages that it acknowledged.
+    acknowledged: AtomicUsize,
+}
+
+impl Tap {
+    fn to(broker: &Broker) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("port");
+        let port = listener.local_addr().expect("address").port();
+        let counts = Arc::<Counts>::default();
+        let (upstream, counted) = (broker.port, counts.clone());
+        // Ends with the test's process.
+        thread::spawn(move || {
+            for worker in listener.incoming() {
+                let worker = worker.expect("connection");
+                let broker = TcpStream::connect(("127.0.0.1", upstream)).expect("broker");
+                let copy = |stream: &TcpStream| stream.try_clone().expect("handle");
+                let (to_worker, to_broker) = (copy(&worker), copy(&broker));
+                let open = Arc::new(AtomicUsize::new(0));
+                let (counts, sent) = (counted.clone(), open.clone());
+                thread::spawn(move || {
+                    forward(broker, to_worker, |packet| {
+                        if matches!(packet, Packet::Publish(_)) {
+                            let open = sent.fetch_add(1, Ordering::SeqCst) + 1;
+                            counts.most.fetch_max(open, Ordering::SeqCst);
+                        }
+                    });
+                });
+                let counts = counted.clone();
+                thread::spawn(move || {
+                    forward(worker, to_broker, |packet| match packet {
+                        Packet::PubAck(_) => {
+                            open.fetch_sub(1, Ordering::SeqCst);
+                            counts.acknowledged.fetch_add(1, Ordering::SeqCst);
+                        }
+                        Packet::Connect(connect, ..) => {
+                            let properties = connect.properties.as_ref().expect("properties");
+                            let most = properties.receive_maximum.map(usize::from);
+                            assert_eq!(most, Some(IN_FLIGHT));
+                        }
+                        _ => {}
+                    });
+                });
+            }
+        });
+        Self { port, counts }
+    }
+
+    fn most(&self) -> usize {
+        self.counts.most.load(Ordering::SeqCst)
+    }
+
+    fn acknowledged(&self) -> usize {
+        self.counts.acknowledged.load(Ordering::SeqCst)
+    }
+}
+
+/// Passes on what comes, until either end closes; `see` has seen a packet before it is passed on.
+fn forward(mut from: TcpStream, mut to: TcpStream, mut see: impl FnMut(&Packet)) {
+    let (mut unread, mut chunk) = (BytesMut::new(), vec![0; 1 << 16]);
+    while let Ok(length @ 1..) = from.read(&mut chunk) {
+        unread.extend_from_slice(&chunk[..length]);
+        loop {
+            match Packet::read(&mut unread, None) {
+                Ok(packet) => see(&packet),
+                Err(Error::InsufficientBytes(_)) => break,
+                Err(error) => panic!("no MQTT: {error}"),
+            }
+        }
+        if to.write_all(&chunk[..length]).is_err() {
+            break;
+        }
+    }
+    // Either may be closed already.
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }
 
 impl Drop for Broker {
@@ -227,5 +325,103 @@ fn a_lost_worker_or_broker_loses_nothing_and_takes_nothing_twice() {
     until_ready(&live);
     let status = live.status(0).expect("status");
     assert_eq!(status.readings, (3 * MESSAGES * READINGS) as u64);
+    assert_eq!(status.counters.get("equivocation"), None);
+}
+
+/// A worker that stands still is sent as many messages as it asked for; the rest waits at the broker, and devices go on.
+/// Once there is an acknowledgement Mosquitto sends all it has (its issue 2301), which then waits in the connection.
+#[test]
+fn a_worker_that_stands_still_holds_nobody_up() {
+    const MESSAGES: usize = 300;
+    let (live, fleet, network) = start();
+    let broker = Broker::start();
+    let tap = Tap::to(&broker);
+    live.configure_also(0, &section(tap.port));
+    let worker = live.worker(0);
+    until_ready(&live);
+    let now = live.now();
+    let bodies = |count: usize| -> Vec<Vec<u8>> {
+        (0..count)
+            .map(|_| fleet.body(&network, READINGS, now * 1_000))
+            .collect()
+    };
+    let runtime = Runtime::new().expect("runtime");
+
+    worker.pause();
+    // Each returns when the broker has all of it.
+    runtime.block_on(broker.publish("fp/readings", bodies(MESSAGES)));
+    wait("the broker to send what it may", || {
+        (tap.most() >= IN_FLIGHT).then_some(())
+    });
+    runtime.block_on(broker.publish("fp/readings", bodies(MESSAGES)));
+    assert_eq!((tap.most(), tap.acknowledged()), (IN_FLIGHT, 0));
+    worker.go_on();
+    until_taken(&live, 2 * MESSAGES * READINGS);
+    wait("the last acknowledgements", || {
+        (tap.acknowledged() == 2 * MESSAGES).then_some(())
+    });
+    let counters = live.status(0).expect("status").counters;
+    assert_eq!(counters["accepted"], (2 * MESSAGES * READINGS) as u64);
+    assert_eq!(counters.get("replay"), None, "{counters:?}");
+}
+
+/// What a worker has no room for stays at the broker until there is room, and what it acknowledged is on its disk.
+#[test]
+fn a_full_disk_loses_nothing_that_was_published() {
+    /// Files of 6 MiB at most.
+    const BLOCKS: u64 = 12 << 10;
+    /// Readings in a message.
+    const BODY: usize = 512;
+    /// Messages at a time.
+    const LUMP: usize = 8;
+    let (live, fleet, network) = start();
+    let broker = Broker::start();
+    let tap = Tap::to(&broker);
+    live.configure_also(0, &section(tap.port));
+    let worker = live.worker_on_a_full_disk(0, BLOCKS);
+    until_ready(&live);
+    let now = live.now();
+    let runtime = Runtime::new().expect("runtime");
+    let mut published = 0;
+    let mut publish = || {
+        let bodies = (0..LUMP).map(|_| fleet.body(&network, BODY, now * 1_000));
+        runtime.block_on(broker.publish("fp/readings", bodies.collect()));
+        published += LUMP;
+        published
+    };
+    let unready = || {
+        let url = format!("{}/ready", live.operators[0].url);
+        let answer = reqwest::blocking::get(url).expect("answer");
+        answer.status().as_u16() == 503
+    };
+    let held = || live.status(0).expect("status").readings as usize;
+    loop {
+        let sent = publish() * BODY;
+        let full = wait("the worker to take all or to be full", || {
+            let full = unready();
+            (full || held() == sent).then_some(full)
+        });
+        if full {
+            break;
+        }
+    }
+    // Devices publish on.
+    let all = publish() * BODY;
+    let acknowledged = tap.acknowledged() * BODY;
+    let taken = held();
+    assert!(
+        acknowledged <= taken && taken < all,
+        "{acknowledged} {taken} {all}"
+    );
+    worker.kill();
+
+    // With the old limit gone there is room.
+    let worker = live.worker(0);
+    until_taken(&live, all);
+    assert_eq!(held(), all);
+    worker.kill();
+    let _worker = live.worker(0);
+    let status = live.status(0).expect("status");
+    assert_eq!(status.readings as usize, all);
     assert_eq!(status.counters.get("equivocation"), None);
 }
