@@ -9,6 +9,7 @@ mod suite {
     mod credits;
     mod data_commitment;
     mod device_registry;
+    mod economics;
     mod faults;
     mod kill;
     mod live;

@@ -33,11 +33,11 @@ use tests::{assert_refused, Harness, START};
 /// What each operator stakes beside its seed of one token: the first two have two thirds.
 const STAKES: [u64; 4] = [30, 30, 20, 10];
 /// Seconds of a ballot.
-const BALLOT: i64 = 3_600;
+pub(super) const BALLOT: i64 = 3_600;
 /// Seconds of the challenge window.
-const CHALLENGE: i64 = 600;
+pub(super) const CHALLENGE: i64 = 600;
 /// What an epoch emits, base units.
-const BUDGET: u64 = 1_000_000;
+pub(super) const BUDGET: u64 = 1_000_000;
 /// Operators' share.
 const OPERATORS_BPS: u16 = 2_000;
 /// What a wrong root costs.
@@ -49,21 +49,21 @@ const STRANGER: Pubkey = Pubkey::new_from_array([9; 32]);
 
 /// A payee's place and key.
 #[derive(Clone, Copy)]
-struct Registered {
-    kind: u8,
-    index: u32,
-    payee: Pubkey,
+pub(super) struct Registered {
+    pub(super) kind: u8,
+    pub(super) index: u32,
+    pub(super) payee: Pubkey,
     key: Pubkey,
 }
 
 /// What the trees of an epoch hold: payee, score, cumulative amount.
-type Rows = Vec<(Registered, u64, u64)>;
+pub(super) type Rows = Vec<(Registered, u64, u64)>;
 
 /// Both trees of an epoch.
-struct Trees {
+pub(super) struct Trees {
     scores: SumTree,
-    grants: SumTree,
-    rows: Rows,
+    pub(super) grants: SumTree,
+    pub(super) rows: Rows,
 }
 
 impl Trees {
@@ -117,19 +117,19 @@ impl Trees {
 }
 
 /// A network whose epoch 1 has just ended, with four operators in the committee, two owners and two operators as payees.
-struct World {
-    harness: Harness,
-    network: Network,
-    operators: Vec<Operator>,
-    bounty: Pubkey,
+pub(super) struct World {
+    pub(super) harness: Harness,
+    pub(super) network: Network,
+    pub(super) operators: Vec<Operator>,
+    pub(super) bounty: Pubkey,
     /// Pays for proposals.
     purse: Keypair,
-    owners: [Registered; 2],
-    pools: [Registered; 2],
+    pub(super) owners: [Registered; 2],
+    pub(super) pools: [Registered; 2],
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let harness = Harness::new();
         let network = Network::new(&harness);
         let operators: Vec<Operator> = STAKES
@@ -200,7 +200,7 @@ impl World {
         world
     }
 
-    fn send(
+    pub(super) fn send(
         &self,
         instructions: &[Instruction],
         signers: &[&Keypair],
@@ -212,7 +212,7 @@ impl World {
         ((self.harness.now() - START) / EPOCH) as u64
     }
 
-    fn committee(&self) -> Pubkey {
+    pub(super) fn committee(&self) -> Pubkey {
         pools::committee(&self.network.key, self.epoch())
     }
 
@@ -225,7 +225,7 @@ impl World {
     }
 
     /// What epoch grants by kind: owners, operators.
-    fn parts() -> [u64; 2] {
+    pub(super) fn parts() -> [u64; 2] {
         let operators = BUDGET * u64::from(OPERATORS_BPS) / 10_000;
         [BUDGET - operators, operators]
     }
@@ -245,18 +245,18 @@ impl World {
     }
 
     /// The right trees of the first epoch.
-    fn honest(&self) -> Trees {
+    pub(super) fn honest(&self) -> Trees {
         Trees::new(self.rows([3, 4, 5, 2], [0; 4]))
     }
 
     /// The first epoch's trees with one row changed.
-    fn wrong(&self, change: impl FnOnce(&mut Rows)) -> Trees {
+    pub(super) fn wrong(&self, change: impl FnOnce(&mut Rows)) -> Trees {
         let mut rows = self.rows([3, 4, 5, 2], [0; 4]);
         change(&mut rows);
         Trees::new(rows)
     }
 
-    fn args(&self, trees: &Trees) -> ProposeRootArgs {
+    pub(super) fn args(&self, trees: &Trees) -> ProposeRootArgs {
         let (owners, operators) = client::halves(&trees.grants).expect("halves");
         let since = (self.harness.now() - START) % EPOCH;
         let scores = trees.scores.root();
@@ -273,7 +273,7 @@ impl World {
         }
     }
 
-    fn propose(&self, args: ProposeRootArgs) -> Result<Execution, ClientError> {
+    pub(super) fn propose(&self, args: ProposeRootArgs) -> Result<Execution, ClientError> {
         let Operator { signer, stream, .. } = &self.operators[0];
         let propose = client::propose_root(
             &self.purse.pubkey(),
@@ -287,13 +287,13 @@ impl World {
     }
 
     /// Proposed by operator 0.
-    fn proposed(&self, trees: &Trees) -> Pubkey {
+    pub(super) fn proposed(&self, trees: &Trees) -> Pubkey {
         let args = self.args(trees);
         self.propose(args).expect("proposal");
         client::proposal(&self.network.key, &self.operators[0].stream, &args)
     }
 
-    fn proposal(&self, key: &Pubkey) -> Proposal {
+    pub(super) fn proposal(&self, key: &Pubkey) -> Proposal {
         self.harness.read(key)
     }
 
@@ -308,7 +308,7 @@ impl World {
         .expect("signature")
     }
 
-    fn vote(&self, key: &Pubkey, operator: usize) -> Result<Execution, ClientError> {
+    pub(super) fn vote(&self, key: &Pubkey, operator: usize) -> Result<Execution, ClientError> {
         let message = self.proposal(key).message(self.network.id);
         let reference = VoteReference {
             instruction: 0,
@@ -319,7 +319,7 @@ impl World {
         self.send(&[self.signature(operator, &message), vote], &[])
     }
 
-    fn finalize(&self, key: &Pubkey) -> Result<Execution, ClientError> {
+    pub(super) fn finalize(&self, key: &Pubkey) -> Result<Execution, ClientError> {
         self.send(&[client::finalize_root(&self.network.key, key)], &[])
     }
 
@@ -334,7 +334,7 @@ impl World {
     }
 
     /// Makes the trees final, and begins the next epoch.
-    fn decide(&self, trees: &Trees) -> Pubkey {
+    pub(super) fn decide(&self, trees: &Trees) -> Pubkey {
         let key = self.passed(trees);
         self.harness.advance(CHALLENGE);
         self.finalize(&key).expect("final");
@@ -342,7 +342,7 @@ impl World {
         key
     }
 
-    fn next_epoch(&self) {
+    pub(super) fn next_epoch(&self) {
         let next = self.epoch() + 1;
         self.harness.chain.set_time(START + next as i64 * EPOCH);
         self.network.committee(&self.harness, next);
@@ -378,7 +378,7 @@ impl World {
         self.send(&[challenge], &[])
     }
 
-    fn challenge(
+    pub(super) fn challenge(
         &self,
         key: &Pubkey,
         trees: &Trees,
@@ -429,12 +429,12 @@ impl World {
     }
 
     /// What an operator's allocation loses for a wrong root.
-    fn penalty(operator: usize) -> u64 {
+    pub(super) fn penalty(operator: usize) -> u64 {
         STAKES[operator] * TOKEN * u64::from(ROOT_SLASH_BPS) / 10_000
     }
 
     /// What a vote for the right roots is, and another of the same ballot.
-    fn two_votes(&self) -> [VoteMessage; 2] {
+    pub(super) fn two_votes(&self) -> [VoteMessage; 2] {
         let key = self.proposed(&self.honest());
         let first = self.proposal(&key).message(self.network.id);
         let second = VoteMessage {
@@ -444,7 +444,7 @@ impl World {
         [first, second]
     }
 
-    fn double_vote(&self, operator: usize, votes: [VoteMessage; 2]) -> [Instruction; 3] {
+    pub(super) fn double_vote(&self, operator: usize, votes: [VoteMessage; 2]) -> [Instruction; 3] {
         let [first, second] = votes;
         let args = ReportDoubleVoteArgs {
             epoch: first.epoch,
