@@ -5,6 +5,7 @@
 //! left out and the rest still means something: that is how a failing sequence is made short.
 
 mod action;
+mod book;
 mod ledger;
 mod world;
 
@@ -23,7 +24,7 @@ use world::{Base, World};
 pub const ACTIONS: usize = 50;
 
 /// What the sequences did.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tally {
     /// Sequences that were run.
     pub sequences: u64,
@@ -31,6 +32,16 @@ pub struct Tally {
     pub instructions: u64,
     /// By kind of action: how many were tried, and how many passed.
     pub actions: [(u64, u64); Kind::ALL.len()],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            sequences: 0,
+            instructions: 0,
+            actions: [(0, 0); Kind::ALL.len()],
+        }
+    }
 }
 
 impl Tally {

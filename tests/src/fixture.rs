@@ -111,7 +111,7 @@ impl Network {
         Self::of_flags(harness, nonce, mints, slash_cap_bps, DEVELOPMENT_KEYS)
     }
 
-    fn of_flags(
+    pub(crate) fn of_flags(
         harness: &Harness,
         nonce: u64,
         [reward_mint, stake_mint]: [Pubkey; 2],

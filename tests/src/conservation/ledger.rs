@@ -1,14 +1,16 @@
 //! The books, from scratch after every instruction: sums over all accounts and token balances, against what the accounts
-//! say of themselves.
+//! say of themselves, and against what they must say after what was done.
 
-use super::world::{World, BUDGET, INSURANCE_BPS};
+use super::book::{Book, Paid, Spent};
+use super::world::{World, INSURANCE_BPS};
+use ai_feed::state::{Attestation, AttesterBonds};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use data_commitment::state::{Challenge, Stream};
 use fieldproof_client::chain::Chain;
+use fieldproof_client::security_pool as pools;
 use fieldproof_client::token::{associated, TOKEN_PROGRAM};
-use fieldproof_client::{reward_emission as rewards, security_pool as pools};
-use reward_emission::state::{Emission, Payee};
+use reward_emission::state::{Credits, Demand, Emission, Epoch, Payee, Pricing, Proposal};
 use security_pool::state::{
     Bond, Delegation, Pool, Report, Roster, SourceKind, Withdrawal, FULL_BPS, MIN_SEED,
 };
@@ -22,9 +24,12 @@ const TOKEN_ACCOUNT_BYTES: usize = 165;
 const SUPPLY: usize = 36;
 const AMOUNT: usize = 64;
 
-/// What slashes did so far, recomputed from the changes of their reports.
+/// What slashes did so far, recomputed from the changes of their reports; and what credits, budgets and claims did, by site.
 #[derive(Clone, Default)]
 pub struct Ledger {
+    pub books: Vec<Book>,
+    /// By pool: its seed, whose shares belong to nobody, if it is more than the least.
+    pub seeds: HashMap<Pubkey, u64>,
     /// By report: how much of it was divided.
     divided: HashMap<Pubkey, u64>,
     bounties: u64,
@@ -48,6 +53,13 @@ struct Accounts {
     challenges: Vec<(Pubkey, Challenge, u64)>,
     emissions: Vec<(Pubkey, Emission)>,
     payees: Vec<(Pubkey, Payee)>,
+    proposals: Vec<(Pubkey, Proposal)>,
+    pricings: Vec<(Pubkey, Pricing)>,
+    credits: Vec<(Pubkey, Credits)>,
+    epochs: Vec<(Pubkey, Epoch)>,
+    demands: Vec<(Pubkey, Demand)>,
+    attestations: Vec<(Pubkey, Attestation)>,
+    attester_bonds: Vec<(Pubkey, AttesterBonds)>,
 }
 
 /// The accounts of type `T` among those of its program.
@@ -84,6 +96,12 @@ impl Accounts {
         let security = all(&security_pool::ID);
         let commitments = all(&data_commitment::ID);
         let emissions = all(&reward_emission::ID);
+        // Feeds and rounds are large.
+        let some = |kind| {
+            chain
+                .program_accounts(&ai_feed::ID, kind)
+                .expect("accounts")
+        };
         let lamports: HashMap<Pubkey, u64> = commitments
             .iter()
             .map(|(key, account)| (*key, account.lamports))
@@ -104,6 +122,13 @@ impl Accounts {
                 .collect(),
             emissions: of(&emissions),
             payees: of(&emissions),
+            proposals: of(&emissions),
+            pricings: of(&emissions),
+            credits: of(&emissions),
+            epochs: of(&emissions),
+            demands: of(&emissions),
+            attestations: of(&some(Attestation::DISCRIMINATOR)),
+            attester_bonds: of(&some(AttesterBonds::DISCRIMINATOR)),
         }
     }
 
@@ -128,6 +153,14 @@ fn same(what: &str, of: &Pubkey, is: u128, should: u128) -> Result<(), String> {
 }
 
 impl Ledger {
+    /// One of sites with these books.
+    pub fn new(books: Vec<Book>) -> Self {
+        Self {
+            books,
+            ..Self::default()
+        }
+    }
+
     /// Brings the ledger up to date, and checks all books.
     ///
     /// # Errors
@@ -136,10 +169,16 @@ impl Ledger {
         let accounts = Accounts::read(&world.harness.chain);
         self.follow(&accounts.reports)?;
         self.tokens(world, &accounts)?;
-        Self::pools(&accounts)?;
+        self.pools(&accounts)?;
         Self::bonds(&accounts)?;
+        Self::attester_bonds(world, &accounts)?;
         Self::challenges(world, &accounts)?;
-        Self::rewards(&accounts)
+        for (site, book) in world.base.sites.iter().zip(&mut self.books) {
+            let network = &site.network.key;
+            rewards(book, network, &accounts)?;
+            credits(book, network, &accounts)?;
+        }
+        Ok(())
     }
 
     /// Divides what was newly taken by a report, as the terms say.
@@ -201,7 +240,7 @@ impl Ledger {
 
     /// A pool's vault holds the shares' worth, what cools down, the locked excess and the insurance; shares and reports
     /// sum to what the pool says.
-    fn pools(accounts: &Accounts) -> Result<(), String> {
+    fn pools(&self, accounts: &Accounts) -> Result<(), String> {
         for (key, pool) in &accounts.pools {
             let parts = [
                 pool.staked,
@@ -220,7 +259,7 @@ impl Ledger {
                 "shares",
                 key,
                 pool.shares.into(),
-                shares + u128::from(MIN_SEED),
+                shares + u128::from(*self.seeds.get(key).unwrap_or(&MIN_SEED)),
             )?;
             let cooling = accounts.withdrawals.iter().filter(|(_, withdrawal)| {
                 withdrawal.pool == *key && withdrawal.generation == pool.cooling_generation
@@ -296,36 +335,157 @@ impl Ledger {
         Ok(())
     }
 
-    /// What was minted is what was claimed, by each and all, and no more than granted, nor that than emitted.
-    fn rewards(accounts: &Accounts) -> Result<(), String> {
-        for (key, emission) in &accounts.emissions {
-            let mint = &emission.reward_mint;
-            let minted = accounts.supplies[mint].into();
-            same("minted", key, minted, emission.claimed.into())?;
-            let payees = || {
-                let payees = accounts.payees.iter();
-                payees.filter(|(_, payee)| payee.network == emission.network)
+    /// What attesters have reserved is the bonds of their attestations, each once.
+    fn attester_bonds(world: &World, accounts: &Accounts) -> Result<(), String> {
+        for (key, bonds) in &accounts.attester_bonds {
+            let feeds = world.base.sites.iter();
+            let feeds: Vec<Pubkey> = feeds
+                .filter(|site| site.network.key == bonds.network)
+                .map(|site| site.feed)
+                .collect();
+            let behind = || {
+                let attestations = accounts.attestations.iter().map(|(_, of)| of);
+                attestations
+                    .filter(|of| of.pool == bonds.pool && feeds.contains(&of.feed) && of.bond > 0)
             };
-            let claimed = sum(payees().map(|(_, payee)| payee.claimed));
-            same("claimed", key, emission.claimed.into(), claimed)?;
-            for (payee, state) in payees() {
-                let got = accounts.balance(&state.destination);
-                same("got", payee, got, state.claimed.into())?;
-            }
-            // The schedule of these networks emits the same in each epoch.
-            let epochs = match emission.finals {
-                0 => 0,
-                _ => emission.final_epoch + 1,
-            };
-            let emitted = u128::from(BUDGET) * u128::from(epochs);
-            let granted = u128::from(emission.roots.reward_sum);
-            if minted > granted || granted > emitted {
-                let network = rewards::emission(&emission.network);
-                return Err(format!(
-                    "{network}: minted {minted}, granted {granted}, emitted {emitted}"
-                ));
-            }
+            let bonded = sum(behind().map(|attestation| attestation.bond));
+            same("reserved", key, bonds.bonded.into(), bonded)?;
+            let open = behind().count() as u128;
+            same("attestations", key, bonds.open.into(), open)?;
         }
         Ok(())
     }
+}
+
+/// What was minted is what was claimed, by each and all, and paid where it was to be; no more than granted, nor that than the
+/// epochs emitted that became final. An epoch emits what was burned in it, within bounds.
+fn rewards(book: &mut Book, network: &Pubkey, accounts: &Accounts) -> Result<(), String> {
+    let emission = accounts
+        .emissions
+        .iter()
+        .find(|(_, of)| of.network == *network);
+    let (key, emission) = emission.ok_or("a network without an emission")?;
+    let supply = u128::from(accounts.supplies[&emission.reward_mint]);
+    let minted = supply + u128::from(book.bought.burned);
+    let claimed = u128::from(emission.claimed);
+    same("minted", key, minted, claimed + u128::from(book.endowed))?;
+    let payees = || {
+        let payees = accounts.payees.iter();
+        payees.filter(|(_, payee)| payee.network == *network)
+    };
+    let parts = sum(payees().map(|(_, payee)| payee.claimed));
+    same("claimed", key, claimed, parts)?;
+    for (payee, state) in payees() {
+        let before = book.claimed.insert(*payee, state.claimed).unwrap_or(0);
+        let paid = state.claimed.checked_sub(before);
+        let paid = paid.ok_or_else(|| format!("{payee} claimed less than before"))?;
+        *book.purses.entry(state.destination).or_default() += paid;
+    }
+    for (purse, should) in &book.purses {
+        same("got", purse, accounts.balance(purse), (*should).into())?;
+    }
+    let granted = emission.roots.reward_sum;
+    let emitted = book.emitted[0] + book.emitted[1];
+    if claimed > granted.into() || granted > emitted {
+        return Err(format!(
+            "{key}: claimed {claimed}, granted {granted}, emitted {emitted}"
+        ));
+    }
+    if emission.operators_sum > book.emitted[1] {
+        let (sum, share) = (emission.operators_sum, book.emitted[1]);
+        return Err(format!(
+            "{key}: operators were granted {sum} of their {share}"
+        ));
+    }
+    let proposals = accounts.proposals.iter();
+    for (key, proposal) in proposals.filter(|(_, of)| of.network == *network) {
+        let should = book.budget(proposal.epoch);
+        if proposal.parts != should {
+            let (parts, epoch) = (proposal.parts, proposal.epoch);
+            return Err(format!(
+                "{key}: epoch {epoch} grants {parts:?}, but the books say {should:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Credits that were bought are held or spent, and with them the tokens that were burned; epochs and feeds say of what was
+/// spent what the books say.
+fn credits(book: &Book, network: &Pubkey, accounts: &Accounts) -> Result<(), String> {
+    let pricing = accounts.pricings.iter();
+    let pricing = pricing.filter(|(_, of)| of.network == *network);
+    let burned = sum(pricing.map(|(_, pricing)| pricing.burned));
+    same(
+        "burned for credits",
+        network,
+        burned,
+        book.bought.burned.into(),
+    )?;
+
+    let mut held = Paid::default();
+    for (key, credits) in &accounts.credits {
+        if credits.network != *network {
+            continue;
+        }
+        let should = book.held.get(&credits.owner).copied().unwrap_or_default();
+        same(
+            "credits",
+            key,
+            credits.balance.into(),
+            should.credits.into(),
+        )?;
+        same("tokens", key, credits.burned.into(), should.burned.into())?;
+        held.credits += credits.balance;
+        held.burned += credits.burned;
+    }
+    let spent = |of: fn(&Spent) -> u64| sum(book.epochs.values().map(of));
+    let all = u128::from(held.credits) + spent(|epoch| epoch.paid.credits);
+    same("credits", network, all, book.bought.credits.into())?;
+    let all = u128::from(held.burned) + spent(|epoch| epoch.paid.burned);
+    same("tokens behind credits", network, all, burned)?;
+
+    let mut open = 0;
+    for (key, epoch) in &accounts.epochs {
+        if epoch.network != *network {
+            continue;
+        }
+        let should = book.epochs.get(&epoch.epoch).copied().unwrap_or_default();
+        let is = Spent {
+            paid: Paid {
+                credits: epoch.credits,
+                burned: epoch.burned,
+            },
+            given: epoch.given,
+            open: true,
+        };
+        if is != should {
+            return Err(format!("epoch {key}: {is:?}, but the books say {should:?}"));
+        }
+        let demands = accounts.demands.iter().map(|(_, demand)| demand);
+        let given = demands.filter(|of| (of.network, of.epoch) == (*network, epoch.epoch));
+        let given = sum(given.map(|demand| demand.burned));
+        // A demand may close before its epoch does.
+        let closed = book.demands.iter();
+        let closed = closed.filter(|((of, _), demand)| *of == epoch.epoch && !demand.open);
+        let closed = sum(closed.map(|(_, demand)| demand.paid.burned));
+        same("given", key, epoch.given.into(), given + closed)?;
+        open += 1;
+    }
+    let should = book.epochs.values().filter(|epoch| epoch.open).count();
+    same("open epochs", network, open, should as u128)?;
+
+    let mut open = 0;
+    for (key, demand) in &accounts.demands {
+        if demand.network != *network {
+            continue;
+        }
+        let should = book.demands.get(&(demand.epoch, demand.feed));
+        let should = should.map(|demand| demand.paid).unwrap_or_default();
+        same("demand", key, demand.credits.into(), should.credits.into())?;
+        same("given", key, demand.burned.into(), should.burned.into())?;
+        open += 1;
+    }
+    let should = book.demands.values().filter(|demand| demand.open).count();
+    same("open demands", network, open, should as u128)
 }

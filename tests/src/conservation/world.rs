@@ -1,26 +1,54 @@
-//! What sequences act on: two networks on one stake mint, three pools that secure both, delegators, owners with devices and
-//! bonds, and emissions. It is made once; each sequence gets a copy.
+//! What sequences act on: two networks on one stake mint, of which the second charges credits, three pools that secure both,
+//! delegators, owners with devices, bonds and credits, feeds and emissions. It is made once; each sequence gets a copy.
 
+use super::book::Book;
 use super::ledger::Ledger;
-use crate::fixture::{Device, Network, Operator, EPOCH, EVEN_SCORING, TOKEN};
+use crate::fixture::{Maker, Network, Operator, EPOCH, EVEN_SCORING, TOKEN};
+use crate::oracle::{put_price, terms, ANSWERS, DOLLAR};
 use crate::{Harness, START};
+use ai_feed::instructions::{CreateFeedArgs, WindowArgs};
+use ai_feed::state::BY_TIME;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use commitment::sum::score_leaf;
-use commitment::{reward_leaf, BatchLeaf, CommitmentLeaf, MmrBuilder, SumNode, SumTree};
+use commitment::{reward_leaf, BatchLeaf, CommitmentLeaf, MmrBuilder, SumNode, SumTree, Tree};
+use data_commitment::instructions::VerifyBatchArgs;
 use data_commitment::state::Challenge;
-use device_protocol::{Curve, SignedReading};
-use fieldproof_client::chain::{Chain, LocalChain};
+use device_protocol::{feed_id, Curve, InputSpec, SignedReading};
+use device_registry::state::network::{CREDITS, DEVELOPMENT_KEYS};
+use fieldproof_client::chain::{Chain, Execution, LocalChain};
+use fieldproof_client::credits::{self, Purchase};
+use fieldproof_client::key::DeviceSigner;
+use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::transaction::{self, Limits};
+use fieldproof_client::{ai_feed as feeds, device_registry as registry};
 use fieldproof_client::{data_commitment as streams, reward_emission as rewards};
 use fieldproof_client::{security_pool as pools, ClientError};
+use inference::ModelRef;
 use reward_emission::instructions::CreateEmissionArgs;
 use reward_emission::state::{Payee, PayeeKind, Schedule};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::cell::Cell;
 
-/// What an epoch emits, base units.
+/// The model of the feeds.
+pub const MODEL: &[u8] = include_bytes!("../../../app/trainer/models/temperature.model");
+/// What an epoch emits at most, base units.
 pub const BUDGET: u64 = 1_000_003;
+/// By site: what it emits at least, basis points of that.
+const FLOORS_BPS: [u16; 2] = [5_000, 2_000];
+/// Base units that were burned for each owner's credits in each network.
+const ENDOWMENT: u64 = 5_000_001;
+/// What a token costs at first, cents.
+const CENTS: u64 = 200;
+/// Credits that a device and a feed cost at first.
+const FEES: [u64; 2] = [1_000, 3_333];
+/// Devices of each owner in each network.
+const DEVICES: usize = 2;
+/// Seconds of a feed's round.
+pub const ROUND: i64 = 60;
+/// Seconds in which an attestation can be challenged.
+pub const ATTESTATION_WINDOW: i64 = 600;
 /// Operators' share of it, basis points.
 pub const OPERATORS_BPS: u16 = 2_000;
 /// Insurance of a slash of the fixture's networks, basis points.
@@ -36,22 +64,46 @@ const STAKE: u64 = 40;
 /// Tokens that each delegator and owner has.
 const PURSE: u64 = 500;
 
-/// A payee, and where it is paid.
+/// A payee.
 #[derive(Clone, Copy)]
 pub struct Registered {
     pub kind: u8,
     pub index: u32,
     pub account: Pubkey,
     pub key: Pubkey,
-    pub destination: Pubkey,
+}
+
+/// A token account of rewards, and who spends from it.
+pub struct Purse {
+    pub key: Keypair,
+    pub account: Pubkey,
+}
+
+/// A device with one of its leaves.
+#[derive(Clone)]
+pub struct Device {
+    /// The owner's number.
+    pub owner: usize,
+    pub signer: DeviceSigner,
+    /// Of the leaf.
+    pub index: u32,
 }
 
 /// A network with its devices and payees.
 pub struct Site {
     pub network: Network,
+    /// Whether devices cost credits.
+    pub charges: bool,
+    pub maker: Keypair,
     /// By owner: two devices.
-    pub devices: Vec<(usize, Device)>,
+    pub devices: Vec<Device>,
     pub payees: Vec<Registered>,
+    /// By payee: where it may be paid, at first to the first.
+    pub purses: Vec<[Purse; 2]>,
+    /// What tells the reward token's price.
+    pub oracle: Pubkey,
+    /// A feed whose attestations pass by time.
+    pub feed: Pubkey,
 }
 
 /// What never changes in any sequence.
@@ -61,7 +113,7 @@ pub struct Base {
     pub stake_mint: Pubkey,
     pub sites: Vec<Site>,
     pub operators: Vec<Operator>,
-    /// Everybody who delegates: two delegators, then the operators.
+    /// Everybody who delegates: two delegators, the operators, the owners.
     pub delegators: Vec<Keypair>,
     pub owners: Vec<Keypair>,
     /// Who reports and challenges.
@@ -70,6 +122,10 @@ pub struct Base {
     pub harmed: Pubkey,
     /// Rent of a challenge, lamports.
     pub challenge_rent: u64,
+    /// By site.
+    books: Vec<Book>,
+    /// The model of the feeds.
+    pub model: Pubkey,
 }
 
 /// A commitment to one batch of one window.
@@ -86,6 +142,20 @@ pub struct Committed {
 pub struct Stream {
     pub mmr: MmrBuilder,
     pub commitments: Vec<Committed>,
+}
+
+impl Stream {
+    /// That one of its commitments holds its batch.
+    pub fn proof(&self, committed: &Committed) -> VerifyBatchArgs {
+        let tree = Tree::of_batches(&[committed.batch.hash()]).expect("tree");
+        VerifyBatchArgs {
+            commitment: committed.leaf.into(),
+            mmr_path: self.mmr.path(committed.leaf.sequence).expect("path"),
+            batch_index: 0,
+            batch: committed.batch.into(),
+            batch_path: tree.path(0).expect("path"),
+        }
+    }
 }
 
 /// Both trees of an epoch.
@@ -112,6 +182,20 @@ impl Trees {
     }
 }
 
+/// An attestation on a batch of one window.
+#[derive(Clone)]
+pub struct Attested {
+    pub site: usize,
+    pub operator: usize,
+    pub key: Pubkey,
+    pub round: u64,
+    pub window: WindowArgs,
+    /// Whether it attests what the model does not give.
+    pub wrong: bool,
+    /// Whether that was shown.
+    pub refuted: bool,
+}
+
 /// Roots that were proposed.
 #[derive(Clone)]
 pub struct Draft {
@@ -131,6 +215,16 @@ pub struct World<'a> {
     pub drafts: Vec<Vec<Draft>>,
     /// By site: the final trees.
     pub finals: Vec<Option<Trees>>,
+    /// By site: the base's devices, and those that were registered since.
+    pub devices: Vec<Vec<Device>>,
+    /// By site: the next number of the maker's vouchers.
+    vouchers: Vec<u64>,
+    /// By operator: whoever operates its pool now.
+    pub keys: Vec<Keypair>,
+    /// The operators' pools, and those that were created since.
+    pub pools: Vec<Pubkey>,
+    /// Those that were not closed.
+    pub attested: Vec<Attested>,
     pub ledger: Ledger,
     /// Instructions that were sent, and after each of which the books were checked.
     pub instructions: u64,
@@ -143,7 +237,8 @@ impl Base {
         let first = Network::new(&harness);
         let stake_mint = first.stake_mint;
         // A low cap, so that slashes lock something.
-        let second = Network::of_mints(&harness, 1, [harness.mint(), stake_mint], 500);
+        let mints = [harness.mint(), stake_mint];
+        let second = Network::of_flags(&harness, 1, mints, 500, DEVELOPMENT_KEYS | CREDITS);
         let payer = harness.payer.pubkey();
         let operators: Vec<Operator> = (0..3)
             .map(|_| {
@@ -176,9 +271,26 @@ impl Base {
                 .map(|operator| operator.key.insecure_clone()),
         );
         let owners: Vec<Keypair> = (0..2).map(|_| purse()).collect();
-        let sites = [first, second]
-            .map(|network| Self::site(&harness, network, &operators, &owners))
-            .into();
+        delegators.extend(owners.iter().map(Keypair::insecure_clone));
+        let model = ModelRef::parse(MODEL).expect("model");
+        let model = inference::model_hash(&model, poseidon).expect("hash");
+        let register = feeds::register_model(&payer, model, MODEL.to_vec());
+        harness.send(&[register], &[]).expect("model");
+        let (sites, books) = [(first, false), (second, true)]
+            .into_iter()
+            .zip(FLOORS_BPS)
+            .map(|((network, charges), floor_bps)| {
+                let founding = Founding {
+                    harness: &harness,
+                    operators: &operators,
+                    owners: &owners,
+                    model,
+                    charges,
+                    floor_bps,
+                };
+                founding.site(network)
+            })
+            .unzip();
         let challenger = harness.key();
         harness.fund(&challenger.pubkey(), &stake_mint, 0);
         let harmed = harness.key().pubkey();
@@ -196,21 +308,113 @@ impl Base {
             challenger,
             harmed,
             challenge_rent: rent,
+            books,
+            model: feeds::model(&model),
         }
     }
+}
 
-    fn site(
-        harness: &Harness,
-        network: Network,
-        operators: &[Operator],
-        owners: &[Keypair],
-    ) -> Site {
+/// What a site is made of.
+struct Founding<'a> {
+    harness: &'a Harness,
+    operators: &'a [Operator],
+    owners: &'a [Keypair],
+    model: [u8; 32],
+    charges: bool,
+    floor_bps: u16,
+}
+
+impl Founding<'_> {
+    /// Pricing, and credits for each owner, bought with all tokens that there are; their oracle.
+    fn endow(&self, network: &Network, book: &mut Book) -> Pubkey {
+        let (harness, payer) = (self.harness, self.harness.payer.pubkey());
+        let (key, mint) = (network.key, network.reward_mint);
+        let now = harness.now();
+        let [device, feed] = FEES;
+        let set = credits::set_pricing(&payer, &payer, &key, &mint, terms(device, feed));
+        let open = credits::open_epoch(&payer, &key, 0);
+        harness.send(&[set, open], &[]).expect("pricing");
+        book.set_fee(device, now, now);
+        book.open(0);
+        let oracle = Keypair::new().pubkey();
+        put_price(harness, &oracle, price(CENTS));
+        let buyer = harness.key();
+        for owner in self.owners {
+            let purchase = Purchase {
+                payer,
+                network: key,
+                reward_mint: mint,
+                oracle,
+                owner: owner.pubkey(),
+                source: harness.fund(&buyer.pubkey(), &mint, ENDOWMENT),
+                buyer: buyer.pubkey(),
+            };
+            let buy = credits::buy_credits(&purchase, ENDOWMENT, 1);
+            harness.send(&[buy], &[&buyer]).expect("credits");
+            book.endowed += ENDOWMENT;
+            book.buy(owner.pubkey(), ENDOWMENT, CENTS);
+        }
+        oracle
+    }
+
+    /// A feed of the first owner.
+    fn feed(&self, network: &Network, book: &mut Book) -> Pubkey {
+        let creator = &self.owners[0];
+        let (owner, payer) = (creator.pubkey(), self.harness.payer.pubkey());
+        let input = InputSpec {
+            schema: 1,
+            max_gap_s: 3_600,
+            cells: &[],
+        };
+        let bytes = owner.to_bytes();
+        let id = feed_id(&network.id, &bytes, &self.model, &input, 0, ROUND).expect("id");
+        let args = CreateFeedArgs {
+            id,
+            schema: 1,
+            max_gap: 3_600,
+            cells: Vec::new(),
+            aggregation: 0,
+            round_length: ROUND,
+            required_mask: BY_TIME,
+            min_signers: 1,
+            min_streams: 1,
+            grace: ATTESTATION_WINDOW,
+            challenge_window: ATTESTATION_WINDOW,
+            bond: 3 * TOKEN,
+            slash_bps: 1_000,
+        };
+        let mut create = feeds::create_feed(&payer, &owner, &network.key, &self.model, args);
+        if self.charges {
+            create = credits::charge(create, &network.key, 0, &owner);
+            book.spend(&owner, 0, FEES[1]);
+        }
+        self.harness.send(&[create], &[creator]).expect("feed");
+        for operator in self.operators {
+            let open = feeds::open_bonds(&payer, &network.key, &operator.pool);
+            self.harness.send(&[open], &[]).expect("bonds");
+        }
+        feeds::feed(&id)
+    }
+
+    fn site(&self, network: Network) -> (Site, Book) {
+        let Self {
+            harness,
+            operators,
+            owners,
+            charges,
+            floor_bps,
+            ..
+        } = *self;
         let payer = harness.payer.pubkey();
         let (key, mint) = (network.key, network.reward_mint);
+        let floor = u128::from(BUDGET) * u128::from(floor_bps) / 10_000;
+        let mut book = Book::new(floor as u64);
+        let oracle = self.endow(&network, &mut book);
+        let feed = self.feed(&network, &mut book);
         let args = CreateEmissionArgs {
             operators_bps: OPERATORS_BPS,
             root_slash_bps: 1_000,
-            floor_bps: 10_000,
+            floor_bps,
             schedule: Schedule::new(BUDGET, BUDGET, 0, 100_000).expect("schedule"),
             challenge_window: CHALLENGE_WINDOW,
             ballot_length: BALLOT,
@@ -221,40 +425,76 @@ impl Base {
         let create = rewards::create_emission(&payer, &key, &payer, &mint, &payer, args);
         harness.send(&[create], &[]).expect("emission");
         let maker = network.maker(harness);
+        let vouches = maker.key.pubkey();
+        harness.fund(&vouches, &network.stake_mint, 40 * TOKEN);
+        let post = pools::post_bond(&payer, &vouches, &key, &network.stake_mint, 40 * TOKEN);
+        harness.send(&[post], &[&maker.key]).expect("bond");
         let mut devices = Vec::new();
         let mut payees = Vec::new();
+        let mut purses = Vec::new();
+        let purse = |key: &Keypair| Purse {
+            key: key.insecure_clone(),
+            account: harness.fund(&key.pubkey(), &mint, 0),
+        };
         for (number, owner) in owners.iter().enumerate() {
             let bond = 40 * TOKEN;
             let owned = owner.pubkey();
             let post = pools::post_bond(&payer, &owned, &key, &network.stake_mint, bond);
-            let destination = harness.fund(&owned, &mint, 0);
-            let register = rewards::register_owner(&payer, &key, &owned, &destination);
+            let own = [purse(owner), purse(&harness.key())];
+            let register = rewards::register_owner(&payer, &key, &owned, &own[0].account);
             harness.send(&[post, register], &[owner]).expect("owner");
             payees.push(registered(harness, &key, PayeeKind::Owner, owned));
-            for _ in 0..2 {
-                let device = network.device(harness, &maker, owner, Curve::Ed25519, 0);
-                devices.push((number, device));
+            purses.push(own);
+            for _ in 0..DEVICES {
+                let signer = DeviceSigner::generate(Curve::Ed25519);
+                let mut register = network.registration(&maker, &owned, &signer, 0);
+                if charges {
+                    let [_, _, last] = &mut register;
+                    *last = credits::charge(last.clone(), &key, 0, &owned);
+                    book.spend(&owned, 0, FEES[0]);
+                }
+                let done = harness.send(&register, &[owner]).expect("device");
+                devices.push(Device {
+                    owner: number,
+                    signer,
+                    index: index(&done),
+                });
             }
         }
         for operator in operators {
             let owned = operator.key.pubkey();
-            let destination = harness.fund(&owned, &mint, 0);
+            let own = [purse(&operator.key), purse(&harness.key())];
+            let destination = &own[0].account;
             let register =
-                rewards::register_operator(&payer, &key, &owned, &operator.pool, &destination);
+                rewards::register_operator(&payer, &key, &owned, &operator.pool, destination);
             harness.send(&[register], &[&operator.key]).expect("payee");
-            payees.push(registered(
-                harness,
-                &key,
-                PayeeKind::Operator,
-                operator.pool,
-            ));
+            let kind = PayeeKind::Operator;
+            payees.push(registered(harness, &key, kind, operator.pool));
+            purses.push(own);
         }
-        Site {
+        let site = Site {
             network,
+            charges,
+            maker: maker.key,
             devices,
             payees,
-        }
+            purses,
+            oracle,
+            feed,
+        };
+        (site, book)
     }
+}
+
+/// Five oracles that agree on a price in cents.
+pub fn price(cents: u64) -> [i128; ANSWERS] {
+    [DOLLAR / 100 * i128::from(cents); ANSWERS]
+}
+
+/// The leaf of the device that was registered.
+fn index(done: &Execution) -> u32 {
+    let registered = registry::registrations(done).pop();
+    registered.expect("a registration's event").index
 }
 
 fn registered(harness: &Harness, network: &Pubkey, kind: PayeeKind, key: Pubkey) -> Registered {
@@ -265,7 +505,6 @@ fn registered(harness: &Harness, network: &Pubkey, kind: PayeeKind, key: Pubkey)
         index: state.index,
         account,
         key,
-        destination: state.destination,
     }
 }
 
@@ -285,7 +524,24 @@ impl<'a> World<'a> {
                 .collect(),
             drafts: vec![Vec::new(); sites],
             finals: vec![None; sites],
-            ledger: Ledger::default(),
+            devices: base.sites.iter().map(|site| site.devices.clone()).collect(),
+            vouchers: base
+                .sites
+                .iter()
+                .map(|site| site.devices.len() as u64)
+                .collect(),
+            keys: base
+                .operators
+                .iter()
+                .map(|operator| operator.key.insecure_clone())
+                .collect(),
+            pools: base
+                .operators
+                .iter()
+                .map(|operator| operator.pool)
+                .collect(),
+            attested: Vec::new(),
+            ledger: Ledger::new(base.books.clone()),
             instructions: 0,
         }
     }
@@ -309,17 +565,93 @@ impl<'a> World<'a> {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<bool, String> {
+        self.book(instructions, signers, |_| ())
+    }
+
+    /// As [`World::send`]; `entry` books what it does, if it passes.
+    ///
+    /// # Errors
+    /// As [`World::send`].
+    pub fn book(
+        &mut self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+        entry: impl FnOnce(&mut Ledger),
+    ) -> Result<bool, String> {
+        let answer = self.answer_to(instructions, signers, entry)?;
+        Ok(answer.is_ok())
+    }
+
+    /// As [`World::book`]; what it did, or with which error a program refused.
+    ///
+    /// # Errors
+    /// As [`World::send`].
+    pub fn answer_to(
+        &mut self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+        entry: impl FnOnce(&mut Ledger),
+    ) -> Result<Result<Execution, u32>, String> {
         let (chain, payer) = (&self.harness.chain, &self.harness.payer);
         let sent = transaction::sign(chain, instructions, payer, signers, &[], Limits::MOST)
             .and_then(|prepared| transaction::land(chain, &prepared));
-        let passed = match sent {
-            Ok(_) => true,
-            Err(ClientError::Refused(_)) => false,
+        let answer = match sent {
+            Ok(done) => {
+                entry(&mut self.ledger);
+                Ok(done)
+            }
+            Err(ClientError::Refused(failure)) => Err(failure.code),
             Err(error) => return Err(format!("not an answer of a program: {error}")),
         };
         self.check()?;
         self.instructions += 1;
-        Ok(passed)
+        Ok(answer)
+    }
+
+    /// Registers a device by its owner, for credits where that costs some; its leaf, if it passed.
+    ///
+    /// # Errors
+    /// As [`World::send`].
+    pub fn register(
+        &mut self,
+        site: usize,
+        owner: usize,
+        signer: &DeviceSigner,
+    ) -> Result<Option<u32>, String> {
+        let base = self.base;
+        let at = &base.sites[site];
+        let key = &base.owners[owner];
+        let maker = Maker {
+            key: at.maker.insecure_clone(),
+            next: Cell::new(self.vouchers[site]),
+        };
+        let (owned, epoch) = (key.pubkey(), self.epoch());
+        let mut register = at.network.registration(&maker, &owned, signer, 0);
+        let [_, _, last] = &mut register;
+        if at.charges {
+            *last = credits::charge(last.clone(), &at.network.key, epoch, &owned);
+        }
+        let now = self.harness.now();
+        let done = self.answer_to(&register, &[key], |ledger| {
+            let book = &mut ledger.books[site];
+            let fee = book.fee(now);
+            // For nothing, no epoch needs to be open.
+            if at.charges && fee > 0 {
+                book.spend(&owned, epoch, fee);
+            }
+        })?;
+        let Ok(done) = done else {
+            return Ok(None);
+        };
+        self.vouchers[site] += 1;
+        let device = Device {
+            owner,
+            signer: signer.clone(),
+            index: index(&done),
+        };
+        let leaf = device.index;
+        self.devices[site].push(device);
+        Ok(Some(leaf))
     }
 
     /// Checks the books.

@@ -4,6 +4,8 @@ use tests::conservation;
 
 /// Sequences in each run of the tests.
 const SEQUENCES: u64 = 500;
+/// How often each kind of action passes in them, at least.
+const PASSED: u64 = 100;
 
 #[test]
 fn books_agree_after_every_instruction_of_random_sequences() {
@@ -11,4 +13,6 @@ fn books_agree_after_every_instruction_of_random_sequences() {
     println!("{tally}");
     assert_eq!(tally.sequences, SEQUENCES);
     assert_eq!(tally.too_rare(), [], "{tally}");
+    let least = tally.actions.iter().map(|(_, passed)| *passed).min();
+    assert!(least >= Some(PASSED), "{tally}");
 }
