@@ -597,7 +597,7 @@ fn committee(
     stage.require(
         attestation.mask & Mask::COMMITTEE == 0
             || has_passed(&committee) && signed(&committee) == u128::from(attestation.signed),
-        "those who signed it are not two thirds of its committee",
+        "those who signed it are not two thirds of its committee, or fewer than the feed's min_signers",
     )?;
     Ok(committee)
 }

@@ -4,11 +4,15 @@ use super::*;
 use ai_feed::state::{Entry, Model};
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use bytemuck::{bytes_of, Pod};
-use fieldproof_client::chain::Chain;
-use fieldproof_client::precompile;
+use data_commitment::events::RootCommitted;
+use fieldproof_client::chain::{Chain, Execution, Lifetime};
+use fieldproof_client::{event, precompile};
 use fieldproof_worker::committee::{fetch_from, Refusal};
 use fieldproof_worker::trace::{self, Failure, Stage, Step};
 use solana_account::Account;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use tests::fixture::Maker;
 
 impl World {
     /// Traces the newest entry with what the workers have archived.
@@ -204,6 +208,28 @@ fn fails_where_the_chain_was_changed() {
     fails(&back, Stage::Feed, "its id is not that of");
     feed(&|feed| feed.id[0] ^= 1);
     fails(&back, Stage::Feed, "its id is not that of");
+    // The same accounts, where the programs never put them, and one of somebody else's program.
+    let copy = |key: &Pubkey| {
+        let account = world.chain.account(key).expect("chain").expect("account");
+        let copy = Pubkey::new_unique();
+        world.chain.set_account(&copy, account);
+        copy
+    };
+    let elsewhere = "the account is not at its id's address";
+    let copied = world.trace_other(&copy(&world.feed));
+    assert_fails(copied, Stage::Feed, elsewhere);
+    let network = copy(&world.network.key);
+    feed(&|feed| feed.network = network);
+    let elsewhere = "the network's account is not at its id's address";
+    fails(&back, Stage::Feed, elsewhere);
+    let mut forged = world
+        .chain
+        .account(&world.feed)
+        .expect("chain")
+        .expect("account");
+    forged.owner = Pubkey::new_unique();
+    world.chain.set_account(&world.feed, forged);
+    fails(&back, Stage::Feed, "of this program and version");
     feed(&|feed| feed.ring[0].flags = 1);
     fails(&back, Stage::Entry, "dispute");
     feed(&|feed| feed.ring[0].mask = Mask::COMMITTEE);
@@ -222,6 +248,8 @@ fn fails_where_the_chain_was_changed() {
     fails(&back, Stage::Value, "capture times or data root");
     feed(&|feed| feed.ring[0].ema += 1);
     fails(&back, Stage::Value, "average");
+    feed(&|feed| feed.min_signers = 4);
+    fails(&back, Stage::Committee, "fewer than the feed's min_signers");
 
     let model = feeds::model(&world.feed().model);
     let back = restore(&model);
@@ -233,6 +261,11 @@ fn fails_where_the_chain_was_changed() {
         stream.peaks[0][0] ^= 1;
     });
     fails(&back, Stage::History, "not those of the stream");
+    world.edit(&world.operators[0].stream, |stream: &mut Stream| {
+        stream.pool = Pubkey::new_unique();
+    });
+    let foreign = "its stream is of another network or operator";
+    fails(&back, Stage::Committee, foreign);
 
     // A device's leaf is another than the events tell.
     let tree = world.network.tree;
@@ -264,6 +297,9 @@ fn fails_where_the_chain_was_changed() {
     fails(&back, Stage::Committee, "not of what was recomputed");
     attestation(&|attestation| attestation.signers = 1);
     fails(&back, Stage::Committee, "not two thirds");
+    attestation(&|attestation| attestation.committee_epoch += 1);
+    let foreign = "its committee is of another network or epoch";
+    fails(&back, Stage::Committee, foreign);
 
     let committee = chain::read::<Attestation>(world.chain.as_ref(), &key).expect("attestation");
     let back = restore(&committee.committee);
@@ -331,10 +367,19 @@ fn fails_where_the_device_did_not_grant_the_session() {
 /// Makes a lie, says where it is found out, and by which words.
 type Case<'a> = (&'a dyn Fn(&World) -> Lie, Stage, &'a str);
 
+fn assert_found_out(lies: &[Case]) {
+    for (lie, stage, reason) in lies {
+        let world = World::of_one_stream();
+        let lie = lie(&world);
+        world.finalize(&lie);
+        assert_fails(world.trace(), *stage, reason);
+    }
+}
+
 /// What a committee would have to sign unseen.
 #[test]
 fn fails_where_a_committee_signed_a_lie() {
-    let lies: [Case; 7] = [
+    assert_found_out(&[
         (
             &|world| {
                 let mut readings = world.readings(0, HOUR, 500);
@@ -397,11 +442,292 @@ fn fails_where_a_committee_signed_a_lie() {
             Stage::Commitment,
             "do not give the root",
         ),
-    ];
-    for (lie, stage, reason) in lies {
-        let world = World::of_one_stream();
-        let lie = lie(&world);
-        world.finalize(&lie);
-        assert_fails(world.trace(), stage, reason);
+    ]);
+}
+
+/// Signed by whoever they say, but nothing that the feed takes.
+#[test]
+fn fails_where_a_committee_signed_readings_that_the_feed_does_not_take() {
+    let of_one = |world: &World, number: usize, change: &dyn Fn(&mut Reading)| {
+        let mut readings = world.readings(0, HOUR, 500);
+        let mut reading = readings[number].reading;
+        change(&mut reading);
+        readings[number] = sign(&world.devices[0].signer, reading);
+        world.honest(world.batch(vec![world.window(0, readings)]))
+    };
+    assert_found_out(&[
+        (
+            &|world| world.honest(world.batch(vec![world.window(3, world.readings(3, HOUR, 500))])),
+            Stage::Readings,
+            "a device is outside the feed's cells",
+        ),
+        (
+            &|world| {
+                let stranger = DeviceSigner::generate(Curve::Ed25519);
+                world.honest(world.batch(vec![next_window(world, &stranger)]))
+            },
+            Stage::Readings,
+            "a window's readings are not all of the device it names",
+        ),
+        (
+            &|world| {
+                let window = world.window(0, world.readings(0, HOUR, 500));
+                world.honest(world.batch(vec![window.clone(), window]))
+            },
+            Stage::Readings,
+            "a device has two windows in one batch",
+        ),
+        (
+            &|world| of_one(world, 0, &|reading| reading.captured_at -= 1),
+            Stage::Readings,
+            "a window's readings are not consecutive",
+        ),
+        (
+            &|world| {
+                world.honest(world.batch(vec![
+                    world.window(0, world.readings(0, HOUR, 500)),
+                    world.window(1, world.readings(1, 2 * HOUR, 500)),
+                ]))
+            },
+            Stage::Readings,
+            "a window does not end in the round",
+        ),
+        (
+            &|world| of_one(world, 7, &|reading| reading.schema += 1),
+            Stage::Readings,
+            "a reading does not have the feed's schema",
+        ),
+    ]);
+}
+
+#[test]
+fn fails_where_the_payload_is_of_something_else() {
+    assert_found_out(&[
+        (
+            &|world| {
+                let readings = world.readings(0, HOUR, 500).map(|signed| {
+                    let reading = Reading {
+                        network: [9; 32],
+                        ..signed.reading
+                    };
+                    sign(&world.devices[0].signer, reading)
+                });
+                world.honest(world.batch(vec![world.window(0, readings)]))
+            },
+            Stage::Payload,
+            "it is of another network or stream",
+        ),
+        (
+            &|world| {
+                let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 500))]);
+                let payload = Payload::Readings {
+                    network: world.network.id,
+                    stream: world.operators[1].stream.to_bytes(),
+                    batches: vec![batch.clone()],
+                };
+                Lie {
+                    payload: payload.encode().expect("payload"),
+                    ..world.honest(batch)
+                }
+            },
+            Stage::Payload,
+            "it is of another network or stream",
+        ),
+        (
+            &|world| {
+                let payload = Payload::Rewards {
+                    network: world.network.id,
+                    rewards: Rewards {
+                        epoch: 1,
+                        depth: 6,
+                        entries: Vec::new(),
+                    },
+                };
+                Lie {
+                    payload: payload.encode().expect("payload"),
+                    ..world.one()
+                }
+            },
+            Stage::Payload,
+            "it holds no readings",
+        ),
+        (
+            &|world| Lie {
+                payload: b"16 readings, trust me".to_vec(),
+                ..world.one()
+            },
+            Stage::Payload,
+            "the bytes are no payload",
+        ),
+    ]);
+}
+
+/// A window of a device that is registered next.
+fn next_window(world: &World, signer: &DeviceSigner) -> Window {
+    let newest = (world.now() - HOUR) * 1_000;
+    Window {
+        tree: 0,
+        index: world.devices.len() as u32,
+        readings: Box::new(std::array::from_fn(|number| {
+            let captured_at = newest - (15 - number as i64) * HOUR * 1_000;
+            reading(&world.network.id, signer, captured_at, 500)
+        })),
+        grants: Vec::new(),
     }
+}
+
+/// Registers a device in the feed's cell.
+fn register(world: &World, signer: &DeviceSigner) {
+    let maker = Maker {
+        key: Keypair::new(),
+        next: 0.into(),
+    };
+    let (payer, key) = (world.payer.pubkey(), maker.key.pubkey());
+    let grant = registry::MakerGrant {
+        key,
+        quota: 1,
+        max_tier: 1,
+    };
+    let maker_is_in = [
+        registry::approve_maker(&payer, &world.network.key, &payer, grant),
+        registry::open_voucher_page(&payer, &world.network.key, &key, 0),
+    ];
+    let owner = &world.owners[0];
+    let registration = world
+        .network
+        .registration(&maker, &owner.pubkey(), signer, CELL);
+    let send = |instructions: &[Instruction], signer: &Keypair| {
+        transaction::send(world.chain.as_ref(), instructions, &world.payer, &[signer])
+    };
+    send(&maker_is_in, &maker.key).expect("maker");
+    let registered = send(&registration, owner).expect("device");
+    let event = registry::registrations(&registered).remove(0);
+    assert_eq!(event.index as usize, world.devices.len());
+}
+
+/// It counts how the registry stood when the commitment was posted, not how it stands now.
+#[test]
+fn fails_where_the_device_was_registered_after_the_commitment() {
+    for seconds_late in [0, 1] {
+        let world = World::of_one_stream();
+        let signer = DeviceSigner::generate(Curve::Ed25519);
+        let lie = world.honest(world.batch(vec![next_window(&world, &signer)]));
+        world.finalize(&lie);
+        world.set_time(world.now() + seconds_late);
+        register(&world, &signer);
+        let traced = world.trace();
+        if seconds_late == 0 {
+            traced.expect("true");
+            continue;
+        }
+        let reason = "a window's readings are not all of the device it names";
+        assert_fails(traced, Stage::Readings, reason);
+    }
+}
+
+/// A chain that leaves a transaction out of its history, or has no more of it than that it was there.
+struct Forgetful<'a> {
+    chain: &'a LocalChain,
+    forgotten: Signature,
+    is_listed: bool,
+}
+
+impl Chain for Forgetful<'_> {
+    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
+        self.chain.accounts(keys)
+    }
+
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        discriminator: &[u8],
+    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
+        self.chain.program_accounts(program, discriminator)
+    }
+
+    fn clock(&self) -> Result<anchor_lang::prelude::Clock, ClientError> {
+        self.chain.clock()
+    }
+
+    fn lifetime(&self) -> Result<Lifetime, ClientError> {
+        self.chain.lifetime()
+    }
+
+    fn genesis_hash(&self) -> Result<solana_message::Hash, ClientError> {
+        self.chain.genesis_hash()
+    }
+
+    fn block_height(&self) -> Result<u64, ClientError> {
+        self.chain.block_height()
+    }
+
+    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
+        self.chain.rent(bytes)
+    }
+
+    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
+        self.chain.simulate(transaction)
+    }
+
+    fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
+        self.chain.send(transaction)
+    }
+
+    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
+        let execution = self.chain.execution(signature)?;
+        Ok(execution.filter(|_| *signature != self.forgotten))
+    }
+
+    fn history(
+        &self,
+        address: &Pubkey,
+        after: Option<&Signature>,
+    ) -> Result<Vec<Signature>, ClientError> {
+        let mut history = self.chain.history(address, after)?;
+        history.retain(|signature| self.is_listed || *signature != self.forgotten);
+        Ok(history)
+    }
+}
+
+#[test]
+fn fails_where_the_history_misses_an_event() {
+    let world = World::of_one_stream();
+    let attestation = world.finalize(&world.one());
+    let chain = world.chain.as_ref();
+    let history = chain.history(&world.network.key, None).expect("history");
+    let first = |is_it: &dyn Fn(&Execution) -> bool| {
+        let mut all = history.iter().copied();
+        all.find(|signature| {
+            let execution = chain.execution(signature).expect("chain");
+            is_it(&execution.expect("transaction"))
+        })
+        .expect("transaction")
+    };
+    let registration = first(&|execution| !registry::registrations(execution).is_empty());
+    let commitment = first(&|execution| {
+        let events = event::events::<RootCommitted>(execution, &data_commitment::ID);
+        !events.is_empty()
+    });
+    let submission = first(&|execution| !feeds::submissions(execution).is_empty());
+    let trace = |forgotten, is_listed| {
+        let chain = Forgetful {
+            chain,
+            forgotten,
+            is_listed,
+        };
+        let archive = |commitment: &CommitmentLeaf| world.archived(commitment);
+        trace::trace(&chain, &world.feed, None, &archive, &mut |_| ())
+    };
+    let tree = world.network.tree;
+    let reason = format!("the devices told of are not those of the registry tree {tree}");
+    assert_fails(trace(registration, false), Stage::History, &reason);
+    let reason = format!("the chain tells of no submission of {attestation}");
+    for forgotten in [commitment, submission] {
+        assert_fails(trace(forgotten, false), Stage::Attestations, &reason);
+    }
+    for forgotten in [registration, commitment, submission] {
+        let reason = format!("the chain has no {forgotten} any more");
+        assert_fails(trace(forgotten, true), Stage::History, &reason);
+    }
+    trace(Signature::default(), false).expect("true");
 }
