@@ -100,7 +100,7 @@ struct World {
 struct Served {
     worker: Arc<Worker>,
     url: String,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl World {
@@ -662,11 +662,7 @@ fn serve(
     let worker = Arc::new(worker);
     let served = worker.clone();
     runtime.spawn(async move { server::serve(&served, listener, std::future::pending()).await });
-    Served {
-        worker,
-        url,
-        _data: data,
-    }
+    Served { worker, url, data }
 }
 
 /// A session of a device from a day before 100 s after now on.
@@ -952,11 +948,7 @@ mod limits {
         world
             .runtime
             .spawn(async move { server::serve(&served, listener, std::future::pending()).await });
-        Served {
-            worker,
-            url,
-            _data: data,
-        }
+        Served { worker, url, data }
     }
 
     #[test]
