@@ -55,6 +55,7 @@ use tokio::runtime::Runtime;
 
 mod proofs;
 mod refutations;
+mod requests;
 mod tracing;
 
 /// The model that comes with the project.
