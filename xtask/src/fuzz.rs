@@ -1,6 +1,9 @@
-//! `cargo xtask fuzz`: runs the fuzz targets, one after another.
+//! `cargo xtask fuzz`: runs the fuzz targets, one after another, or only compiles them.
 
-use std::{fs, process::Stdio};
+use std::{
+    env, fs,
+    process::{Command, Stdio},
+};
 
 use anyhow::{bail, ensure, Result};
 
@@ -32,8 +35,7 @@ pub fn run(workspace: &Workspace, target: Option<&str>, seconds: u32) -> Result<
     if !installed.is_ok_and(|status| status.success()) {
         bail!("cargo-fuzz is not installed: cargo install cargo-fuzz");
     }
-    // What is fuzzed is built of the same packages as the project.
-    fs::copy(workspace.root.join("Cargo.lock"), dir.join("Cargo.lock"))?;
+    lock(workspace)?;
     for target in &targets {
         // The fuzzer writes what it finds into the first directory.
         let [corpus, seeds] = ["corpus", "seeds"].map(|kind| dir.join(kind).join(target));
@@ -47,5 +49,25 @@ pub fn run(workspace: &Workspace, target: Option<&str>, seconds: u32) -> Result<
             .arg(format!("-max_total_time={seconds}"));
         workspace::run(&mut fuzz)?;
     }
+    Ok(())
+}
+
+/// Checks that every target compiles, which needs no fuzzer.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    lock(workspace)?;
+    let manifest = workspace.root.join("fuzz/Cargo.toml");
+    let mut check = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    check
+        .args(["check", "--features", "node", "--manifest-path"])
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(&workspace.target);
+    workspace::run(&mut check)
+}
+
+/// What is fuzzed is built of the same packages as the project.
+fn lock(workspace: &Workspace) -> Result<()> {
+    let own = workspace.root.join("fuzz/Cargo.lock");
+    fs::copy(workspace.root.join("Cargo.lock"), own)?;
     Ok(())
 }

@@ -60,6 +60,9 @@ enum Task {
         /// How long to run each
         #[arg(long, default_value_t = 600)]
         seconds: u32,
+        /// Only see whether they all compile
+        #[arg(long, conflicts_with_all = ["target", "seconds"])]
+        check: bool,
     },
     /// Build, then measure and extrapolate what ten million devices cost
     Scale {
@@ -115,7 +118,10 @@ fn run(task: Task) -> Result<()> {
         Task::Cu { check, json } => cu::run(&workspace, check, json),
         Task::Conserve { args } => conserve::run(&workspace, &args),
         Task::Economics { args } => economics::run(&workspace, &args),
-        Task::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
+        Task::Fuzz { check: true, .. } => fuzz::check(&workspace),
+        Task::Fuzz {
+            target, seconds, ..
+        } => fuzz::run(&workspace, target.as_deref(), seconds),
         Task::Scale { json } => scale::run(&workspace, json),
         Task::Bench(Bench::Ingest { args }) => bench::ingest(&workspace, &args),
         Task::Bench(Bench::Prove { args }) => bench::prove(&workspace, &args),
