@@ -290,8 +290,6 @@ pub fn rewards(
             feeds,
         },
     };
-    let scores = score::scores(&windows, &terms).ok_or(WorkerError::State("scores do not fit"))?;
-
     let payees: Vec<Payee> = chain::read_all::<state::Payee>(chain)?
         .into_iter()
         .filter(|(_, payee)| payee.network == network && payee.registered_at < end)
@@ -301,6 +299,8 @@ pub fn rewards(
             key: payee.owner.to_bytes(),
         })
         .collect();
+    let scores =
+        score::scores(&windows, &terms, &payees).ok_or(WorkerError::State("scores do not fit"))?;
     let rewards = score::rewards(
         epoch,
         &scores,

@@ -1,9 +1,10 @@
 //! What an epoch's payees earned, computed from what was committed and what is on the chain and nothing else, so that
 //! every operator gets the same trees.
 //!
-//! A device's score is `quality × coverage × tier × reputation × demand`, each factor in 2^-16, rounded down once. Its
-//! owner and the operators that committed its readings share it exactly; what an operator got so is then multiplied by the
-//! operator's own reputation.
+//! A device's score is `quality × coverage × tier × reputation`, each factor in 2^-16, rounded down once. Its owners and the
+//! operators that committed its readings share it exactly; what an operator got so is then multiplied by the operator's own
+//! reputation. What a payee so has for each feed is multiplied by the feed's demand last, among owners and among operators
+//! apart: [`demand`] says why.
 
 mod coverage;
 mod demand;
@@ -132,22 +133,78 @@ struct Given<'a> {
     last: &'a Committed,
     readings: u64,
     feeds: BTreeMap<Hash, u64>,
-    owners: BTreeMap<Hash, u64>,
-    pools: BTreeMap<Hash, u64>,
+    /// Readings by owner and feed.
+    owners: BTreeMap<(Hash, Hash), u64>,
+    /// Readings by pool and feed.
+    pools: BTreeMap<(Hash, Hash), u64>,
 }
 
-/// The scores of an epoch. `windows` are all that were committed up to its end, in any order.
+/// The scores of an epoch's `payees`. `windows` are all that were committed up to its end, in any order.
 ///
 /// A reading counts once a network, where it was committed first (in one commitment, for the feed with the lowest id): for
 /// its device's owner and for the operator alike. It counts for nobody if the owner's bond does not reach as far as its
 /// device.
 ///
 /// Returns `None` when a sum does not fit.
-pub fn scores(windows: &[Committed], terms: &Terms) -> Option<Scores> {
-    let scoring = &terms.scoring;
+pub fn scores(windows: &[Committed], terms: &Terms, payees: &[Payee]) -> Option<Scores> {
     let (counted, record) = count(windows, terms.epoch);
-    let devices = given(&counted, terms);
+    let devices = device_scores(given(&counted, terms), &record, terms)?;
+    let paid: HashSet<(u8, Hash)> = payees.iter().map(|payee| (payee.kind, payee.key)).collect();
+    let mut scores = Scores::new();
+    for kind in [OWNER, OPERATOR] {
+        // Before demand, by payee and feed.
+        let mut before: BTreeMap<(Hash, Hash), u64> = BTreeMap::new();
+        for (score, given) in &devices {
+            let readings = if kind == OWNER {
+                &given.owners
+            } else {
+                &given.pools
+            };
+            for ((payee, feed), part) in split(*score, readings, given.readings) {
+                if paid.contains(&(kind, payee)) {
+                    let sum = before.entry((payee, feed)).or_default();
+                    *sum = sum.checked_add(part)?;
+                }
+            }
+        }
+        if kind == OPERATOR {
+            for ((pool, _), score) in &mut before {
+                *score = times(*score, pool_reputation(pool, &record, terms))?;
+            }
+        }
+        let mut by_feed: BTreeMap<Hash, u64> = BTreeMap::new();
+        for ((_, feed), score) in &before {
+            let sum = by_feed.entry(*feed).or_default();
+            *sum = sum.checked_add(*score)?;
+        }
+        let max = terms.scoring.max_demand_bps;
+        let demands = terms.demand.factors(&by_feed, max)?;
+        let mut sums: BTreeMap<Hash, u128> = BTreeMap::new();
+        for ((payee, feed), score) in before {
+            let weighed = u128::from(score) * u128::from(*demands.get(&feed)?);
+            let sum = sums.entry(payee).or_default();
+            *sum = sum.checked_add(weighed)?;
+        }
+        for (payee, sum) in sums {
+            scores.insert((kind, payee), u64::try_from(sum >> 16).ok()?);
+        }
+    }
+    scores.retain(|_, score| *score > 0);
+    Some(scores)
+}
 
+/// ⌊score × factor⌋ of a factor in 2^-16.
+fn times(score: u64, factor: u64) -> Option<u64> {
+    u64::try_from((u128::from(score) * u128::from(factor)) >> 16).ok()
+}
+
+/// What devices score, before demand, and what they gave.
+fn device_scores<'a>(
+    devices: BTreeMap<&'a Hash, Given<'a>>,
+    record: &Record,
+    terms: &Terms,
+) -> Option<Vec<(u64, Given<'a>)>> {
+    let scoring = &terms.scoring;
     let qualities: BTreeMap<&Hash, u64> = devices
         .iter()
         .map(|(device, given)| (*device, quality(&given.feeds, &terms.expected)))
@@ -164,10 +221,7 @@ pub fn scores(windows: &[Committed], terms: &Terms) -> Option<Scores> {
         .map(|(cell, devices)| (*cell, devices.coverage(scoring)))
         .collect();
 
-    // Everything but demand: four factors below 2^18 each.
-    let mut products: BTreeMap<&Hash, u128> = BTreeMap::new();
-    let mut by_feed: BTreeMap<Hash, u64> = BTreeMap::new();
-    for (device, given) in &devices {
+    let score = |(device, given): (&'a Hash, Given<'a>)| {
         let quality = qualities.get(device).copied().unwrap_or(0);
         let cell = place(given.last.cell, scoring.cell_resolution);
         let coverage = coverages.get(&cell).copied().unwrap_or(0);
@@ -176,50 +230,14 @@ pub fn scores(windows: &[Committed], terms: &Terms) -> Option<Scores> {
             quality,
             coverage,
             of_bps(tier.copied().unwrap_or(0)),
-            device_reputation(device, &record, terms),
+            device_reputation(device, record, terms),
         ]
         .into_iter()
         .map(u128::from)
-        .product::<u128>();
-        products.insert(device, product);
-        let score = u64::try_from(product >> 48).ok()?;
-        for (feed, part) in split(score, &given.feeds, given.readings) {
-            let sum = by_feed.entry(feed).or_default();
-            *sum = sum.checked_add(part)?;
-        }
-    }
-
-    let demands = terms.demand.factors(&by_feed, scoring.max_demand_bps)?;
-    let mut scores = Scores::new();
-    let mut pools: BTreeMap<Hash, u64> = BTreeMap::new();
-    for (device, given) in &devices {
-        let weighed: u128 = given
-            .feeds
-            .iter()
-            .map(|(feed, readings)| {
-                let demand = demands.get(feed).copied().unwrap_or(ONE);
-                u128::from(*readings) * u128::from(demand)
-            })
-            .sum();
-        let demand = weighed.checked_div(u128::from(given.readings))?;
-        let product = products.get(device).copied().unwrap_or(0);
-        let score = u64::try_from(product.checked_mul(demand)? >> 64).ok()?;
-        for (owner, part) in split(score, &given.owners, given.readings) {
-            let sum = scores.entry((OWNER, owner)).or_default();
-            *sum = sum.checked_add(part)?;
-        }
-        for (pool, part) in split(score, &given.pools, given.readings) {
-            let sum = pools.entry(pool).or_default();
-            *sum = sum.checked_add(part)?;
-        }
-    }
-    for (pool, sum) in pools {
-        let reputation = pool_reputation(&pool, &record, terms);
-        let score = (u128::from(sum) * u128::from(reputation)) >> 16;
-        scores.insert((OPERATOR, pool), u64::try_from(score).ok()?);
-    }
-    scores.retain(|_, score| *score > 0);
-    Some(scores)
+        .product::<u128>(); // each is below 2^18
+        Some((u64::try_from(product >> 48).ok()?, given))
+    };
+    devices.into_iter().map(score).collect()
 }
 
 /// Which readings count, of windows committed up to `epoch`.
@@ -283,8 +301,9 @@ fn given<'a>(counted: &[Counted<'a>], terms: &Terms) -> BTreeMap<&'a Hash, Given
         given.last = window;
         given.readings += readings;
         *given.feeds.entry(window.feed).or_default() += readings;
-        *given.owners.entry(window.owner).or_default() += readings;
-        *given.pools.entry(window.pool).or_default() += readings;
+        let (owner, pool) = ((window.owner, window.feed), (window.pool, window.feed));
+        *given.owners.entry(owner).or_default() += readings;
+        *given.pools.entry(pool).or_default() += readings;
     }
     devices
 }
@@ -336,9 +355,9 @@ fn pool_reputation(pool: &Hash, record: &Record, terms: &Terms) -> u64 {
 /// `⌊score × readings so far ÷ all⌋` grows by.
 fn split(
     score: u64,
-    readings: &BTreeMap<Hash, u64>,
+    readings: &BTreeMap<(Hash, Hash), u64>,
     all: u64,
-) -> impl Iterator<Item = (Hash, u64)> + '_ {
+) -> impl Iterator<Item = ((Hash, Hash), u64)> + '_ {
     let (mut so_far, mut given) = (0u64, 0u64);
     readings.iter().map(move |(key, readings)| {
         so_far += readings; // all of them fit

@@ -1,11 +1,23 @@
 //! Demand: feeds that somebody paid for weigh more, in that part of the budget alone that was paid for.
 //!
 //! Of a budget B, the floor F is emitted whatever is burned; only the rest, E = B − F, is there because of credits, and is
-//! never more than what was burned beyond F. A feed whose devices have the share s of all scores before demand, and which
-//! got the share w of all that was burned, earns `R × s + E × w`, where R is what the other feeds' E × w leave of B. What would
-//! make more of its scores than `max` times as much is left to all. Let T be all that was burned, X of it for this feed: then
-//! what the feed earns grows by no more than X grows. For E × w = (T − F) X ÷ T grows by 1 − (F ÷ T) (1 − X ÷ T), and R × s,
-//! with the r that was burned for nothing in particular or beyond the maximum, by at most s r F ÷ T², where r ≤ T − X.
+//! never more than what was burned beyond F. Owners have the part c B, operators (1 − c) B. Each part has factors of its own,
+//! by just the scores that share it: those of payees, an operator's after its reputation. By all devices' scores, a feed whose
+//! payees are more of those who are paid than of all who measure would get more than was burned for it.
+//!
+//! Who burns X for a feed has no payees earn more than X more by it. For, let T be all that was burned, w = X ÷ T, and P what
+//! was burned for the feeds that have scores in a part and are below the maximum. Of the part c B, the factors give `c E w` to
+//! the payees of each of these feeds, and the rest, c R with R = B − E P ÷ T, to all by their scores, where those of feeds at
+//! the maximum count `max` times. As X grows by one,
+//!
+//! - with T < F, E is 0, and nothing grows;
+//! - from there to the schedule, B = T grows by one, and nothing that it is divided into falls: E w = X − F X ÷ T does not, nor
+//!   does another feed's, (1 − F ÷ T) of what was burned for it, nor R = T − P + F P ÷ T, where either T − P or P stays;
+//! - beyond the schedule, B and E ≤ T − F stay: E w grows by E (T − X) ÷ T² ≤ 1, and all else falls; or, if the feed is not of
+//!   those in P, R grows by E P ÷ T² ≤ 1, and all else falls.
+//!
+//! Where a feed comes to the maximum, what it gets by either is the same. So no payees gain more than c X of the owners' part and
+//! (1 − c) X of the operators', which is X for who is both. All this is but for the rounding of factors and scores.
 
 use super::{of_bps, ONE};
 use device_protocol::Hash;
@@ -37,7 +49,8 @@ struct Paid {
 }
 
 impl Demand {
-    /// The factor of each feed's scores, in 2^-16, given what they are before it: those of the feeds in `scores`.
+    /// The factor of each feed's scores in one part of the budget, in 2^-16, given what the scores are that share it before
+    /// demand: those of the feeds in `scores`.
     ///
     /// `1 + ⌊e × w × (Σ scores + (max − 1) × Σ scores of feeds at the maximum) ÷ ((1 − e × Σ w of the others) × scores)⌋`
     /// with `e = E ÷ B` and `w` rounded down to 2^-24; at the maximum are as few feeds as can be, those with the largest

@@ -5,7 +5,7 @@ use device_protocol::Hash;
 use fieldproof_worker::log::Session;
 use fieldproof_worker::payload::Reward;
 use fieldproof_worker::score::{
-    self, Cell, Committed, Demand, Payee, Said, Scores, Terms, ONE, OPERATOR, OWNER,
+    self, Cell, Committed, Demand, Granted, Payee, Said, Scores, Terms, ONE, OPERATOR, OWNER,
 };
 use proptest::prelude::*;
 use reward_emission::state::Scoring;
@@ -106,8 +106,21 @@ fn window(
     }
 }
 
+fn payee(kind: u8, id: u8) -> Payee {
+    Payee {
+        kind,
+        index: u32::from(id),
+        key: [id; 32],
+    }
+}
+
+/// The scores, if everybody is a payee.
 fn scores(windows: &[Committed], terms: &Terms) -> Scores {
-    score::scores(windows, terms).expect("sums fit")
+    let ids = 0..=u8::MAX;
+    let everybody: Vec<Payee> = ids
+        .flat_map(|id| [payee(OWNER, id), payee(OPERATOR, id)])
+        .collect();
+    score::scores(windows, terms, &everybody).expect("sums fit")
 }
 
 /// What a full device is worth if `readings` of [`EXPECTED`] are given.
@@ -434,15 +447,20 @@ fn are_those_of_the_worked_example() {
         burned: 1_000_000_000,
         feeds: [(F, 300_000_000), (G, 500_000_000)].into(),
     };
-    let by_feed = [(F, 27_287 + 22_041), (G, 14_642)].into();
-    let factors = terms.demand.factors(&by_feed, 30_000);
-    assert_eq!(factors, Some([(F, 71_606), (G, 99_622)].into()));
+    let factors = |f, g| {
+        let by_feed = [(F, f), (G, g)].into();
+        terms.demand.factors(&by_feed, 30_000)
+    };
+    let of_owners = factors(27_287 + 22_041, 14_642);
+    assert_eq!(of_owners, Some([(F, 71_606), (G, 99_622)].into()));
+    let of_operators = factors(30_469 + 1_224, 7_321);
+    assert_eq!(of_operators, Some([(F, 71_298), (G, 107_112)].into()));
     let scores = scores(&windows, &terms);
     let expected = [
-        ((OWNER, [owner_a; 32]), 52_072),
+        ((OWNER, [owner_a; 32]), 52_071),
         ((OWNER, [owner_b; 32]), 24_082),
-        ((OPERATOR, pool_x), 33_291),
-        ((OPERATOR, pool_y), 12_466),
+        ((OPERATOR, pool_x), 33_147),
+        ((OPERATOR, pool_y), 13_297),
     ];
     assert_eq!(scores, expected.into());
 
@@ -461,7 +479,7 @@ fn are_those_of_the_worked_example() {
         .iter()
         .map(|entry| entry.cumulative)
         .collect();
-    assert_eq!(earned, [530_770_906, 245_468_293, 141_190_305, 52_869_494]);
+    assert_eq!(earned, [530_767_683, 245_471_516, 138_500_133, 55_559_666]);
 }
 
 /// Windows of a few devices, owners, makers, cells, pools, feeds and epochs.
@@ -625,7 +643,7 @@ proptest! {
     }
 
     #[test]
-    fn pay_for_no_demand_more_than_was_burned_for_it(
+    fn share_out_by_demand_no_more_than_was_burned_for_it(
         feeds in prop::collection::vec((1..1u64 << 20, 0..1u64 << 30), 1..6),
         wash in prop_oneof![1..1_000u64, 1..1u64 << 32],
         other in 0..1u64 << 30,
@@ -658,6 +676,234 @@ proptest! {
         let gain = earned(wash).saturating_sub(earned(0));
         // Factors are rounded down to 2^-16.
         prop_assert!(gain <= wash + (scheduled >> 15) + 1, "{gain} for {wash}");
+    }
+}
+
+/// An emission in one epoch, and what is burned in it.
+#[derive(Debug, Clone)]
+struct Burned {
+    scheduled: u64,
+    floor: u64,
+    operators_bps: u16,
+    feeds: BTreeMap<Hash, u64>,
+    /// For no feed.
+    other: u64,
+}
+
+impl Burned {
+    /// The rewards of epoch 1 to `payees` with what is burned, and the owners' and operators' parts of the budget.
+    fn rewards(
+        &self,
+        windows: &[Committed],
+        terms: &Terms,
+        payees: &[Payee],
+    ) -> (Vec<Reward>, [u64; 2]) {
+        let burned = self.feeds.values().sum::<u64>() + self.other;
+        let budget = burned.clamp(self.floor, self.scheduled);
+        let operators = budget * u64::from(self.operators_bps) / 10_000;
+        let demand = Demand {
+            budget,
+            floor: self.floor,
+            burned,
+            feeds: self.feeds.clone(),
+        };
+        let terms = Terms {
+            demand,
+            ..terms.clone()
+        };
+        let owners = budget - operators;
+        let scores = score::scores(windows, &terms, payees).expect("scores");
+        assert!(scores.keys().all(|(kind, key)| payees
+            .iter()
+            .any(|payee| (payee.kind, payee.key) == (*kind, *key))));
+        let none = Granted::new();
+        let rewards = score::rewards(1, &scores, payees, &none, owners, operators);
+        (rewards.expect("rewards").entries, [owners, operators])
+    }
+}
+
+/// Terms by which operators and devices are worth `reputation_floor_bps` at first, and all after an honest epoch.
+fn soon_trusted(reputation_floor_bps: u16) -> Scoring {
+    Scoring {
+        reputation_floor_bps,
+        reputation_step_bps: 10_000,
+        max_demand_bps: 30_000,
+        ..even()
+    }
+}
+
+/// Of 100 devices, five measure for feed G, whose owner and operator burn for it; the others for F, for which others burn.
+#[test]
+fn give_back_no_more_than_was_burned_where_not_everybody_is_paid_alike() {
+    const M: u64 = 1_000_000;
+    struct Case {
+        floor: u64,
+        others: u64,
+        wash: u64,
+        operators_bps: u16,
+        /// How many of the other 95 devices' owner is no payee.
+        unpaid: u8,
+        /// What the other operator counts, who is new.
+        reputation_bps: u16,
+        /// What the owner and the operator gain.
+        gains: [u64; 2],
+    }
+    let cases = [
+        Case {
+            floor: 250 * M,
+            others: 900 * M,
+            wash: 20 * M,
+            operators_bps: 2_000,
+            unpaid: 38,
+            reputation_bps: 10_000,
+            gains: [11_775_611, 2_931_740],
+        },
+        Case {
+            floor: 250 * M,
+            others: 900 * M,
+            wash: 20 * M,
+            operators_bps: 4_500,
+            unpaid: 0,
+            reputation_bps: 5_000,
+            gains: [8_062_260, 6_637_232],
+        },
+        Case {
+            floor: 0,
+            others: 600 * M,
+            wash: 10 * M,
+            operators_bps: 2_000,
+            unpaid: 19,
+            reputation_bps: 10_000,
+            gains: [7_999_905, 1_999_986],
+        },
+    ];
+    let payees = [
+        payee(OWNER, 1),
+        payee(OWNER, 2),
+        payee(OPERATOR, 1),
+        payee(OPERATOR, 2),
+    ];
+    for case in cases {
+        let windows: Vec<Committed> = (0..100)
+            .map(|device| {
+                let (feed, owner, pool) = match device {
+                    0..5 => (G, 1, 1),
+                    _ if device < 100 - case.unpaid => (F, 2, 2),
+                    _ => (F, 3, 2),
+                };
+                Committed {
+                    feed,
+                    pool: [pool; 32],
+                    ..window(device, owner, 1, 0..EXPECTED)
+                }
+            })
+            .chain([window(200, 200, 0, 0..EXPECTED)]) // by which pool 1 is no new one
+            .collect();
+        let terms = terms(1, soon_trusted(case.reputation_bps));
+        let earned = |wash| {
+            let burned = Burned {
+                scheduled: 1_000 * M,
+                floor: case.floor,
+                operators_bps: case.operators_bps,
+                feeds: [(F, case.others), (G, wash)].into(),
+                other: 0,
+            };
+            let (entries, _) = burned.rewards(&windows, &terms, &payees);
+            [OWNER, OPERATOR].map(|kind| {
+                let own = entries
+                    .iter()
+                    .find(|entry| (entry.kind, entry.index) == (kind, 1));
+                own.expect("a payee").cumulative
+            })
+        };
+        let (before, after) = (earned(0), earned(case.wash));
+        let gains = [after[0] - before[0], after[1] - before[1]];
+        assert_eq!(gains, case.gains);
+        assert!(gains.iter().sum::<u64>() <= case.wash);
+    }
+}
+
+proptest! {
+    #[test]
+    fn pay_for_no_demand_more_than_was_burned_for_it(
+        given in prop::collection::vec((0..40u8, 0..4u8, 0..4u8, 0..8u8, 1..=EXPECTED), 1..60),
+        unpaid in any::<[[bool; 4]; 2]>(),
+        known in any::<[bool; 4]>(),
+        reputation_floor_bps in 2_500..=10_000u16,
+        max_demand_bps in prop_oneof![10_000..=u16::MAX, 20_000..=40_000u16],
+        scheduled in 1..1u64 << 33,
+        operators_bps in 0..=10_000u16,
+        // In thousandths of what is scheduled.
+        (floor, wash) in (prop_oneof![Just(0), 0..=1_000u64], prop_oneof![1..50u64, 1..3_000u64]),
+        paid in (0..100u64, 0..1_000u64, 0..200u64),
+        other in prop_oneof![Just(0), 0..1_000u64],
+    ) {
+        let thousandths = |of: u64| scheduled * of / 1_000;
+        let wash = thousandths(wash);
+        let id = |feed: u8| [0xf0 + feed; 32];
+        // Devices that may measure for several feeds, of several owners, by several operators.
+        let mut windows: Vec<Committed> = (0..)
+            .zip(given)
+            .map(|(number, (device, owner, pool, feed, readings))| Committed {
+                commitment: number,
+                feed: id([0, 1, 1, 1, 1, 1, 1, 2][usize::from(feed)]), // few measure for that in question
+                pool: [pool; 32],
+                ..window(device, owner, 1, number * EXPECTED..number * EXPECTED + readings)
+            })
+            .collect();
+        windows.extend((0..4).filter(|pool| known[usize::from(*pool)]).map(|pool| Committed {
+            pool: [pool; 32],
+            ..window(200, 200, 0, [u64::from(pool)])
+        }));
+        let payees: Vec<Payee> = [OWNER, OPERATOR]
+            .into_iter()
+            .flat_map(|kind| (0..4).map(move |id| payee(kind, id)))
+            .filter(|payee| !unpaid[usize::from(payee.kind)][payee.index as usize])
+            .collect();
+        let mut terms = terms(1, Scoring {
+            max_demand_bps,
+            ..soon_trusted(reputation_floor_bps)
+        });
+        terms.expected = (0..3).map(|feed| (id(feed), EXPECTED)).collect();
+        // Factors are rounded down to 2^-16 (of shares of 2^-24), scores to units and amounts to base units, each time.
+        let mut tolerance = 0;
+        let mut earned = |wash: u64| -> BTreeMap<(u8, u32), u64> {
+            let burned = Burned {
+                scheduled,
+                floor: thousandths(floor),
+                operators_bps,
+                feeds: [
+                    (id(0), thousandths(paid.0) + wash),
+                    (id(1), thousandths(paid.1)),
+                    (id(2), thousandths(paid.2)),
+                ]
+                .into(),
+                other: thousandths(other),
+            };
+            let (entries, parts) = burned.rewards(&windows, &terms, &payees);
+            for (kind, part) in [OWNER, OPERATOR].into_iter().zip(parts) {
+                let of_kind = entries.iter().filter(|entry| entry.kind == kind);
+                let (count, total) = of_kind.fold((0, 0), |(count, total), entry| {
+                    (count + 1, total + entry.score)
+                });
+                let by_scores = (part * count).checked_div(total).unwrap_or(0);
+                tolerance += (part >> 16) + (part >> 20) + by_scores + count + 2;
+            }
+            entries
+                .iter()
+                .map(|entry| ((entry.kind, entry.index), entry.cumulative))
+                .collect()
+        };
+        let (before, after) = (earned(0), earned(wash));
+        // Whoever gains by it, whatever feeds he measures for, as an owner or as an operator.
+        let gain: u64 = after
+            .iter()
+            .map(|(payee, earned)| {
+                let before = before.get(payee).copied().unwrap_or(0);
+                earned.saturating_sub(before)
+            })
+            .sum();
+        prop_assert!(gain <= wash + tolerance, "{gain} for {wash}, and {tolerance}");
     }
 }
 

@@ -4,7 +4,7 @@ use super::world::Device;
 use anchor_lang::prelude::Pubkey;
 use device_protocol::Hash;
 use fieldproof_worker::log::Session;
-use fieldproof_worker::score::{self, Committed, Demand, Said, Scores, Terms};
+use fieldproof_worker::score::{self, Committed, Demand, Payee, Said, Scores, Terms};
 use reward_emission::instructions::ScoringArgs;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,6 +68,7 @@ pub fn scores(
     bonds: BTreeMap<Hash, u64>,
     slashed: &BTreeMap<Hash, BTreeSet<u64>>,
     demand: Demand,
+    payees: &[Payee],
 ) -> Option<Scores> {
     let terms = Terms {
         epoch,
@@ -77,5 +78,5 @@ pub fn scores(
         slashed: slashed.clone(),
         demand,
     };
-    score::scores(windows, &terms)
+    score::scores(windows, &terms, payees)
 }

@@ -35,9 +35,17 @@ impl World {
             .collect();
         let (budget, demand) = self.demand(&emission, epoch)?;
         let feeds = [self.feeds[0].1, self.feeds[1].1];
-        let scored = scores::scores(&self.windows, feeds, epoch, bonds, &self.slashed, demand)
-            .context("scores do not fit")?;
         let payees: Vec<Payee> = self.payees.iter().map(|(payee, _)| *payee).collect();
+        let scored = scores::scores(
+            &self.windows,
+            feeds,
+            epoch,
+            bonds,
+            &self.slashed,
+            demand,
+            &payees,
+        )
+        .context("scores do not fit")?;
         let last = self.last.as_ref();
         let previous: Granted = last
             .map(|trees| &trees.rewards.entries)
