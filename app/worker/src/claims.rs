@@ -21,6 +21,7 @@ use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Transactions on their way at a time. Claims of a network run one after the other, but many of them in one block.
 const IN_FLIGHT: usize = 16;
@@ -72,7 +73,9 @@ impl Grants {
             return Err(GrantsError::None);
         }
         let response = response.error_for_status().map_err(|e| unavailable(&e))?;
-        let bytes = committee::read(response, MAX_LEN as u64).map_err(|e| unavailable(&e))?;
+        let deadline = Instant::now() + committee::payload_time(MAX_LEN as u64);
+        let bytes =
+            committee::read(response, MAX_LEN as u64, deadline).map_err(|e| unavailable(&e))?;
         Self::new(&bytes, network, emission)
     }
 

@@ -17,8 +17,13 @@ use security_pool::state::Committee;
 use serde::{Deserialize, Serialize};
 use solana_signature::Signature;
 use solana_signer::Signer;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant};
 
+/// How long another operator's worker may take to begin its answer, and to give a short one.
+pub const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// Bytes a second that a payload comes with at least.
+const BYTES_A_SECOND: u64 = 256 << 10;
 /// Largest answer of a peer that is read, in bytes.
 const MAX_ANSWER: u64 = 64 << 10;
 
@@ -44,6 +49,9 @@ pub enum Refusal {
     /// Nobody serves the payload.
     #[error("the payload can't be had: {0}")]
     Unavailable(String),
+    /// Who was asked for the payload did not answer in time, now or a moment ago.
+    #[error("the payload can't be had: who was asked for it did not answer in time")]
+    Late,
     /// The payload is larger than any that is taken.
     #[error("the payload is larger than {MAX_LEN} bytes")]
     TooLarge,
@@ -85,7 +93,7 @@ impl Refusal {
         match self {
             Self::NotMember => "not_member",
             Self::UnknownCommitment => "unknown_commitment",
-            Self::Unavailable(_) => "unavailable",
+            Self::Unavailable(_) | Self::Late => "unavailable",
             Self::TooLarge => "too_large",
             Self::NotServed => "not_served",
             Self::Tampered => "tampered",
@@ -206,7 +214,8 @@ fn seen_commitment(
         .ok_or(Refusal::UnknownCommitment)
 }
 
-/// The payload of a commitment, if the commitment is known here and somebody serves it.
+/// The payload of a commitment, if the commitment is known here and somebody serves it. What nobody serves is looked for less
+/// and less often.
 ///
 /// # Errors
 /// The chain's and the database's.
@@ -221,19 +230,33 @@ pub fn committed(
     let Some(leaf) = known else {
         return Ok(None);
     };
+    let hash = &leaf.payload_hash;
+    if let Some(bytes) = operator.store.payload(hash)? {
+        return Ok(Some(bytes));
+    }
+    let (patience, now) = (&operator.patience, operator.now());
+    if !patience.is_due(hash, now) {
+        return Ok(None);
+    }
     let pool = chain::read::<Stream>(operator.chain.as_ref(), stream)?.pool;
     match fetch(operator, &pool, &leaf) {
-        Ok(bytes) => Ok(Some(bytes)),
+        Ok(bytes) => {
+            patience.found(hash);
+            Ok(Some(bytes))
+        }
         Err(Refusal::Store(error)) => Err(error.into()),
-        Err(_) => Ok(None),
+        Err(_) => {
+            patience.missed(hash, now);
+            Ok(None)
+        }
     }
 }
 
-/// The payload of a commitment: from the own archive, or from the worker of `pool`. Whatever is returned has the
-/// committed hash and length.
+/// The payload of a commitment: from the own archive, or from the worker of `pool`, or another that has it. Whatever is
+/// returned has the committed hash and length. A worker that did not answer in time is not asked for a while.
 ///
 /// # Errors
-/// [`Refusal::Unavailable`] or [`Refusal::Tampered`].
+/// [`Refusal::Unavailable`], [`Refusal::Late`] or [`Refusal::Tampered`].
 pub fn fetch(
     operator: &Operator,
     pool: &Pubkey,
@@ -246,12 +269,22 @@ pub fn fetch(
     let author = operator.peers.get_key_value(pool);
     let others = operator.peers.iter().filter(|(other, _)| *other != pool);
     let mut last = Refusal::Unavailable(format!("no worker of pool {pool} is configured"));
-    for (_, peer) in author.into_iter().chain(others) {
-        match fetch_from(&operator.http, peer, commitment) {
-            Ok(bytes) => return Ok(bytes),
-            // Somebody who lies is worth telling more than somebody who is away.
-            Err(refusal) if !matches!(last, Refusal::Tampered) => last = refusal,
-            Err(_) => {}
+    for (of, peer) in author.into_iter().chain(others) {
+        let refusal = if operator.patience.rests(of) {
+            Refusal::Late
+        } else {
+            match fetch_from(&operator.http, peer, commitment) {
+                Ok(bytes) => return Ok(bytes),
+                Err(Refusal::Late) => {
+                    operator.patience.rest(of);
+                    Refusal::Late
+                }
+                Err(refusal) => refusal,
+            }
+        };
+        // Somebody who lies is worth telling more than somebody who is away.
+        if !matches!(last, Refusal::Tampered) {
+            last = refusal;
         }
     }
     Err(last)
@@ -260,7 +293,7 @@ pub fn fetch(
 /// The payload of a commitment from the worker at `peer`. Whatever is returned has the committed hash and length.
 ///
 /// # Errors
-/// [`Refusal::TooLarge`], [`Refusal::Unavailable`] or [`Refusal::Tampered`].
+/// [`Refusal::TooLarge`], [`Refusal::Unavailable`], [`Refusal::Late`] or [`Refusal::Tampered`].
 pub fn fetch_from(
     http: &Client,
     peer: &str,
@@ -270,13 +303,21 @@ pub fn fetch_from(
         return Err(Refusal::TooLarge);
     }
     let hash = hex::encode(commitment.payload_hash);
+    let time = payload_time(commitment.payload_len);
+    let asked = Instant::now();
+    let refusal = |error: &dyn std::error::Error| {
+        if asked.elapsed() >= ANSWER_TIME {
+            return Refusal::Late;
+        }
+        Refusal::Unavailable(error.to_string())
+    };
     let response = http
         .get(format!("{peer}/v1/payloads/{hash}"))
         .send()
         .and_then(Response::error_for_status)
-        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
-    let bytes = read(response, commitment.payload_len)
-        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
+        .map_err(|error| refusal(&error))?;
+    let bytes =
+        read(response, commitment.payload_len, asked + time).map_err(|error| refusal(&error))?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if length != commitment.payload_len || payload::hash(&bytes) != commitment.payload_hash {
         return Err(Refusal::Tampered);
@@ -284,20 +325,32 @@ pub fn fetch_from(
     Ok(bytes)
 }
 
-/// The body of a peer's answer, up to one byte more than `limit`.
-pub(crate) fn read(response: Response, limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    response
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// How long a payload of `bytes` may take.
+pub(crate) fn payload_time(bytes: u64) -> Duration {
+    ANSWER_TIME + Duration::from_secs(bytes / BYTES_A_SECOND)
+}
+
+/// The body of a peer's answer, up to one byte more than `limit`, as long as some of it comes before `deadline`: a client's own
+/// timeout begins anew with every byte.
+pub(crate) fn read(response: Response, limit: u64, deadline: Instant) -> std::io::Result<Vec<u8>> {
+    let mut body = response.take(limit.saturating_add(1));
+    let (mut bytes, mut part) = (Vec::new(), vec![0; 64 << 10]);
+    while Instant::now() < deadline {
+        let length = body.read(&mut part)?;
+        if length == 0 {
+            return Ok(bytes);
+        }
+        bytes.extend_from_slice(part.get(..length).unwrap_or_default());
+    }
+    Err(ErrorKind::TimedOut.into())
 }
 
 /// Signatures of an attestation, and who refused or could not be reached, with what they said.
 pub type Collected = (Vec<MemberSignature>, Vec<(Pubkey, String)>);
 
 /// Asks every other operator at once for its signature of the attestation at `key`, and adds this one's own. A peer's
-/// answer counts only if it is that peer's seat in `committee` and its signature of `message` verifies.
+/// answer counts only if it is that peer's seat in `committee` and its signature of `message` verifies. Who did not answer in
+/// time is not asked for a while.
 pub fn collect(
     operator: &Operator,
     key: &Pubkey,
@@ -308,7 +361,7 @@ pub fn collect(
         let asked: Vec<_> = operator
             .peers
             .iter()
-            .map(|(pool, peer)| (*pool, scope.spawn(move || ask(operator, peer, key))))
+            .map(|(pool, peer)| (*pool, scope.spawn(move || ask(operator, pool, peer, key))))
             .collect();
         let own = sign(operator, key).map_err(|refusal| refusal.to_string());
         let mut answers = vec![(operator.pool, own)];
@@ -359,7 +412,29 @@ pub struct Refused {
     pub detail: String,
 }
 
-fn ask(operator: &Operator, peer: &str, key: &Pubkey) -> Result<MemberSignature, String> {
+fn ask(
+    operator: &Operator,
+    pool: &Pubkey,
+    peer: &str,
+    key: &Pubkey,
+) -> Result<MemberSignature, String> {
+    if operator.patience.rests(pool) {
+        return Err("it did not answer in time a moment ago".to_owned());
+    }
+    let asked = Instant::now();
+    let answer = ask_now(operator, peer, key, asked + ANSWER_TIME);
+    if answer.is_err() && asked.elapsed() >= ANSWER_TIME {
+        operator.patience.rest(pool);
+    }
+    answer
+}
+
+fn ask_now(
+    operator: &Operator,
+    peer: &str,
+    key: &Pubkey,
+    deadline: Instant,
+) -> Result<MemberSignature, String> {
     let response = operator
         .http
         .post(format!("{peer}/v1/attestations"))
@@ -369,7 +444,7 @@ fn ask(operator: &Operator, peer: &str, key: &Pubkey) -> Result<MemberSignature,
         .send()
         .map_err(|error| error.to_string())?;
     let accepted = response.status().is_success();
-    let body = read(response, MAX_ANSWER).map_err(|error| error.to_string())?;
+    let body = read(response, MAX_ANSWER, deadline).map_err(|error| error.to_string())?;
     read_answer(accepted, &body)
 }
 

@@ -8,11 +8,22 @@ use fieldproof_client::event;
 use solana_signature::Signature;
 use std::sync::PoisonError;
 
-/// Reads what the chain tells since last time. Returns the number of new devices and of new commitments.
+/// What was read of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    /// New devices.
+    pub devices: usize,
+    /// New commitments.
+    pub commitments: usize,
+    /// Whether nothing was left that the chain has but can't be read yet.
+    pub caught_up: bool,
+}
+
+/// Reads what the chain tells since last time.
 ///
 /// # Errors
 /// The chain's or the database's; what was read before it is kept.
-pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
+pub fn follow(operator: &Operator) -> Result<Followed, WorkerError> {
     // One at a time: who is behind must not move the cursor back, nor past what is not on the disk yet.
     let _following = operator
         .following
@@ -20,10 +31,15 @@ pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
         .unwrap_or_else(PoisonError::into_inner);
     let after = operator.store.cursor()?;
     let after = after.and_then(|bytes| Signature::try_from(bytes).ok());
-    let (mut new_devices, mut new_commitments) = (0, 0);
+    let mut followed = Followed {
+        devices: 0,
+        commitments: 0,
+        caught_up: true,
+    };
     for signature in operator.chain.history(&operator.network, after.as_ref())? {
         // What has landed but can't be read yet comes with the next call.
         let Some(execution) = operator.chain.execution(&signature)? else {
+            followed.caught_up = false;
             break;
         };
         let mut leaves = registry_events(&execution);
@@ -45,11 +61,11 @@ pub fn follow(operator: &Operator) -> Result<(usize, usize), WorkerError> {
         operator
             .store
             .follow(&records, &commitments, signature.as_ref())?;
-        new_devices += records.len() - changes;
-        new_commitments += commitments.len();
+        followed.devices += records.len() - changes;
+        followed.commitments += commitments.len();
         for (_, record) in records {
             operator.registry.insert(record)?;
         }
     }
-    Ok((new_devices, new_commitments))
+    Ok(followed)
 }

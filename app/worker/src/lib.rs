@@ -18,6 +18,7 @@ pub mod ingest;
 pub mod load;
 pub mod log;
 pub mod mqtt;
+pub mod patience;
 pub mod payload;
 pub mod plausibility;
 pub mod prove;

@@ -3,6 +3,7 @@
 use crate::audit;
 use crate::committee::{self, Refusal};
 use crate::log::Session;
+use crate::patience::Wait;
 use crate::payload::{self, Payload, Rewards};
 use crate::registry::Registry;
 use crate::round::{Commitment, LOOKBACK};
@@ -28,12 +29,16 @@ use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What this operator computed for an epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// The epoch.
     pub epoch: u64,
+    /// The ballot for which it was computed: for the next one, should none of this have a majority, it is computed anew.
+    #[serde(default)] // records of before there were ballots in them
+    pub ballot: u32,
     /// Hash of the archived trees, which the own archive holds.
     pub payload_hash: Hash,
     /// Depth of both trees.
@@ -65,6 +70,24 @@ impl EpochRecord {
     }
 }
 
+/// The epoch that was scored last without payloads that nobody served, and how long to wait until they are looked for again.
+/// Lost with the process.
+#[derive(Debug, Default)]
+pub struct Scored(Mutex<Option<(EpochRecord, Wait)>>);
+
+impl Scored {
+    fn lock(&self) -> MutexGuard<'_, Option<(EpochRecord, Wait)>> {
+        // What is scored once more does no harm.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was scored for this ballot.
+    fn of(&self, epoch: u64, ballot: u32) -> Option<(EpochRecord, Wait)> {
+        let scored = *self.lock();
+        scored.filter(|(record, _)| (record.epoch, record.ballot) == (epoch, ballot))
+    }
+}
+
 /// Does what can be done now for the oldest epoch that is over and not final.
 ///
 /// # Errors
@@ -75,7 +98,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     let Some(emission) = chain::find::<Emission>(chain, &emission_key)? else {
         return Ok(Vec::new());
     };
-    let Some(record) = compute(operator, &emission)? else {
+    let Some(record) = compute(operator, &emission, now)? else {
         return Ok(Vec::new());
     };
     let mut proposals: Vec<(Pubkey, Proposal)> = chain::read_all(chain)?;
@@ -97,7 +120,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     {
         return finalize(operator, &emission, key, proposal, now);
     }
-    let ballot = emission.ballot(&operator.network()?, record.epoch, now)?;
+    let ballot = record.ballot;
     for (key, proposal) in &proposals {
         if proposal.ballot == ballot
             && record.has_roots(&proposal.roots)
@@ -106,14 +129,17 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
             return vote(operator, &record, key, proposal);
         }
     }
-    propose(operator, &emission, &record, ballot)
+    propose(operator, &emission, &record)
 }
 
 /// The epoch to reward next: after the last final one, or the first in which anything was committed; `None` until it is
 /// over.
-fn next_epoch(operator: &Operator, emission: &Emission) -> Result<Option<u64>, WorkerError> {
-    let network = operator.network()?;
-    let now = operator.now();
+fn next_epoch(
+    operator: &Operator,
+    network: &Network,
+    emission: &Emission,
+    now: i64,
+) -> Result<Option<u64>, WorkerError> {
     let current = network.epoch(now)?;
     let posted = operator.store.seen_commitments()?;
     let epochs = posted
@@ -129,18 +155,34 @@ fn next_epoch(operator: &Operator, emission: &Emission) -> Result<Option<u64>, W
         .min())
 }
 
-/// The epoch's trees, kept once every payload was seen.
-fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecord>, WorkerError> {
-    let Some(epoch) = next_epoch(operator, emission)? else {
+/// The epoch's trees, computed once a ballot, and again as long as there are payloads that nobody served. What operators read of
+/// the chain may have differed, by what had reached them or by what was changed meanwhile: once it is the same, they agree in the
+/// next ballot.
+fn compute(
+    operator: &Operator,
+    emission: &Emission,
+    now: i64,
+) -> Result<Option<EpochRecord>, WorkerError> {
+    let network = operator.network()?;
+    let Some(epoch) = next_epoch(operator, &network, emission, now)? else {
         return Ok(None);
     };
-    if let Some(record) = operator.store.epoch::<EpochRecord>(epoch)? {
+    let ballot = emission.ballot(&network, epoch, now)?;
+    let known = operator.store.epoch::<EpochRecord>(epoch)?;
+    if let Some(record) = known.filter(|record| record.ballot == ballot) {
+        return Ok(Some(record));
+    }
+    let before = operator.scored.of(epoch, ballot);
+    if let Some((record, _)) = before.filter(|(_, wait)| !wait.is_over(now)) {
         return Ok(Some(record));
     }
     let Some(previous) = previous(operator, emission)? else {
         return Ok(None);
     };
     let payload = |pool: &Pubkey, leaf: &CommitmentLeaf| {
+        if let Some(bytes) = operator.store.payload(&leaf.payload_hash)? {
+            return Ok(bytes);
+        }
         let bytes = committee::fetch(operator, pool, leaf)?;
         operator.store.put_payload(&bytes)?;
         Ok(bytes)
@@ -163,6 +205,7 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
     .encode()?;
     let record = EpochRecord {
         epoch,
+        ballot,
         payload_hash: operator.store.put_payload(&payload)?,
         depth: rewards.depth,
         score_hash: score_root.hash,
@@ -170,10 +213,13 @@ fn compute(operator: &Operator, emission: &Emission) -> Result<Option<EpochRecor
         reward_hash: reward_root.hash,
         reward_sum: reward_root.sum,
     };
-    // What nobody serves now may be served later: then the trees are computed anew.
-    if computed.missing.is_empty() {
+    let is_whole = computed.missing.is_empty();
+    if is_whole {
         operator.store.put_epoch(epoch, &record)?;
     }
+    // What nobody serves now may be served later.
+    *operator.scored.lock() =
+        (!is_whole).then(|| (record, Wait::after(before.map(|(_, wait)| wait), now)));
     Ok(Some(record))
 }
 
@@ -350,6 +396,7 @@ fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History,
     commitments.retain(|(_, leaf)| leaf.posted_at < end);
     commitments.sort_by_key(|(stream, leaf)| (leaf.posted_at, *stream, leaf.sequence));
     let mut committees: BTreeMap<u64, Option<Committee>> = BTreeMap::new();
+    let mut streams: BTreeMap<Hash, Pubkey> = BTreeMap::new();
     let mut batches_seen = BTreeSet::new();
     let expected = feeds_by_id
         .iter()
@@ -366,7 +413,12 @@ fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History,
             vacant.insert(chain::find(chain, &pools::committee(&key, epoch))?);
         }
         let committee = committees.get(&epoch).and_then(Option::as_ref);
-        let pool = chain::read::<Stream>(chain, &Pubkey::from(stream))?.pool;
+        let pool = match streams.entry(stream) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                *vacant.insert(chain::read::<Stream>(chain, &Pubkey::from(stream))?.pool)
+            }
+        };
         if committee.is_none_or(|committee| committee.member(&pool).is_none()) {
             continue;
         }
@@ -591,6 +643,10 @@ fn archived(operator: &Operator, record: &EpochRecord) -> Result<Option<Rewards>
 
 /// Archives the trees in this operator's stream, unless done.
 fn archive(operator: &Operator, record: &EpochRecord) -> Result<Option<u64>, WorkerError> {
+    let _deciding = operator
+        .deciding
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let commitments: Vec<Commitment> = operator.store.commitments()?;
     if let Some(known) = commitments
         .iter()
@@ -624,9 +680,8 @@ fn propose(
     operator: &Operator,
     emission: &Emission,
     record: &EpochRecord,
-    ballot: u32,
 ) -> Result<Vec<Event>, WorkerError> {
-    let chain = operator.chain.as_ref();
+    let (chain, ballot) = (operator.chain.as_ref(), record.ballot);
     let epoch = operator.epoch()?;
     operator.snapshot(epoch)?;
     let committee_key = pools::committee(&operator.network, epoch);

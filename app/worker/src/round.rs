@@ -26,6 +26,7 @@ use inference::ModelRef;
 use security_pool::state::{quorum, Committee};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 /// Rounds this far back are still built when a worker comes late.
 pub const LOOKBACK: u64 = 3;
@@ -177,6 +178,10 @@ fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
     if batches.is_empty() {
         return Ok(());
     }
+    let _deciding = operator
+        .deciding
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let commitments: Vec<Commitment> = operator.store.commitments()?;
     let sequence = commitments.len() as u64;
     let (batches, computed): (Vec<Batch>, Vec<Computed>) = batches.into_iter().unzip();

@@ -2,13 +2,15 @@
 
 use crate::availability::{self, Challenges};
 use crate::challenge::{self, Checked};
-use crate::committee::Refusal;
+use crate::committee::{Refusal, ANSWER_TIME};
 use crate::config::Limits;
 use crate::ingest::Ingest;
+use crate::patience::Patience;
 use crate::payload::PayloadError;
 use crate::plausibility::Rules;
 use crate::prove::Proving;
 use crate::registry::Registry;
+use crate::reward::Scored;
 use crate::store::{Store, StoreError};
 use crate::window::BatchError;
 use crate::{follow, prove, reward, round};
@@ -33,10 +35,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How long another operator's worker may take to answer.
-const PEER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Events that are kept for those who follow.
 const JOURNAL: usize = 1_024;
 
@@ -273,8 +273,12 @@ impl Journal {
 /// A part of an operator's work, which waits for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// To follow the chain, answer challenges, commit, attest, finalise and reward.
+    /// To follow the chain, answer challenges, commit, attest and finalise: what must be done in time. Of others it needs
+    /// their signatures, for which all are asked at once, and what the own archive has lost.
     Rounds,
+    /// To score epochs, propose and vote for their rewards, and check what others propose, for which others' payloads are
+    /// fetched.
+    Rewards,
     /// To prove what was attested.
     Proofs,
     /// To recompute what others attest.
@@ -283,7 +287,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Rounds, Self::Proofs, Self::Watch];
+    pub const ALL: [Self; 4] = [Self::Rounds, Self::Rewards, Self::Proofs, Self::Watch];
 }
 
 /// One operator's means, shared by the loops and the server.
@@ -312,12 +316,18 @@ pub struct Operator {
     pub challenges: Challenges,
     /// The attestations of others that were found true.
     pub checked: Checked,
+    /// Who did not answer, and what nobody served.
+    pub patience: Patience,
+    /// The epoch that was scored without payloads that nobody serves.
+    pub scored: Scored,
     /// What it proves with, if it does.
     proving: OnceLock<Proving>,
     /// The chain's time as it was read last, unix seconds.
     now: Arc<AtomicI64>,
     /// Held while the chain is followed.
     pub(crate) following: Mutex<()>,
+    /// Held while the next commitment is decided on: rounds and rewards have numbers of one stream.
+    pub(crate) deciding: Mutex<()>,
     journal: Mutex<Journal>,
     /// How often each part of the work came to its end.
     ends: [AtomicU64; Part::ALL.len()],
@@ -498,7 +508,7 @@ impl Worker {
             Rules::default(),
         );
         let http = reqwest::blocking::Client::builder()
-            .timeout(PEER_TIMEOUT)
+            .timeout(ANSWER_TIME)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| ClientError::Cluster(error.to_string()))?;
@@ -515,9 +525,12 @@ impl Worker {
             http,
             challenges: Challenges::default(),
             checked: Checked::default(),
+            patience: Patience::default(),
+            scored: Scored::default(),
             proving: OnceLock::new(),
             now: now.clone(),
             following: Mutex::new(()),
+            deciding: Mutex::new(()),
             journal: Mutex::default(),
             ends: Default::default(),
         };
@@ -616,6 +629,7 @@ impl Worker {
         let operator = self.operator.as_ref();
         let events = match part {
             Part::Rounds => self.rounds()?,
+            Part::Rewards => self.rewards()?,
             Part::Proofs => prove::step(operator, operator.now())?,
             Part::Watch => challenge::step(operator, operator.now())?,
         };
@@ -629,12 +643,8 @@ impl Worker {
     fn rounds(&self) -> Result<Vec<Event>, WorkerError> {
         let now = self.tick()?;
         self.operator.resume()?;
-        let mut events = Vec::new();
-        let (new, _) = follow::follow(&self.operator)?;
-        if new > 0 {
-            events.push(Event::Devices { new });
-        }
-        // What stops one must not cost the operator the others: its stake, its rounds, its vote.
+        let (_, mut events) = self.follow()?;
+        // What stops one must not cost the operator the other: its stake, its rounds.
         for (what, done) in [
             ("challenges", availability::step(&self.operator, now)),
             ("rounds", round::step(&self.operator, now)),
@@ -647,10 +657,24 @@ impl Worker {
                 }),
             }
         }
-        // Own commitments of this step count for the scores too.
-        follow::follow(&self.operator)?;
-        events.extend(reward::step(&self.operator, now)?);
         Ok(events)
+    }
+
+    fn rewards(&self) -> Result<Vec<Event>, WorkerError> {
+        let (caught_up, mut events) = self.follow()?;
+        // An epoch is scored by all that was committed in it: what can't be read yet comes with a later step.
+        if caught_up {
+            events.extend(reward::step(&self.operator, self.operator.now())?);
+        }
+        Ok(events)
+    }
+
+    /// Follows the chain. Returns whether all that it has was read, and what is new.
+    fn follow(&self) -> Result<(bool, Vec<Event>), WorkerError> {
+        let followed = follow::follow(&self.operator)?;
+        let new = followed.devices;
+        let events = (new > 0).then_some(Event::Devices { new });
+        Ok((followed.caught_up, events.into_iter().collect()))
     }
 }
 

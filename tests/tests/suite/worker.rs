@@ -1,5 +1,6 @@
 //! Workers on the in-process chain, which talk to each other and to devices over HTTP.
 
+mod altered;
 mod challenges;
 mod claims;
 mod epochs;
@@ -34,7 +35,7 @@ use fieldproof_worker::reward::{ClaimProof, EpochRecord};
 use fieldproof_worker::score;
 use fieldproof_worker::server::{self, Accepted, Status};
 use fieldproof_worker::window::{self, Batch, BatchError, Window};
-use fieldproof_worker::{Event, Reject, Worker};
+use fieldproof_worker::{Event, Part, Reject, Worker};
 use inference::ModelRef;
 use reqwest::blocking::{Client, Response};
 use reward_emission::error::EmissionError;
@@ -1654,11 +1655,16 @@ mod archive {
 }
 
 mod rewards {
+    use super::altered::Altered;
     use super::*;
+    use data_commitment::events::RootCommitted;
     use device_protocol::VoteMessage;
+    use fieldproof_client::chain::Chain;
+    use fieldproof_client::event;
     use fieldproof_client::precompile::{self, Entry};
     use fieldproof_client::reports::Reporter;
     use reward_emission::instructions::{ReportDoubleVoteArgs, SignedVote};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn of_two_epochs_are_proposed_voted_final_and_paid() {
@@ -1861,11 +1867,13 @@ mod rewards {
             reward_sum: root.sum,
             ..record
         };
-        liar.store.put_epoch(2, &wrong).expect("store");
         let before = world.staked();
         // Ballot by ballot, until it was its turn to propose.
         let mut events = Vec::new();
-        for _ in 0..3 {
+        for ballot in 0..3 {
+            // It would compute the true ones with each.
+            let wrong = EpochRecord { ballot, ..wrong };
+            liar.store.put_epoch(2, &wrong).expect("store");
             for served in &world.workers[..1] {
                 for _ in 0..4 {
                     events.extend(served.worker.step().expect("step"));
@@ -1940,6 +1948,115 @@ mod rewards {
             assert_eq!(proof.cumulative, owners_part / 2);
         }
         assert!(world.proof(0, &world.operators[0].pool).is_none());
+    }
+
+    #[test]
+    fn wait_for_what_can_not_be_read_yet() {
+        let world = World::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        let commits = |execution: &chain::Execution| {
+            let program = &data_commitment::ID;
+            !event::events::<RootCommitted>(execution, program).is_empty()
+        };
+        let history = world.chain.history(&world.network.key, None);
+        let mut committed = history.expect("history");
+        committed.retain(|signature| {
+            let execution = world.chain.execution(signature).expect("chain");
+            commits(&execution.expect("execution"))
+        });
+        assert_eq!(committed.len(), 3);
+        // Operator 0 starts anew, on a node that can't tell of the last commitment when it is asked first.
+        let (last, asked) = (committed[2], AtomicBool::new(false));
+        let chain = Altered {
+            chain: world.chain.clone(),
+            tell: move |execution: chain::Execution| {
+                let late = execution.signature == last && !asked.swap(true, Ordering::SeqCst);
+                (!late).then_some(execution)
+            },
+        };
+        let peers = world.workers[0].worker.operator().peers.clone();
+        let data = TempDir::new().expect("directory");
+        let behind = Worker::open(
+            Arc::new(chain),
+            world.network.key,
+            world.operators[0].pool,
+            world.operators[0].signer.insecure_clone(),
+            peers,
+            data.path(),
+        )
+        .expect("worker");
+        world.set_time(START + 3 * EPOCH + 60);
+        behind.tick().expect("clock");
+        behind.work(Part::Rewards).expect("step");
+        let store = &behind.operator().store;
+        assert_eq!(store.seen_commitments().expect("store").len(), 2);
+        assert_eq!(store.epoch::<EpochRecord>(2).expect("store"), None);
+
+        // Operator 2 proposes, and operator 0 votes for the same.
+        let mut events = Vec::new();
+        for _ in 0..STEPS {
+            events.extend(world.workers[2].worker.step().expect("step"));
+            if matches!(events.last(), Some(Event::Proposed { .. })) {
+                break;
+            }
+        }
+        assert!(matches!(events.last(), Some(Event::Proposed { .. })));
+        let done = behind.work(Part::Rewards).expect("step");
+        assert!(
+            done.iter()
+                .any(|event| matches!(event, Event::Voted { .. })),
+            "{done:?}"
+        );
+        let (of_others, _) = computed(world.workers[2].worker.operator());
+        assert_eq!(computed(behind.operator()).0, of_others);
+    }
+
+    #[test]
+    fn are_computed_anew_for_each_ballot() {
+        let world = World::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        // Two of three have computed something else, as by parameters that were applied meanwhile.
+        world.set_time(START + 3 * EPOCH + 60);
+        world.workers[0].worker.step().expect("step");
+        let (record, mut rewards) = computed(world.workers[0].worker.operator());
+        rewards.entries[0].cumulative += 1;
+        rewards.entries[1].cumulative -= 1;
+        let (_, tree) = score::trees(&rewards).expect("trees");
+        let payload = Payload::Rewards {
+            network: world.network.id,
+            rewards,
+        };
+        let payload = payload.encode().expect("payload");
+        for served in &world.workers[..2] {
+            let store = &served.worker.operator().store;
+            let other = EpochRecord {
+                payload_hash: store.put_payload(&payload).expect("store"),
+                reward_hash: tree.root().hash,
+                ..record
+            };
+            store.put_epoch(2, &other).expect("store");
+        }
+        let votes = |events: &[Event]| {
+            let voted = events
+                .iter()
+                .filter(|event| matches!(event, Event::Voted { .. }));
+            voted.count()
+        };
+        // Operator 2 alone votes for what it proposed, and nobody twice.
+        assert_eq!(votes(&world.settle()), 1);
+        assert!(world.settle().is_empty());
+        world.set_time(world.now() + BALLOT);
+        assert!(votes(&world.settle()) >= 2);
+        world.set_time(world.now() + CHALLENGE);
+        world.settle();
+        assert_eq!(world.emission().final_epoch, 2);
+        assert!(record.reward_hash == world.emission().roots.reward_hash);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use fieldproof_client::data_commitment::{ReadingPlace, Settling, StreamHistory};
 use solana_account::Account;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::fixture::EVIDENCE_WINDOW;
 
 /// Seconds in which a challenge is answered.
@@ -432,4 +433,82 @@ fn that_stop_a_clock_beyond_its_round_keep_the_bond_until_they_are_over() {
     step();
     assert_eq!(world.bonded(), [0; 3]);
     assert_eq!(world.lamports(&key), 0);
+}
+
+/// The address of a server that takes every connection and never answers, and how many it has taken.
+fn silent() -> (String, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+    let url = format!("http://{}", listener.local_addr().expect("address"));
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for connection in listener.incoming() {
+            held.push(connection);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (url, taken)
+}
+
+#[test]
+fn are_answered_while_a_members_worker_takes_connections_and_never_answers() {
+    let world = World::committed();
+    let (chain, operators) = (world.chain.as_ref(), &world.operators);
+    // Operator 0 commits to 50 payloads that it never shows.
+    for number in 0..50 {
+        let stream: Stream = chain::read(chain, &operators[0].stream).expect("stream");
+        let args = CommitRootArgs {
+            sequence: stream.count,
+            root: [number; 32],
+            batches: 1,
+            payload_hash: [number; 32],
+            payload_len: 100,
+        };
+        let signer = operators[0].signer.pubkey();
+        let commit = streams::commit_root(&signer, &world.network.key, &operators[0].pool, args);
+        let author = world.workers[0].worker.operator();
+        author.land(&[commit], |_| Ok(())).expect("commitment");
+    }
+    // A worker of operator 1 with the same archive, for which operator 0 is where nobody answers.
+    let (url, taken) = silent();
+    let mut peers = world.workers[1].worker.operator().peers.clone();
+    peers.insert(operators[0].pool, url);
+    let served = serve(
+        &world.runtime,
+        &world.chain,
+        &world.network,
+        &operators[1],
+        peers,
+        listen(&world.runtime),
+    );
+    let worker = &served.worker;
+    let archive = &world.workers[1].worker.operator().store;
+    for (_, leaf) in archive.seen_commitments().expect("store") {
+        let payload = archive.payload(&leaf.payload_hash).expect("store");
+        let store = &worker.operator().store;
+        store
+            .put_payload(&payload.expect("payload"))
+            .expect("store");
+    }
+
+    world.set_time(START + 3 * EPOCH + 60);
+    let place = world.challenge(1, 3);
+    let events = worker.work(Part::Rounds).expect("step");
+    assert_eq!(told(&events), (1, 1, Vec::new()));
+    assert_eq!(world.lamports(&place.challenge()), 0);
+    assert_eq!(taken.load(Ordering::SeqCst), 0);
+
+    // Scoring asks once for all of them, and not again with every step.
+    for later in [0, 0, 15, 30] {
+        world.set_time(world.now() + later);
+        worker.tick().expect("clock");
+        worker.work(Part::Rewards).expect("step");
+        assert_eq!(taken.load(Ordering::SeqCst), 1);
+    }
+    let seen = worker.operator().store.seen_commitments();
+    assert_eq!(seen.expect("store").len(), 3 + 50);
+    // What can't be had does not count, and is no reason to keep what was computed without it.
+    let kept = worker.operator().store.epoch::<EpochRecord>(2);
+    assert_eq!(kept.expect("store"), None);
 }

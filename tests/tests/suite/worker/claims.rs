@@ -147,6 +147,7 @@ impl World {
         let store = &self.workers[0].worker.operator().store;
         let record = EpochRecord {
             epoch: rewards.epoch,
+            ballot: 0,
             payload_hash: store.put_payload(&bytes).expect("store"),
             depth: rewards.depth,
             score_hash: score.hash,

@@ -1,0 +1,119 @@
+//! Patience with other operators' workers: who did not answer in time is left alone for a while, and what nobody served is
+//! looked for less and less often. Otherwise one operator whose worker takes connections and never answers would hold up all
+//! others, for seconds with each of its commitments.
+
+use anchor_lang::prelude::Pubkey;
+use device_protocol::Hash;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a peer that did not answer in time is not asked.
+const REST: Duration = Duration::from_secs(30);
+/// Seconds from a look for what nobody served to the next one, the first time.
+const FIRST_WAIT: i64 = 15;
+/// The same, at most.
+const LONGEST_WAIT: i64 = 600;
+
+/// When to look again for what could not be had.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// Not before this time, unix seconds.
+    next_look: i64,
+    /// Its length in seconds.
+    seconds: i64,
+}
+
+impl Wait {
+    /// The wait after a look in vain at `now` (unix seconds), double the one before.
+    pub fn after(before: Option<Self>, now: i64) -> Self {
+        let seconds = before.map_or(FIRST_WAIT, |before| {
+            before.seconds.saturating_mul(2).min(LONGEST_WAIT)
+        });
+        Self {
+            next_look: now.saturating_add(seconds),
+            seconds,
+        }
+    }
+
+    /// Whether it is over at `now` (unix seconds).
+    pub fn is_over(&self, now: i64) -> bool {
+        now >= self.next_look
+    }
+}
+
+/// Who did not answer, and what nobody served. Lost with the process.
+#[derive(Debug, Default)]
+pub struct Patience {
+    resting: Mutex<HashMap<Pubkey, Instant>>,
+    missing: Mutex<HashMap<Hash, Wait>>,
+}
+
+impl Patience {
+    /// Whether the worker of `pool` did not answer in time a moment ago.
+    pub fn rests(&self, pool: &Pubkey) -> bool {
+        lock(&self.resting)
+            .get(pool)
+            .is_some_and(|since| since.elapsed() < REST)
+    }
+
+    /// Leaves the worker of `pool` alone for a while.
+    pub fn rest(&self, pool: &Pubkey) {
+        lock(&self.resting).insert(*pool, Instant::now());
+    }
+
+    /// Whether to look for a payload at `now` (unix seconds).
+    pub fn is_due(&self, payload: &Hash, now: i64) -> bool {
+        lock(&self.missing)
+            .get(payload)
+            .is_none_or(|wait| wait.is_over(now))
+    }
+
+    /// A look for a payload at `now` (unix seconds) was in vain.
+    pub fn missed(&self, payload: &Hash, now: i64) {
+        let mut missing = lock(&self.missing);
+        let wait = Wait::after(missing.get(payload).copied(), now);
+        missing.insert(*payload, wait);
+    }
+
+    /// A payload was found.
+    pub fn found(&self, payload: &Hash) {
+        lock(&self.missing).remove(payload);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // To ask once too often does no harm.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_ten_minutes_and_end_when_a_payload_is_found() {
+        let (patience, payload) = (Patience::default(), [7; 32]);
+        let mut now = 1_000;
+        for seconds in [15, 30, 60, 120, 240, 480, 600, 600] {
+            assert!(patience.is_due(&payload, now));
+            patience.missed(&payload, now);
+            assert!(!patience.is_due(&payload, now + seconds - 1));
+            assert!(patience.is_due(&[8; 32], now));
+            now += seconds;
+        }
+        patience.missed(&payload, now);
+        patience.found(&payload);
+        assert!(patience.is_due(&payload, now));
+        patience.missed(&payload, now);
+        assert!(patience.is_due(&payload, now + 15));
+    }
+
+    #[test]
+    fn only_who_did_not_answer_rests() {
+        let (patience, [silent, other]) = (Patience::default(), [[1; 32], [2; 32]]);
+        patience.rest(&Pubkey::from(silent));
+        assert!(patience.rests(&Pubkey::from(silent)));
+        assert!(!patience.rests(&Pubkey::from(other)));
+    }
+}
