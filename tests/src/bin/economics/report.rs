@@ -81,11 +81,12 @@ fn shocks(results: &Results) -> (Vec<String>, Vec<Vec<String>>) {
         row.push(swept.stake_break_even.map_or("never".to_owned(), usd));
         rows.push(row);
     }
-    let of: [(&str, fn(&Honest) -> f64); 2] = [
+    type Part = fn(&Honest) -> f64;
+    let parts: [(&str, Part); 2] = [
         ("what an honest owner makes", |honest| honest.owner),
         ("what an honest operator makes", |honest| honest.operator),
     ];
-    for (name, of) in of {
+    for (name, of) in parts {
         let mut row = vec![name.to_owned(), usd(of(&results.honest[DOCUMENTED_FACTOR]))];
         row.extend(
             results

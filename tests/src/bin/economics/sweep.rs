@@ -447,7 +447,7 @@ impl Farm {
     /// What it is paid, and what its bonds cost, in each epoch without end.
     fn epochs(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let epochs = self.earned.iter().copied().zip(self.bonds.iter().copied());
-        let last = epochs.clone().last().unwrap_or_default();
+        let last = epochs.clone().next_back().unwrap_or_default();
         epochs.chain(std::iter::repeat(last))
     }
 
