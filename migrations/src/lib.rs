@@ -21,7 +21,7 @@ use anchor_spl::token::Mint;
 use credits::Purpose;
 use device_protocol::{feed_id, network_id, Hash, InputSpec};
 use device_registry::state::{Maker, Network, Parameters, Tree};
-use fieldproof_client::chain::{self, Chain};
+use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::credits::{pricing, set_pricing, Till};
 use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::{ai_feed as feeds, device_registry as registry};
@@ -175,11 +175,15 @@ impl Migration<'_> {
     ) -> Result<(), MigrationError> {
         let done = transaction::send(self.chain, instructions, self.authority, signers)
             .map_err(at(name))?;
+        self.sent(name, &done);
+        Ok(())
+    }
+
+    fn sent(&mut self, name: &str, done: &Execution) {
         (self.report)(&Step {
             name: name.to_owned(),
             signature: Some(done.signature.to_string()),
         });
-        Ok(())
     }
 
     fn done(&mut self, name: &str) {
@@ -498,7 +502,7 @@ impl Migration<'_> {
         }
         let mint: Mint = chain::read_borsh(self.chain, reward_mint).map_err(at(name))?;
         let costs = wanted.registration > 0 || wanted.feed > 0;
-        if known.is_none() && config.network.credits && costs && mint.supply == 0 {
+        if config.network.credits && costs && mint.supply == 0 {
             return Err(MigrationError::Config(
                 "pricing asks for credits before there is a token to buy them with: begin with registration and feed at 0, and \
                  raise them when the first rewards were paid"
@@ -656,10 +660,10 @@ impl Migration<'_> {
             network: *network,
             payer: self.authority,
         };
-        let create = till
-            .charge(&key, Purpose::Feed, 1, create)
+        let done = till
+            .send(Purpose::Feed, 1, &[], &create)
             .map_err(at(&name))?;
-        self.send(&name, &[create])?;
+        self.sent(&name, &done);
         Ok(address)
     }
 }

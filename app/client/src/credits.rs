@@ -1,6 +1,6 @@
 //! Instructions of reward-emission around credits, what they cost, and paying with them.
 
-use crate::chain::{self, Chain};
+use crate::chain::{self, Chain, Execution};
 use crate::token::TOKEN_PROGRAM;
 use crate::{transaction, ClientError};
 use ::credits::Purpose;
@@ -11,6 +11,7 @@ use anchor_lang::{InstructionData, ToAccountMetas};
 use device_registry::state::network::CREDITS;
 use device_registry::state::Network;
 use oracle::{Format, Now, OracleError, Price};
+use reward_emission::error::EmissionError;
 use reward_emission::instructions::TermsArgs;
 use reward_emission::state::{Credits, Epoch, Pricing, Terms};
 use reward_emission::{accounts, instruction, seeds, ID};
@@ -213,19 +214,66 @@ pub struct Till<'a> {
     pub chain: &'a dyn Chain,
     /// The network's address.
     pub network: Pubkey,
-    /// Pays fees and rent.
+    /// Pays fees and rent, and with its credits.
     pub payer: &'a Keypair,
 }
 
 impl Till<'_> {
-    /// Has `owner`, who signs, pay with credits for what `instruction` does, `count` things of a purpose. In a network that
-    /// charges nothing it comes back as it is.
+    /// What `count` things of a purpose cost now, in credits: nothing in a network that charges nothing.
+    ///
+    /// # Errors
+    /// [`ClientError::NoPricing`], or the chain's.
+    pub fn cost(&self, purpose: Purpose, count: u32) -> Result<u64, ClientError> {
+        let network: Network = chain::read(self.chain, &self.network)?;
+        if network.flags & CREDITS == 0 {
+            return Ok(0);
+        }
+        self.cost_at(self.chain.clock()?.unix_timestamp, purpose, count)
+    }
+
+    fn cost_at(&self, now: i64, purpose: Purpose, count: u32) -> Result<u64, ClientError> {
+        let cost = self.pricing()?.terms_at(now).cost(purpose, count);
+        cost.map_err(|_| ClientError::Build("it costs more credits than can exist".to_owned()))
+    }
+
+    /// Sends a transaction, of `before` and of `charged`, for which the payer pays with credits where the network charges:
+    /// `charged` does `count` things of a purpose, and the payer is the owner that it names.
     ///
     /// # Errors
     /// [`ClientError::NoPricing`] and [`ClientError::TooFewCredits`] before anything is sent; otherwise those of the chain.
-    pub fn charge(
+    pub fn send(
         &self,
-        owner: &Pubkey,
+        purpose: Purpose,
+        count: u32,
+        before: &[Instruction],
+        charged: &Instruction,
+    ) -> Result<Execution, ClientError> {
+        in_present(|| {
+            let charged = self.charge(purpose, count, charged.clone())?;
+            let instructions = [before, &[charged]].concat();
+            transaction::send(self.chain, &instructions, self.payer, &[])
+        })
+    }
+
+    /// Spends credits of the payer's on a feed, in the present epoch. Returns the epoch and what the transaction did.
+    ///
+    /// # Errors
+    /// [`ClientError::TooFewCredits`] and [`ClientError::NotBegun`] before anything is sent; otherwise those of the chain.
+    pub fn fund(&self, feed: &Pubkey, credits: u64) -> Result<(u64, Execution), ClientError> {
+        let own = self.payer.pubkey();
+        let network: Network = chain::read(self.chain, &self.network)?;
+        self.require(&own, credits)?;
+        in_present(|| {
+            let number = present(&network, self.chain.clock()?.unix_timestamp)?;
+            self.open(number)?;
+            let fund = fund_feed(&own, &own, &self.network, number, feed, credits);
+            let done = transaction::send(self.chain, &[fund], self.payer, &[])?;
+            Ok((number, done))
+        })
+    }
+
+    fn charge(
+        &self,
         purpose: Purpose,
         count: u32,
         instruction: Instruction,
@@ -234,19 +282,19 @@ impl Till<'_> {
         if network.flags & CREDITS == 0 {
             return Ok(instruction);
         }
+        let owner = self.payer.pubkey();
         let now = self.chain.clock()?.unix_timestamp;
-        let pricing = self.pricing()?;
-        let overflow = |_| ClientError::Build("it costs more credits than can exist".to_owned());
-        let cost = pricing
-            .terms_at(now)
-            .cost(purpose, count)
-            .map_err(overflow)?;
-        let present = present(&network, now)?;
-        if cost > 0 {
-            self.require(owner, cost)?;
-            self.open(present)?;
-        }
-        Ok(charge(instruction, &self.network, present, owner))
+        let number = match self.cost_at(now, purpose, count)? {
+            // What costs nothing is booked in no epoch, and may be done before the first one.
+            0 => present(&network, now).unwrap_or(0),
+            cost => {
+                self.require(&owner, cost)?;
+                let number = present(&network, now)?;
+                self.open(number)?;
+                number
+            }
+        };
+        Ok(charge(instruction, &self.network, number, &owner))
     }
 
     /// The network's pricing.
@@ -275,24 +323,26 @@ impl Till<'_> {
     }
 
     /// Opens the epoch `number`, the present one, unless somebody has.
-    ///
-    /// # Errors
-    /// The chain's.
-    pub fn open(&self, number: u64) -> Result<(), ClientError> {
-        let is_open = || {
-            Ok::<_, ClientError>(
-                chain::find::<Epoch>(self.chain, &epoch(&self.network, number))?.is_some(),
-            )
-        };
-        if is_open()? {
+    fn open(&self, number: u64) -> Result<(), ClientError> {
+        let known: Option<Epoch> = chain::find(self.chain, &epoch(&self.network, number))?;
+        if known.is_some() {
             return Ok(());
         }
         let open = open_epoch(&self.payer.pubkey(), &self.network, number);
-        match transaction::send(self.chain, &[open], self.payer, &[]) {
-            // Somebody else did it meanwhile.
-            Err(error) if error.is_of_instruction() && is_open()? => Ok(()),
-            done => done.map(|_| ()),
+        transaction::send(self.chain, &[open], self.payer, &[]).map(|_| ())
+    }
+}
+
+/// Does again, once, what failed because the epoch in which it was to be booked ended meanwhile.
+fn in_present<T>(attempt: impl Fn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+    match attempt() {
+        Err(ClientError::Refused(failure))
+            if failure.program == Some(ID)
+                && failure.code == u32::from(EmissionError::WrongEpoch) =>
+        {
+            attempt()
         }
+        done => done,
     }
 }
 

@@ -2,15 +2,16 @@
 
 use ai_feed::error::AiFeedError;
 use ai_feed::instructions::CreateFeedArgs;
-use anchor_lang::prelude::Pubkey;
+use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
+use credits::Purpose;
 use device_protocol::{feed_id, Curve, InputSpec};
 use device_registry::error::RegistryError;
 use device_registry::RegisterBatchArgs;
 use feed_reader::Mask;
 use fieldproof_client::ai_feed as feeds;
-use fieldproof_client::chain::{Chain, Execution};
-use fieldproof_client::credits::{self as client, Purchase};
+use fieldproof_client::chain::{Chain, Execution, Lifetime, LocalChain};
+use fieldproof_client::credits::{self as client, Purchase, Till};
 use fieldproof_client::device_registry as registry;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::poseidon::poseidon;
@@ -21,8 +22,13 @@ use oracle::{OracleError, ON_DEMAND_ID, V2_ID};
 use reward_emission::error::EmissionError as E;
 use reward_emission::instructions::TermsArgs;
 use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing};
+use solana_account::Account;
 use solana_keypair::Keypair;
+use solana_message::Hash;
+use solana_signature::Signature;
 use solana_signer::Signer;
+use solana_transaction::versioned::VersionedTransaction;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tests::fixture::{Maker, Network, EPOCH, TOKEN};
 use tests::oracle::{put, put_price, terms, DOLLAR};
 use tests::{assert_refused, Harness};
@@ -231,6 +237,68 @@ impl World {
             amount,
         );
         self.harness.send(&[fund], &[&self.buyer])
+    }
+}
+
+/// A chain whose clock is behind when it is asked the next time, as if the answer had taken that long.
+struct Behind<'a> {
+    chain: &'a LocalChain,
+    seconds: AtomicI64,
+}
+
+impl Chain for Behind<'_> {
+    fn clock(&self) -> Result<Clock, ClientError> {
+        let mut clock = self.chain.clock()?;
+        clock.unix_timestamp -= self.seconds.swap(0, Ordering::Relaxed);
+        Ok(clock)
+    }
+
+    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
+        self.chain.accounts(keys)
+    }
+
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        discriminator: &[u8],
+    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
+        self.chain.program_accounts(program, discriminator)
+    }
+
+    fn lifetime(&self) -> Result<Lifetime, ClientError> {
+        self.chain.lifetime()
+    }
+
+    fn genesis_hash(&self) -> Result<Hash, ClientError> {
+        self.chain.genesis_hash()
+    }
+
+    fn block_height(&self) -> Result<u64, ClientError> {
+        self.chain.block_height()
+    }
+
+    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
+        self.chain.rent(bytes)
+    }
+
+    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
+        self.chain.simulate(transaction)
+    }
+
+    fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
+        self.chain.send(transaction)
+    }
+
+    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
+        self.chain.execution(signature)
+    }
+
+    fn history(
+        &self,
+        address: &Pubkey,
+        after: Option<&Signature>,
+    ) -> Result<Vec<Signature>, ClientError> {
+        self.chain.history(address, after)
     }
 }
 
@@ -482,6 +550,35 @@ mod registering {
         assert_eq!(world.epoch(0).0, 3 * REGISTRATION);
         assert_eq!(world.credits(&key), (0, 0));
         assert_refused(world.register(&owner), E::TooFewCredits);
+    }
+
+    #[test]
+    fn is_booked_in_the_next_epoch_where_one_ends_meanwhile() {
+        let world = World::new();
+        let feed = world.paid_feed();
+        let owner = world.buyer.pubkey();
+        world.buy(&owner, TOKEN).expect("credits");
+        world.harness.advance(EPOCH);
+        let behind = Behind {
+            chain: &world.harness.chain,
+            seconds: AtomicI64::new(EPOCH),
+        };
+        let till = Till {
+            chain: &behind,
+            network: world.network.key,
+            payer: &world.buyer,
+        };
+        let device = DeviceSigner::generate(Curve::Ed25519);
+        let [proof, vouched, register] =
+            world.network.registration(&world.maker, &owner, &device, 0);
+        let before = world.epoch(0);
+        till.send(Purpose::Registration, 1, &[proof, vouched], &register)
+            .expect("device");
+        assert_eq!(world.epoch(1).0, REGISTRATION);
+        behind.seconds.store(EPOCH, Ordering::Relaxed);
+        let (number, _) = till.fund(&feed, 5).expect("fund");
+        assert_eq!((number, world.epoch(1).0), (1, REGISTRATION + 5));
+        assert_eq!(world.epoch(0), before);
     }
 
     #[test]

@@ -346,6 +346,14 @@ mod network {
     }
 
     #[test]
+    fn that_charges_is_set_up_before_it_begins() {
+        let mut empty = Empty::charging();
+        empty.config.network.genesis += 1_000;
+        let (deployment, _) = empty.run().expect("migration");
+        assert_eq!(deployment.feeds.len(), 1);
+    }
+
+    #[test]
     fn that_charges_begins_for_nothing_and_its_prices_rise_after_the_timelock() {
         let mut empty = Empty::charging();
         let (deployment, steps) = empty.run().expect("migration");
@@ -360,8 +368,17 @@ mod network {
         };
         assert_eq!(cost(&empty, 0), (0, 0));
 
-        // Another run proposes what was changed, once; it holds after the network's timelock.
+        // There must be tokens to pay with.
         pricing(&mut empty.config).registration = 40_000;
+        let early = empty.run().expect_err("no token").to_string();
+        assert!(early.contains("registration and feed at 0"), "{early}");
+        let mint = deployment.reward_mint;
+        let mut account = empty.chain.account(&mint).expect("chain").expect("mint");
+        // The supply.
+        account.data[36..44].copy_from_slice(&1_u64.to_le_bytes());
+        empty.chain.set_account(&mint, account);
+
+        // Another run proposes what was changed, once; it holds after the network's timelock.
         let made = |steps: Vec<Step>| -> Vec<String> {
             let made = steps.into_iter().filter(|step| step.signature.is_some());
             made.map(|step| step.name).collect()

@@ -12,7 +12,7 @@ use device_registry::state::network::CREDITS;
 use device_registry::state::Maker;
 use device_registry::RegisterBatchArgs;
 use fieldproof_client::credits::Till;
-use fieldproof_client::{chain, device_registry as registry, transaction};
+use fieldproof_client::{chain, device_registry as registry};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use solana_signer::Signer;
@@ -88,8 +88,17 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         network,
         payer: &maker,
     };
-    let batches = keys.chunks(largest);
-    for (batch, keys) in (first..).zip(batches) {
+    let batches = (first..).zip(keys.chunks(largest));
+    let (landed, left): (Vec<_>, Vec<_>) =
+        batches.partition(|(batch, _)| has_landed(&account, *batch));
+    progress.say(format!("{} batches have landed before", landed.len()));
+    let own = maker.pubkey();
+    // All of them are paid for, or none is begun.
+    let devices: usize = left.iter().map(|(_, keys)| keys.len()).sum();
+    let count =
+        u32::try_from(devices).context("these are more devices than a number has room for")?;
+    till.require(&own, till.cost(Purpose::Registration, count)?)?;
+    for (batch, keys) in left {
         let args = RegisterBatchArgs {
             batch,
             curve: curve as u8,
@@ -101,14 +110,11 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
                 .flat_map(|key| key.as_bytes().to_vec())
                 .collect(),
         };
-        let own = maker.pubkey();
+        progress.say(format!("registering batch {batch}"));
         let register = registry::register_batch(&network, &own, &tree, args);
         // One transaction holds far fewer.
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-        let sent = till
-            .charge(&own, Purpose::Registration, count, register)
-            .and_then(|register| transaction::send(&chain, &[register], &maker, &[]));
-        match sent {
+        match till.send(Purpose::Registration, count, &[], &register) {
             Ok(done) => registered.signatures.push(done.signature.to_string()),
             Err(error) if error.code() == Some(RegistryError::BatchLanded.into()) => {}
             Err(error) => {
@@ -125,4 +131,20 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
             ("Tree", registered.tree.clone()),
         ])
     })
+}
+
+/// Whether a maker's batch has landed. Of one too far back for its account to tell it has: this command sends them in their
+/// order, and ends with the first that fails.
+fn has_landed(maker: &Maker, batch: u64) -> bool {
+    let Some(behind) = maker
+        .batches
+        .checked_sub(1)
+        .and_then(|newest| newest.checked_sub(batch))
+    else {
+        return false;
+    };
+    let bits = u32::try_from(behind)
+        .ok()
+        .and_then(|behind| maker.landed.checked_shr(behind));
+    bits.is_none_or(|bits| bits & 1 == 1)
 }

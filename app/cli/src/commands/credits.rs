@@ -450,11 +450,7 @@ impl Place {
         let own = owner.pubkey();
         let till = self.till(&owner);
         let progress = context.progress("funding the feed");
-        till.require(&own, spent)?;
-        let present = client::present(&self.terms, self.chain.clock()?.unix_timestamp)?;
-        till.open(present)?;
-        let fund = client::fund_feed(&own, &own, &self.network, present, &feed, spent);
-        let done = transaction::send(&self.chain, &[fund], &owner, &[])?;
+        let (present, done) = till.fund(&feed, spent)?;
         let address = client::demand(&self.network, present, &feed);
         let demand: Demand = chain::read(&self.chain, &address)?;
         let credits: Credits = chain::read(&self.chain, &client::credits(&self.network, &own))?;

@@ -17,7 +17,6 @@ use fieldproof_client::credits::Till;
 use fieldproof_client::device_registry::{self as registry, Registration};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
-use fieldproof_client::transaction;
 use serde::Serialize;
 use solana_signer::Signer;
 use std::path::{Path, PathBuf};
@@ -66,7 +65,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         signer,
         cell,
     };
-    let (mut instructions, register) = match (&arguments.voucher, &arguments.certificate) {
+    let (signatures, register) = match (&arguments.voucher, &arguments.certificate) {
         (Some(voucher), None) => with_voucher(&applicant, voucher)?,
         (None, Some(certificate)) => with_certificate(&chain, &applicant, certificate)?,
         _ => bail!("name the maker's voucher or certificate: --voucher or --certificate"),
@@ -77,8 +76,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         payer: &owner,
     };
     let progress = context.progress("registering the device");
-    instructions.push(till.charge(&owner.pubkey(), Purpose::Registration, 1, register)?);
-    let done = transaction::send(&chain, &instructions, &owner, &[])?;
+    let done = till.send(Purpose::Registration, 1, &signatures, &register)?;
     drop(progress);
     let event = registry::registrations(&done)
         .pop()
