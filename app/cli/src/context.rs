@@ -8,6 +8,7 @@ use fieldproof_client::chain::{self, RpcChain};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use solana_keypair::Keypair;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The options, resolved when a command asks for them.
@@ -36,12 +37,20 @@ impl Context {
     pub fn keypair(&self) -> Result<Keypair> {
         let file = match &self.global.keypair {
             Some(file) => file.clone(),
-            None => std::env::home_dir()
-                .ok_or_else(|| anyhow!("no home directory: name a keypair with --keypair"))?
-                .join(".config/solana/id.json"),
+            None => usual_keypair()
+                .ok_or_else(|| anyhow!("no home directory: name a keypair with --keypair"))?,
         };
         solana_keypair::read_keypair_file(&file)
             .map_err(|error| anyhow!("{}: {error}: name a keypair with --keypair", file.display()))
+    }
+
+    /// As [`Context::keypair`]; `None` where none is named and the Solana CLI has none.
+    pub fn keypair_if_any(&self) -> Result<Option<Keypair>> {
+        let is_there = || usual_keypair().is_some_and(|file| file.exists());
+        if self.global.keypair.is_some() || is_there() {
+            return self.keypair().map(Some);
+        }
+        Ok(None)
     }
 
     /// The network's address and account.
@@ -82,6 +91,11 @@ impl Context {
             Format::Display => eprintln!("error: {error:#}"),
         }
     }
+}
+
+/// Where the Solana CLI has its keypair.
+fn usual_keypair() -> Option<PathBuf> {
+    Some(std::env::home_dir()?.join(".config/solana/id.json"))
 }
 
 /// A running progress display.

@@ -8,11 +8,11 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{bail, ensure, Context as _, Result};
 use device_registry::state::Network;
 use fieldproof_client::chain::{self, Chain, RpcChain};
+use fieldproof_client::credits::present;
 use fieldproof_client::{security_pool as pools, token, transaction};
 use security_pool::instructions::CreatePoolArgs;
 use security_pool::state::{
-    Delegation, Moment, Pool, Pot, Roster, RosterEntry, Withdrawal, FULL_BPS, MAX_COOLDOWN,
-    MIN_SEED,
+    Delegation, Pool, Pot, Roster, RosterEntry, Withdrawal, FULL_BPS, MAX_COOLDOWN, MIN_SEED,
 };
 use serde::Serialize;
 use solana_keypair::Keypair;
@@ -20,18 +20,25 @@ use solana_signer::Signer;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Make a pool of the network's stake mint, as its operator
-    Create(Create),
     /// Show a pool, its place in the network, and what you have in it
     Show {
         #[command(flatten)]
         which: Which,
-        /// Whose stake; your keypair's if not said
+        /// Whose stake; your keypair's, if there is one, if not said
         #[arg(long, value_name = "ADDRESS")]
         owner: Option<Pubkey>,
     },
     /// Show the operators of the network
     List,
+    #[command(flatten)]
+    Act(Action),
+}
+
+/// What is sent.
+#[derive(clap::Subcommand)]
+pub enum Action {
+    /// Make a pool of the network's stake mint, as its operator
+    Create(Create),
     /// Stake tokens in a pool
     Delegate {
         #[command(flatten)]
@@ -89,8 +96,9 @@ pub enum Command {
     },
     /// Take over a pool that you were offered
     Accept {
-        #[command(flatten)]
-        which: Which,
+        /// The pool's address
+        #[arg(long, value_name = "ADDRESS", env = "FIELDPROOF_POOL")]
+        pool: Pubkey,
     },
 }
 
@@ -197,21 +205,23 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         network,
         terms,
     };
-    if let Command::List = command {
-        return place.list(context);
+    match command {
+        Command::List => place.list(context),
+        Command::Show { which, owner } => {
+            let own = || context.keypair().map(|keypair| keypair.pubkey());
+            let pool = which.address_or(&place.terms.stake_mint, own)?;
+            let owner = match owner {
+                Some(owner) => Some(owner),
+                None => context.keypair_if_any()?.map(|keypair| keypair.pubkey()),
+            };
+            place.show(context, &pool, owner, Vec::new())
+        }
+        Command::Act(action) => {
+            let keypair = context.keypair()?;
+            let done = place.act(context, &keypair, action)?;
+            place.show(context, &done.pool, Some(keypair.pubkey()), done.signatures)
+        }
     }
-    if let Command::Show { which, owner } = command {
-        let owner = match owner {
-            Some(owner) => owner,
-            None => context.keypair()?.pubkey(),
-        };
-        let pool = which.address(&place.terms.stake_mint, &owner);
-        return place.show(context, &pool, &owner, Vec::new());
-    }
-    let keypair = context.keypair()?;
-    let own = keypair.pubkey();
-    let done = place.act(context, &keypair, command)?;
-    place.show(context, &done.pool, &own, done.signatures)
 }
 
 /// What was done to a pool.
@@ -229,16 +239,14 @@ struct Place {
 }
 
 impl Place {
-    fn act(&self, context: &Context, keypair: &Keypair, command: Command) -> Result<Done> {
+    fn act(&self, context: &Context, keypair: &Keypair, action: Action) -> Result<Done> {
         let own = keypair.pubkey();
         let stake_mint = self.terms.stake_mint;
         let network = &self.network;
         let address = |which: &Which| which.address(&stake_mint, &own);
-        let (pool, instructions) = match command {
-            Command::Create(create) => {
-                (pools::pool(&stake_mint, &own), self.create(&own, &create)?)
-            }
-            Command::Delegate { which, amount } => {
+        let (pool, instructions) = match action {
+            Action::Create(create) => (pools::pool(&stake_mint, &own), self.create(&own, &create)?),
+            Action::Delegate { which, amount } => {
                 let pool = address(&which);
                 let amount = self.tokens.parse(&amount)?;
                 self.tokens.require(&self.chain, &own, amount)?;
@@ -248,14 +256,12 @@ impl Place {
                 let delegate = pools::delegate(&own, &own, &pool, &stake_mint, amount, least);
                 (pool, vec![delegate])
             }
-            Command::Request { which, amount } => {
+            Action::Request { which, amount } => {
                 let pool = address(&which);
                 (pool, vec![self.request(&own, &pool, &amount)?])
             }
-            Command::Withdraw { which } => {
-                return self.withdraw(context, keypair, &address(&which))
-            }
-            Command::OptIn { which, allocation } => {
+            Action::Withdraw { which } => return self.withdraw(context, keypair, &address(&which)),
+            Action::OptIn { which, allocation } => {
                 let pool = address(&which);
                 let allocation = self.tokens.parse(&allocation)?;
                 // Only a home elsewhere is named.
@@ -264,30 +270,26 @@ impl Place {
                 let opt_in = pools::opt_in_beside(&home, network, &pool, &own, allocation);
                 (pool, vec![opt_in])
             }
-            Command::OptOut { which } => {
+            Action::OptOut { which } => {
                 let pool = address(&which);
                 (pool, vec![pools::opt_out(network, &pool, &own)])
             }
-            Command::Refresh { which } => {
+            Action::Refresh { which } => {
                 let pool = address(&which);
                 (pool, vec![pools::refresh(network, &pool)])
             }
-            Command::SetSigner { which, signer } => {
+            Action::SetSigner { which, signer } => {
                 let pool = address(&which);
                 let home = self.pool(&pool)?.home;
                 (pool, vec![pools::set_signer(&pool, &own, &home, &signer)])
             }
-            Command::Offer { which, to } => {
+            Action::Offer { which, to } => {
                 let pool = address(&which);
                 // The default key is nobody.
                 let to = Some(to).filter(|to| *to != own).unwrap_or_default();
                 (pool, vec![pools::transfer_operator(&pool, &own, &to)])
             }
-            Command::Accept { which } => {
-                let pool = address(&which);
-                (pool, vec![pools::accept_operator(&pool, &own)])
-            }
-            Command::Show { .. } | Command::List => bail!("nothing to be sent"),
+            Action::Accept { pool } => (pool, vec![pools::accept_operator(&pool, &own)]),
         };
         let _progress = context.progress("sending");
         let done = transaction::send(&self.chain, &instructions, keypair, &[])?;
@@ -314,12 +316,22 @@ impl Place {
     }
 
     fn create(&self, own: &Pubkey, create: &Create) -> Result<Vec<Instruction>> {
+        let mint = &self.terms.stake_mint;
+        let address = pools::pool(mint, own);
+        ensure!(
+            chain::find::<Pool>(&self.chain, &address)?.is_none(),
+            "your pool is at {address} already: `fieldproof pool set-signer` names another worker, and a second pool takes another keypair"
+        );
         let seed = match &create.seed {
             Some(seed) => self.tokens.parse(seed)?,
             None => MIN_SEED,
         };
         self.tokens.require(&self.chain, own, seed)?;
-        let asked = self.moment()?.exposed;
+        let parameters = &self.terms.parameters;
+        let asked = self
+            .terms
+            .epoch_length
+            .saturating_add(parameters.evidence_window);
         let cooldown = create
             .cooldown
             .unwrap_or_else(|| asked.saturating_mul(2).min(MAX_COOLDOWN));
@@ -327,13 +339,17 @@ impl Place {
             cooldown > asked,
             "this network asks for a cool-down of more than {asked} seconds, an epoch and the time in which evidence is taken"
         );
+        let most = self.roster()?.max_leverage_bps;
+        ensure!(
+            create.leverage_bps <= most,
+            "this network takes a leverage of at most {most} basis points"
+        );
         let args = CreatePoolArgs {
             signer: create.signer,
             cooldown,
             leverage_bps: create.leverage_bps,
             seed,
         };
-        let mint = &self.terms.stake_mint;
         Ok(vec![pools::create_pool(own, own, mint, args)])
     }
 
@@ -382,7 +398,8 @@ impl Place {
                 token::create_associated(&own, &own, mint),
                 pools::withdraw(&own, address, mint, number),
             ];
-            let done = transaction::send(&self.chain, &instructions, keypair, &[])?;
+            let done = transaction::send(&self.chain, &instructions, keypair, &[])
+                .with_context(|| paid_before(&signatures))?;
             signatures.push(done.signature.to_string());
         }
         if signatures.is_empty() {
@@ -397,13 +414,13 @@ impl Place {
         })
     }
 
-    fn moment(&self) -> Result<Moment> {
-        Ok(Moment::at(&self.terms, self.chain.clock()?.unix_timestamp)?)
+    fn roster(&self) -> Result<Roster> {
+        self.roster_if_any()?
+            .context("the network has no roster yet: its authority opens it with `migrate`")
     }
 
-    fn roster(&self) -> Result<Roster> {
-        let roster = chain::find(&self.chain, &pools::roster(&self.network))?;
-        roster.context("the network has no roster yet: its authority opens it with `migrate`")
+    fn roster_if_any(&self) -> Result<Option<Roster>> {
+        Ok(chain::find(&self.chain, &pools::roster(&self.network))?)
     }
 
     fn delegation(&self, pool: &Pubkey, owner: &Pubkey) -> Result<Option<Delegation>> {
@@ -433,7 +450,7 @@ impl Place {
     }
 
     fn list(&self, context: &Context) -> Result<()> {
-        let epoch = self.moment()?.epoch;
+        let epoch = present(&self.terms, self.chain.clock()?.unix_timestamp)?;
         let roster = self.roster()?;
         let entries = roster.entries.iter().filter(|entry| !entry.is_free());
         let seats: Vec<_> = entries.map(|entry| self.seat(entry, epoch)).collect();
@@ -449,21 +466,21 @@ impl Place {
         &self,
         context: &Context,
         address: &Pubkey,
-        owner: &Pubkey,
+        owner: Option<Pubkey>,
         signatures: Vec<String>,
     ) -> Result<()> {
         let pool = self.pool(address)?;
-        let moment = self.moment()?;
-        let seat = self
-            .roster()?
-            .entry(address)
-            .map(|entry| self.seat(entry, moment.epoch));
-        let delegation = match self.delegation(address, owner)? {
-            Some(found) => Some(Delegated {
-                owner: owner.to_string(),
-                worth: self.tokens.format(worth(staked(&pool), found.shares)),
-                withdrawals: self.cooling(&pool, address, owner)?,
-            }),
+        let now = self.chain.clock()?.unix_timestamp;
+        // A pool is made and staked in before the network's first epoch too.
+        let epoch = self.terms.epoch(now).ok();
+        let seat = epoch
+            .zip(self.roster_if_any()?)
+            .and_then(|(epoch, roster)| {
+                let entry = roster.entry(address)?;
+                Some(self.seat(entry, epoch))
+            });
+        let delegation = match owner {
+            Some(owner) => self.delegated(&pool, address, &owner)?,
             None => None,
         };
         let shown = Shown {
@@ -483,7 +500,24 @@ impl Place {
             delegation,
             signatures,
         };
-        context.print(&shown, || shown.text(moment.now))
+        context.print(&shown, || shown.text(now))
+    }
+
+    /// What an owner has in a pool.
+    fn delegated(
+        &self,
+        pool: &Pool,
+        address: &Pubkey,
+        owner: &Pubkey,
+    ) -> Result<Option<Delegated>> {
+        let Some(found) = self.delegation(address, owner)? else {
+            return Ok(None);
+        };
+        Ok(Some(Delegated {
+            owner: owner.to_string(),
+            worth: self.tokens.format(worth(staked(pool), found.shares)),
+            withdrawals: self.cooling(pool, address, owner)?,
+        }))
     }
 
     fn cooling(&self, pool: &Pool, address: &Pubkey, owner: &Pubkey) -> Result<Vec<Cooling>> {
@@ -568,6 +602,14 @@ impl Shown {
                 .map(|done| ("Signature", done.clone())),
         );
         output::rows(rows)
+    }
+}
+
+/// What was done of withdrawals before one failed.
+fn paid_before(signatures: &[String]) -> String {
+    match signatures {
+        [] => "none was paid".to_owned(),
+        paid => format!("paid before: {}", paid.join(", ")),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::pool::Which;
 use crate::context::Context;
 use crate::output;
-use anyhow::{anyhow, Context as _, Result};
+use anyhow::{anyhow, ensure, Context as _, Result};
 use data_commitment::state::Stream;
 use fieldproof_client::{chain, data_commitment as streams, transaction};
 use serde::Serialize;
@@ -50,6 +50,11 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             let pool = which.address(&terms.stake_mint, &own);
             let signer = solana_keypair::read_keypair_file(&signer)
                 .map_err(|error| anyhow!("{}: {error}", signer.display()))?;
+            let address = streams::stream(&network, &pool);
+            ensure!(
+                chain::find::<Stream>(&chain, &address)?.is_none(),
+                "pool {pool} has its stream already: `fieldproof stream show` shows it"
+            );
             let open = streams::open_stream(&own, &signer.pubkey(), &network, &pool);
             let _progress = context.progress("opening the stream");
             let done = transaction::send(&chain, &[open], &keypair, &[&signer])?;

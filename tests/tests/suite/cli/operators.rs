@@ -25,7 +25,10 @@ fn an_operator_begins_with_stake_and_is_paid_for_its_work() {
     // An epoch and the evidence window are an hour each.
     let short = [&create[..], &["--cooldown", "7200"]].concat();
     assert_failed(&run(&live, &short), "more than 7200 seconds");
+    let bold = [&create[..], &["--leverage-bps", "10001"]].concat();
+    assert_failed(&run(&live, &bold), "at most 10000 basis points");
     let made = done(&live, &create);
+    assert_failed(&run(&live, &create), "fieldproof pool set-signer");
     let pool = made["pool"].as_str().expect("address").to_owned();
     assert_eq!(made["operator"], operator.to_string());
     assert_eq!(
@@ -70,6 +73,8 @@ fn an_operator_begins_with_stake_and_is_paid_for_its_work() {
         (&opened["pool"], &opened["commitments"]),
         (&pool.as_str().into(), &0.into())
     );
+    let again = [&open[..], &["signer-0.json"]].concat();
+    assert_failed(&run(&live, &again), "fieldproof stream show");
 
     let payee = ["payee", "show", "--pool", &pool];
     assert_failed(&run(&live, &payee), "fieldproof payee register");
@@ -142,6 +147,25 @@ fn an_operator_begins_with_stake_and_is_paid_for_its_work() {
     );
 }
 
+/// What is done to a pool is told before the network's first epoch, too.
+#[test]
+fn a_pool_is_made_before_the_network_begins() {
+    let mut live = Live::start_with(0, |config, _| config.network.genesis += 10_000);
+    let operator = live.key("operator.json").pubkey();
+    stake(&live, &operator, TOKENS);
+    let done = |arguments: &[&str]| live.cli_done("operator.json", arguments);
+    let made = done(&["pool", "create", "--signer", &operator.to_string()]);
+    assert_eq!(
+        (&made["staked"], &made["seat"]),
+        (&"1".into(), &Value::Null)
+    );
+    let staked = done(&["pool", "delegate", "5"]);
+    assert_eq!(staked["delegation"]["worth"], "5");
+    assert_eq!(staked["signatures"].as_array().map(Vec::len), Some(1));
+    let list = live.cli("operator.json", &["pool", "list"]);
+    assert_failed(&list, "the network begins");
+}
+
 /// Somebody else's stake in a pool, and a pool that changes hands.
 #[test]
 fn others_delegate_to_a_pool_and_take_one_over() {
@@ -178,6 +202,12 @@ fn others_delegate_to_a_pool_and_take_one_over() {
     assert_eq!(
         live.cli_done("maker.json", &show[..4])["delegation"],
         Value::Null
+    );
+    // The keypair tells the pool, whosever stake is looked at.
+    let mine = ["pool", "show", "--owner", &owner];
+    assert_eq!(
+        live.cli_done("operator.json", &mine)["delegation"]["worth"],
+        "50"
     );
     // A delegator has no say in what the pool does.
     let opt_in = ["pool", "opt-in", "50", "--pool", pool];
