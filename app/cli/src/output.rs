@@ -1,5 +1,6 @@
 //! Tables and times for people.
 
+use anyhow::{anyhow, Result};
 use comfy_table::presets::NOTHING;
 use comfy_table::Table;
 use fieldproof_client::token;
@@ -30,6 +31,24 @@ pub fn duration(seconds: i64) -> String {
         3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
+}
+
+/// Whether what was proposed can be put in force by `command`: it can `within` seconds after `from`, unix seconds as `now`.
+pub fn proposal(from: i64, within: i64, now: i64, command: &str) -> String {
+    match now.saturating_sub(from) {
+        ahead @ ..0 => format!("can be applied in {}", duration(ahead.saturating_neg())),
+        late if late > within => "expired: propose it again".to_owned(),
+        late => format!(
+            "can be applied with `{command}`, for {} more",
+            duration(within - late)
+        ),
+    }
+}
+
+/// SOL as a decimal number, in lamports.
+pub fn parse_sol(text: &str) -> Result<u64> {
+    token::parse_amount(text, SOL_DECIMALS)
+        .ok_or_else(|| anyhow!("{text} is no number of SOL with at most {SOL_DECIMALS} decimals"))
 }
 
 /// Lamports as SOL.

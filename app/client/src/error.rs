@@ -36,7 +36,7 @@ pub enum ClientError {
         logs: Vec<String>,
     },
     /// The network charges credits, and nobody has said how many.
-    #[error("the network has no pricing: its authority sets it, with [pricing] in the configuration of migrate")]
+    #[error("the network has no pricing: its authority sets it, with `fieldproof network set-pricing` or [pricing] in the configuration of migrate")]
     NoPricing,
     /// Something costs more credits than there are.
     #[error(

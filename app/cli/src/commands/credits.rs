@@ -175,11 +175,33 @@ impl Source {
 /// What an oracle's account says.
 #[derive(Serialize)]
 struct Priced {
-    oracle: String,
+    /// None where it could not be looked for.
+    oracle: Option<String>,
     /// Dollars that a token is taken for.
     usd: Option<String>,
     /// Why it is not taken.
     refused: Option<String>,
+}
+
+impl Priced {
+    fn of(quote: &Quote) -> Self {
+        Self {
+            oracle: Some(quote.oracle.to_string()),
+            usd: quote.low().ok().map(dollars),
+            refused: quote.low().err().map(|refusal| refusal.to_string()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let price = match (&self.usd, &self.refused) {
+            (Some(usd), _) => format!("{usd} USD"),
+            (None, refused) => format!("none: {}", refused.as_deref().unwrap_or_default()),
+        };
+        match &self.oracle {
+            Some(oracle) => format!("{price} (by {oracle})"),
+            None => price,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -273,20 +295,24 @@ impl Place {
             }),
             None => None,
         };
-        let quote = {
+        let quotes = {
             let _progress = context.progress("looking for the token's price");
-            self.quotes(terms, oracle)?.into_iter().next()
+            self.quotes(terms, oracle)
+        };
+        let price = match quotes {
+            Ok(quotes) => quotes.first().map(Priced::of),
+            Err(error) => Some(Priced {
+                oracle: oracle.oracle.map(|oracle| oracle.to_string()),
+                usd: None,
+                refused: Some(format!("{error:#}")),
+            }),
         };
         let shown = ShownPrice {
             charges: self.terms.flags & CREDITS != 0,
             now: Costs::of(terms),
             next,
             source: Source::of(terms)?,
-            price: quote.map(|quote| Priced {
-                oracle: quote.oracle.to_string(),
-                usd: quote.low().ok().map(dollars),
-                refused: quote.low().err().map(|refusal| refusal.to_string()),
-            }),
+            price,
             burned: self.tokens.format(pricing.burned),
         };
         context.print(&shown, || {
@@ -310,20 +336,10 @@ impl Place {
                     ),
                 ));
             }
-            let price = match &shown.price {
-                Some(Priced {
-                    oracle,
-                    usd: Some(usd),
-                    ..
-                }) => format!("{usd} USD by {oracle}"),
-                Some(Priced {
-                    oracle, refused, ..
-                }) => format!(
-                    "none: {} ({oracle})",
-                    refused.as_deref().unwrap_or_default()
-                ),
-                None => "none: no account of this queue and these jobs".to_owned(),
-            };
+            let price = shown.price.as_ref().map_or_else(
+                || "none: no account of this queue and these jobs".to_owned(),
+                Priced::text,
+            );
             rows.extend([
                 ("A token now", price),
                 (
@@ -499,7 +515,9 @@ impl Place {
         for (key, close) in demands.chain(epochs) {
             progress.say(format!("closing {key}"));
             let rent = self.chain.account(&key)?.map_or(0, |found| found.lamports);
-            transaction::send(&self.chain, &[close], &payer, &[])?;
+            transaction::send(&self.chain, &[close], &payer, &[]).with_context(|| {
+                format!("{key}, after {} accounts were closed", reclaimed.closed)
+            })?;
             reclaimed.closed += 1;
             reclaimed.rent += rent;
         }

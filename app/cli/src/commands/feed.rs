@@ -3,7 +3,7 @@
 use super::feed_authority;
 use crate::context::Context;
 use crate::output;
-use anyhow::{anyhow, Context as _, Result};
+use anyhow::{anyhow, ensure, Context as _, Result};
 use clap::ValueEnum;
 use feed_reader::{Feed, Mask};
 use fieldproof_client::chain::Chain;
@@ -70,6 +70,11 @@ struct Shown {
 
 pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     if let Some(command) = arguments.authority {
+        // The parser could only refuse it together with options of every command that come before the subcommand.
+        ensure!(
+            arguments.feed.is_none(),
+            "nothing was done: name the feed after what is to be done with it"
+        );
         return feed_authority::run(context, command);
     }
     let chain = context.chain();

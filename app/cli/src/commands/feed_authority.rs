@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::output;
 use crate::tokens::Tokens;
 use ai_feed::state::feed::FROZEN;
-use ai_feed::state::{Feed, Policy};
+use ai_feed::state::{Feed, Policy, APPLY_WITHIN};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{ensure, Result};
 use device_registry::state::Network;
@@ -23,7 +23,15 @@ pub enum Command {
         #[arg(value_name = "FEED")]
         feed: Pubkey,
     },
-    /// Propose another policy; what is not said stays as it is. Anyone applies it once the network's timelock has passed
+    #[command(flatten)]
+    Act(Action),
+}
+
+/// What is sent.
+#[derive(clap::Subcommand)]
+pub enum Action {
+    /// Propose another policy; what is not said stays as it is. Anyone applies it once the network's timelock has passed.
+    /// Another proposal takes its place, and one that changes nothing withdraws it
     Propose(Box<Propose>),
     /// Put the proposed policy in force; anyone may
     Apply {
@@ -112,39 +120,44 @@ struct Proposed {
     values: Values,
     /// From when it may be applied, unix seconds.
     from: i64,
+    /// Until when.
+    until: i64,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<()> {
     let chain = context.chain();
     let key = match &command {
-        Command::Propose(propose) => propose.feed,
+        Command::Act(Action::Propose(propose)) => propose.feed,
         Command::Policy { feed }
-        | Command::Apply { feed }
-        | Command::Freeze { feed }
-        | Command::Offer { feed, .. }
-        | Command::Accept { feed } => *feed,
+        | Command::Act(
+            Action::Apply { feed }
+            | Action::Freeze { feed }
+            | Action::Offer { feed, .. }
+            | Action::Accept { feed },
+        ) => *feed,
     };
     let feed: Feed = chain::read(&chain, &key)?;
     let network: Network = chain::read(&chain, &feed.network)?;
     let tokens = Tokens::of(&chain, &network.stake_mint)?;
-    if let Command::Policy { .. } = command {
-        return show(context, &chain, &key, &feed, &tokens, None);
-    }
+    let action = match command {
+        Command::Policy { .. } => return show(context, &chain, &key, &feed, &tokens, None),
+        Command::Act(action) => action,
+    };
     let keypair = context.keypair()?;
     let own = keypair.pubkey();
-    let instruction = match command {
-        Command::Propose(wanted) => {
+    let instruction = match action {
+        Action::Propose(wanted) => {
             let policy = policy(&feed, *wanted, &tokens)?;
             feeds::propose_policy(&key, &feed.network, &own, policy)
         }
-        Command::Freeze { .. } => feeds::freeze_feed(&key, &own),
-        Command::Offer { to, .. } => {
+        Action::Freeze { .. } => feeds::freeze_feed(&key, &own),
+        Action::Offer { to, .. } => {
             // The default key is nobody.
             let to = Some(to).filter(|to| *to != own).unwrap_or_default();
             feeds::transfer_authority(&key, &own, to)
         }
-        Command::Accept { .. } => feeds::accept_authority(&key, &own),
-        Command::Apply { .. } | Command::Policy { .. } => feeds::apply_policy(&key, &feed.network),
+        Action::Accept { .. } => feeds::accept_authority(&key, &own),
+        Action::Apply { .. } => feeds::apply_policy(&key, &feed.network),
     };
     let done = {
         let _progress = context.progress("sending");
@@ -194,7 +207,10 @@ fn policy(feed: &Feed, wanted: Propose, tokens: &Tokens) -> Result<Policy> {
             None => now.bond,
         },
     };
-    ensure!(proposed != now, "this is the policy in force");
+    ensure!(
+        proposed != now || feed.pending_at != 0,
+        "this is the policy in force"
+    );
     Ok(proposed)
 }
 
@@ -245,6 +261,7 @@ fn show(
         proposed: (feed.pending_at != 0).then(|| Proposed {
             values: Values::of(&feed.pending, tokens),
             from: feed.pending_at,
+            until: feed.pending_at.saturating_add(APPLY_WITHIN),
         }),
         signature,
     };
@@ -261,10 +278,8 @@ fn show(
         }
         rows.extend(shown.policy.rows());
         if let Some(proposed) = &shown.proposed {
-            let when = match proposed.from - now {
-                left @ 1.. => format!("can be applied in {}", output::duration(left)),
-                _ => "can be applied with `fieldproof feed apply`".to_owned(),
-            };
+            let command = "fieldproof feed apply";
+            let when = output::proposal(proposed.from, APPLY_WITHIN, now, command);
             rows.push(("Proposed", when));
             // Only what would change.
             let present = shown.policy.rows();

@@ -5,12 +5,16 @@ use crate::output;
 use crate::tokens::Tokens;
 use ai_feed::state::VerifyingKey;
 use anchor_lang::prelude::Pubkey;
+use anchor_spl::token::Mint;
 use anyhow::{ensure, Context as _, Result};
 use clap::ValueEnum;
+use device_registry::state::network::{APPLY_WITHIN, CREDITS};
 use device_registry::state::{Maker, Network, Operation, Parameters};
 use fieldproof_client::chain::{self, Chain, RpcChain};
-use fieldproof_client::{ai_feed as feeds, device_registry as registry, transaction};
-use fieldproof_client::{security_pool as pools, token};
+use fieldproof_client::{ai_feed as feeds, credits, device_registry as registry};
+use fieldproof_client::{security_pool as pools, token, transaction};
+use reward_emission::instructions::TermsArgs;
+use reward_emission::state::{Pricing, Terms};
 use security_pool::state::Report;
 use serde::Serialize;
 use solana_signer::Signer;
@@ -19,6 +23,13 @@ use solana_signer::Signer;
 pub enum Command {
     /// Show the parameters, in force and proposed, and what is paused
     Show,
+    #[command(flatten)]
+    Act(Action),
+}
+
+/// What is sent.
+#[derive(clap::Subcommand)]
+pub enum Action {
     /// Let a maker vouch for devices
     ApproveMaker {
         /// The maker's key
@@ -46,10 +57,14 @@ pub enum Command {
         #[arg(value_name = "ADDRESS")]
         maker: Pubkey,
     },
-    /// Propose parameters; what is not said stays as it is. Anyone applies them once the timelock has passed
+    /// Propose parameters; what is not said stays as it is. Anyone applies them once the timelock has passed. Another proposal
+    /// takes their place, and one that changes nothing withdraws them
     Propose(Propose),
     /// Put the proposed parameters in force; anyone may
     Apply,
+    /// Say what credits cost, and what costs credits: at once the first time, then once the timelock has passed; what is not
+    /// said stays as it was set last
+    SetPricing(Box<SetPricing>),
     /// Pause an operation, at most for three days, and then not again for as long as it was paused
     Pause {
         /// What to pause
@@ -102,9 +117,9 @@ pub struct Propose {
     /// Seconds in which an operator shows a reading that a challenge names
     #[arg(long, value_name = "SECONDS")]
     answer_window: Option<i64>,
-    /// What a challenge of availability puts at stake, in lamports
-    #[arg(long, value_name = "LAMPORTS")]
-    challenge_bond: Option<u64>,
+    /// What a challenge of availability puts at stake, in SOL, as a decimal number
+    #[arg(long, value_name = "SOL")]
+    challenge_bond: Option<String>,
     /// Fastest that a device can travel, metres a second
     #[arg(long, value_name = "SPEED")]
     max_speed: Option<u32>,
@@ -114,6 +129,56 @@ pub struct Propose {
     /// Share of its allocation that an operator loses for a reading that it can't show, basis points
     #[arg(long, value_name = "BPS")]
     withheld_slash_bps: Option<u16>,
+}
+
+/// Whose price counts, and what is paid for, as options.
+#[derive(clap::Args)]
+pub struct SetPricing {
+    /// Whose accounts tell the reward token's price
+    #[arg(long, value_enum)]
+    format: Option<OracleFormat>,
+    /// The queue whose oracles may answer
+    #[arg(long, value_name = "ADDRESS")]
+    queue: Option<Pubkey>,
+    /// Hash of what they are asked, in hex: an On-Demand feed's `feed_hash`, a V2 aggregator's `jobs_checksum`
+    #[arg(long, value_name = "HASH")]
+    jobs: Option<String>,
+    /// How old an answer may be
+    #[arg(long, value_name = "SLOTS")]
+    max_age_slots: Option<u32>,
+    /// How old the newest answer may be
+    #[arg(long, value_name = "SECONDS")]
+    max_age_seconds: Option<u32>,
+    /// Distinct oracles that must have answered
+    #[arg(long, value_name = "ORACLES")]
+    min_oracles: Option<u8>,
+    /// How far an answer may be from their median, basis points
+    #[arg(long, value_name = "BPS")]
+    max_deviation_bps: Option<u16>,
+    /// Credits for registering a device, of which 100000 are a dollar
+    #[arg(long, value_name = "CREDITS")]
+    registration: Option<u64>,
+    /// Credits for opening a feed
+    #[arg(long, value_name = "CREDITS")]
+    feed: Option<u64>,
+}
+
+/// A format of oracles' accounts.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum OracleFormat {
+    #[value(name = "switchboard-on-demand")]
+    OnDemand,
+    #[value(name = "switchboard-v2")]
+    V2,
+}
+
+impl From<OracleFormat> for oracle::Format {
+    fn from(format: OracleFormat) -> Self {
+        match format {
+            OracleFormat::OnDemand => Self::OnDemand,
+            OracleFormat::V2 => Self::V2,
+        }
+    }
 }
 
 /// What can be paused.
@@ -155,7 +220,29 @@ struct Shown {
     /// The maker that the command was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     maker: Option<ShownMaker>,
+    /// What registrations and feeds cost by the terms that were set last.
+    pricing: Option<ShownPricing>,
+    /// What the command paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid: Option<Paid>,
     signature: Option<String>,
+}
+
+/// Credits.
+#[derive(Serialize)]
+struct ShownPricing {
+    registration: u64,
+    feed: u64,
+    /// From when they hold, unix seconds.
+    from: i64,
+}
+
+#[derive(Serialize)]
+struct Paid {
+    tokens: String,
+    to: String,
+    /// Its token account.
+    account: String,
 }
 
 #[derive(Serialize)]
@@ -177,6 +264,8 @@ struct Proposed {
     values: Values,
     /// From when they may be applied, unix seconds.
     from: i64,
+    /// Until when.
+    until: i64,
 }
 
 #[derive(Serialize)]
@@ -204,20 +293,25 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         network,
         terms,
     };
-    if let Command::Show = command {
-        return place.show(context, None, None);
-    }
+    let action = match command {
+        Command::Show => return place.show(context, Subject::default(), None),
+        Command::Act(action) => action,
+    };
     let authority = context.keypair()?;
     let own = authority.pubkey();
-    let mut maker = None;
-    let instructions = match command {
-        Command::Show => Vec::new(),
-        Command::ApproveMaker {
+    let mut subject = Subject::default();
+    let instructions = match action {
+        Action::ApproveMaker {
             maker: key,
             quota,
             max_tier,
         } => {
-            maker = Some(key);
+            subject.maker = Some(key);
+            let known: Option<Maker> = chain::find(&place.chain, &registry::maker(&network, &key))?;
+            ensure!(
+                known.is_none(),
+                "{key} is a maker of this network already: change for how many devices by `fieldproof network set-quota`"
+            );
             let grant = registry::MakerGrant {
                 key,
                 quota,
@@ -225,53 +319,75 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             };
             vec![registry::approve_maker(&own, &network, &own, grant)]
         }
-        Command::SetQuota { maker: key, quota } => {
-            maker = Some(key);
+        Action::SetQuota { maker: key, quota } => {
+            subject.maker = Some(key);
             vec![registry::set_maker_quota(&network, &own, &key, quota)]
         }
-        Command::RevokeMaker { maker: key } => {
-            maker = Some(key);
+        Action::RevokeMaker { maker: key } => {
+            subject.maker = Some(key);
             vec![registry::revoke_maker(&network, &own, &key)]
         }
-        Command::Propose(wanted) => {
+        Action::Propose(wanted) => {
             let parameters = place.parameters(wanted)?;
             vec![registry::propose_parameters(&network, &own, parameters)]
         }
-        Command::Apply => vec![registry::apply_parameters(&network)],
-        Command::Pause { operation, seconds } => {
+        Action::SetPricing(wanted) => {
+            let args = place.pricing(*wanted)?;
+            vec![credits::set_pricing(
+                &own,
+                &own,
+                &network,
+                &place.terms.reward_mint,
+                args,
+            )]
+        }
+        Action::Apply => vec![registry::apply_parameters(&network)],
+        Action::Pause { operation, seconds } => {
             let operation = operation.into();
             vec![registry::pause_operation(
                 &network, &own, operation, seconds,
             )]
         }
-        Command::Resume { operation } => {
+        Action::Resume { operation } => {
             vec![registry::resume_operation(&network, &own, operation.into())]
         }
-        Command::RevokeKey { hash } => {
+        Action::RevokeKey { hash } => {
             let hash = crate::files::hash(&hash)?;
             let key = feeds::verifying_key(&network, &hash);
             let known: Option<VerifyingKey> = chain::find(&place.chain, &key)?;
             known.context("the network has no verifying key of this hash")?;
             vec![feeds::revoke_verifying_key(&own, &network, &hash)]
         }
-        Command::PayInsurance { report, to } => {
+        Action::PayInsurance { report, to } => {
             let mint = &place.terms.stake_mint;
             let found: Option<Report> = chain::find(&place.chain, &report)?;
-            let pool = found
-                .with_context(|| format!("there is no report at {report}"))?
-                .source;
+            let found = found.with_context(|| format!("there is no report at {report}"))?;
+            let pool = found.source;
+            ensure!(
+                found.is_of_pool(&network, &pool),
+                "{report} is not of the slash of a pool in this network"
+            );
+            ensure!(
+                found.insurance > 0,
+                "what was set aside by {report} is paid already, or was nothing"
+            );
+            subject.paid = Some(Paid {
+                tokens: place.tokens.format(found.insurance),
+                to: to.to_string(),
+                account: token::associated(&to, mint).to_string(),
+            });
             let destination = token::associated(&to, mint);
             vec![
                 token::create_associated(&own, &to, mint),
                 pools::pay_insurance(&network, &own, &pool, mint, &report, &destination),
             ]
         }
-        Command::Offer { to } => {
+        Action::Offer { to } => {
             // The default key is nobody.
             let to = Some(to).filter(|to| *to != own).unwrap_or_default();
             vec![registry::transfer_authority(&network, &own, &to)]
         }
-        Command::Accept => vec![registry::accept_authority(&network, &own)],
+        Action::Accept => vec![registry::accept_authority(&network, &own)],
     };
     let done = {
         let _progress = context.progress("sending");
@@ -281,7 +397,14 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         terms: chain::read(&place.chain, &network)?,
         ..place
     };
-    place.show(context, maker, Some(done.signature.to_string()))
+    place.show(context, subject, Some(done.signature.to_string()))
+}
+
+/// What a command was about.
+#[derive(Default)]
+struct Subject {
+    maker: Option<Pubkey>,
+    paid: Option<Paid>,
 }
 
 struct Place {
@@ -310,7 +433,10 @@ impl Place {
             },
             evidence_window: evidence_window.unwrap_or(now.evidence_window),
             answer_window: answer_window.unwrap_or(now.answer_window),
-            challenge_bond: challenge_bond.unwrap_or(now.challenge_bond),
+            challenge_bond: match challenge_bond {
+                Some(bond) => output::parse_sol(&bond)?,
+                None => now.challenge_bond,
+            },
             max_speed: max_speed.unwrap_or(now.max_speed),
             tier_discount_bps: match tier_discount_bps {
                 Some(discounts) => discounts
@@ -322,8 +448,74 @@ impl Place {
             withheld_slash_bps: withheld_slash_bps.unwrap_or(now.withheld_slash_bps),
             _pad: 0,
         };
-        ensure!(proposed != now, "these are the parameters in force");
+        ensure!(
+            proposed != now || self.terms.pending_at != 0,
+            "these are the parameters in force"
+        );
         Ok(proposed)
+    }
+
+    /// What was set last, changed as wanted.
+    fn pricing(&self, wanted: SetPricing) -> Result<TermsArgs> {
+        let SetPricing {
+            format,
+            queue,
+            jobs,
+            max_age_slots,
+            max_age_seconds,
+            min_oracles,
+            max_deviation_bps,
+            registration,
+            feed,
+        } = wanted;
+        let address = credits::pricing(&self.network);
+        let known: Option<Pricing> = chain::find(&self.chain, &address)?;
+        let last = known.map(|pricing| pricing.next);
+        let missing = |what: &str| format!("the network has no pricing yet: say --{what} too");
+        let args = TermsArgs {
+            format: format
+                .map(|format| oracle::Format::from(format) as u8)
+                .or(last.map(|last| last.format))
+                .with_context(|| missing("format"))?,
+            queue: queue
+                .or(last.map(|last| last.queue.into()))
+                .with_context(|| missing("queue"))?,
+            jobs: match jobs {
+                Some(jobs) => crate::files::hash(&jobs)?,
+                None => last
+                    .map(|last| last.jobs)
+                    .with_context(|| missing("jobs"))?,
+            },
+            max_age_slots: max_age_slots
+                .or(last.map(|last| last.max_age_slots))
+                .with_context(|| missing("max-age-slots"))?,
+            max_age_seconds: max_age_seconds
+                .or(last.map(|last| last.max_age_seconds))
+                .with_context(|| missing("max-age-seconds"))?,
+            min_oracles: min_oracles
+                .or(last.map(|last| last.min_oracles))
+                .with_context(|| missing("min-oracles"))?,
+            max_deviation_bps: max_deviation_bps
+                .or(last.map(|last| last.max_deviation_bps))
+                .with_context(|| missing("max-deviation-bps"))?,
+            registration: registration
+                .or(last.map(|last| last.registration))
+                .with_context(|| missing("registration"))?,
+            feed: feed
+                .or(last.map(|last| last.feed))
+                .with_context(|| missing("feed"))?,
+        };
+        ensure!(
+            last != Some(Terms::from(args)),
+            "this is the pricing that was set last"
+        );
+        let mint: Mint = chain::read_borsh(&self.chain, &self.terms.reward_mint)?;
+        let charges = self.terms.flags & CREDITS != 0;
+        ensure!(
+            mint.supply > 0 || !charges || (args.registration, args.feed) == (0, 0),
+            "there is no token yet to buy credits with: keep --registration and --feed at 0 until the first rewards were paid"
+        );
+        Ok(args)
     }
 
     fn values(&self, parameters: &Parameters) -> Values {
@@ -338,15 +530,10 @@ impl Place {
         }
     }
 
-    fn show(
-        &self,
-        context: &Context,
-        maker: Option<Pubkey>,
-        signature: Option<String>,
-    ) -> Result<()> {
+    fn show(&self, context: &Context, subject: Subject, signature: Option<String>) -> Result<()> {
         let terms = &self.terms;
         let now = self.chain.clock()?.unix_timestamp;
-        let maker = match maker {
+        let maker = match subject.maker {
             Some(key) => {
                 let address = registry::maker(&self.network, &key);
                 let maker: Maker = chain::read(&self.chain, &address)?;
@@ -371,6 +558,7 @@ impl Place {
             proposed: (terms.pending_at != 0).then(|| Proposed {
                 values: self.values(&terms.pending),
                 from: terms.pending_at,
+                until: terms.pending_at.saturating_add(APPLY_WITHIN),
             }),
             paused: paused
                 .filter(|operation| terms.is_paused((*operation).into(), now))
@@ -381,6 +569,15 @@ impl Place {
                 .collect(),
             makers: terms.makers,
             maker,
+            pricing: match chain::find::<Pricing>(&self.chain, &credits::pricing(&self.network))? {
+                Some(pricing) => Some(ShownPricing {
+                    registration: pricing.next.registration,
+                    feed: pricing.next.feed,
+                    from: pricing.next_from,
+                }),
+                None => None,
+            },
+            paid: subject.paid,
             signature,
         };
         context.print(&shown, || shown.text(now))
@@ -420,10 +617,8 @@ impl Shown {
         rows.push(("Timelock", output::duration(self.timelock)));
         rows.extend(self.parameters.rows());
         if let Some(proposed) = &self.proposed {
-            let when = match proposed.from - now {
-                left @ 1.. => format!("can be applied in {}", output::duration(left)),
-                _ => "can be applied with `fieldproof network apply`".to_owned(),
-            };
+            let command = "fieldproof network apply";
+            let when = output::proposal(proposed.from, APPLY_WITHIN, now, command);
             rows.push(("Proposed", when));
             // Only what would change.
             let present = self.parameters.rows();
@@ -445,6 +640,25 @@ impl Shown {
                 ),
             };
             rows.push(("Maker", format!("{}: {state}", maker.key)));
+        }
+        if let Some(pricing) = &self.pricing {
+            let when = match pricing.from - now {
+                left @ 1.. => format!(", in {}", output::duration(left)),
+                _ => String::new(),
+            };
+            rows.push((
+                "Prices",
+                format!(
+                    "{} credits a device, {} a feed{when}",
+                    pricing.registration, pricing.feed
+                ),
+            ));
+        }
+        if let Some(paid) = &self.paid {
+            rows.push((
+                "Paid",
+                format!("{} tokens to {}, in {}", paid.tokens, paid.to, paid.account),
+            ));
         }
         rows.extend(
             self.signature

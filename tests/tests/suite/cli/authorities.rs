@@ -26,6 +26,10 @@ fn a_networks_authority_governs_it() {
         approved["maker"],
         json!({"key": maker, "quota": 5, "vouched": 0, "max_tier": 2, "revoked": false})
     );
+    assert_failed(
+        &live.cli("authority.json", &[&["network"], &approve[..]].concat()),
+        "set-quota",
+    );
     assert_eq!(
         done(&live, &["set-quota", &maker, "7"])["maker"]["quota"],
         7
@@ -62,10 +66,31 @@ fn a_networks_authority_governs_it() {
         (&"2.5".into(), &Value::Null)
     );
     let discounts = ["propose", "--tier-discount-bps", "0,1,2,3"];
+    let discounts = [&discounts[..], &["--challenge-bond", "0.25"]].concat();
     let discounts = done(&live, &discounts);
     assert_eq!(
         discounts["proposed"]["tier_discount_bps"],
         json!([0, 1, 2, 3])
+    );
+    assert_eq!(discounts["proposed"]["challenge_bond"], 250_000_000);
+    let until = discounts["proposed"]["until"].as_i64().expect("time");
+    let text = |live: &Live| {
+        let shown = live.cli("stranger.json", &["network", "--output", "display", "show"]);
+        String::from_utf8(shown.stdout).expect("text")
+    };
+    live.cluster.set_time(until - 60);
+    assert!(
+        text(&live).contains("fieldproof network apply"),
+        "{}",
+        text(&live)
+    );
+    live.cluster.set_time(until + 1);
+    assert!(text(&live).contains("expired"), "{}", text(&live));
+    // What is in force already takes its place.
+    let withdrawn = done(&live, &["propose", "--max-speed", "100"]);
+    assert_eq!(
+        withdrawn["proposed"]["challenge_bond"],
+        withdrawn["parameters"]["challenge_bond"]
     );
 
     // Pauses.
@@ -159,6 +184,10 @@ fn a_feeds_authority_proposes_its_policy_passes_on_and_freezes() {
         proposed["proposed"]["required"],
         json!(["committee", "sourced"])
     );
+    // It is withdrawn by what is in force, and made again.
+    let withdrawn = done(&live, &["propose", feed, "--min-signers", "2"]);
+    assert_eq!(withdrawn["proposed"]["min_signers"], 2);
+    let proposed = done(&live, &propose);
     let apply = ["feed", "apply", feed];
     assert_failed(&live.cli("stranger.json", &apply), "timelock");
     let from = proposed["proposed"]["from"].as_i64().expect("time");
@@ -168,6 +197,16 @@ fn a_feeds_authority_proposes_its_policy_passes_on_and_freezes() {
         (&applied["policy"]["min_signers"], &applied["proposed"]),
         (&3.into(), &Value::Null)
     );
+
+    // Of two feeds it can't be told which is meant.
+    let other = live.deployment.network.to_string();
+    assert_failed(
+        &live.cli("authority.json", &["feed", &other, "freeze", feed]),
+        "nothing was done",
+    );
+    let url = live.cluster.rpc_url.clone();
+    let policy = live.cli_done("authority.json", &["feed", "--url", &url, "policy", feed]);
+    assert_eq!(policy["frozen"], false);
 
     assert_eq!(
         done(&live, &["offer", feed, &stranger])["offered_to"],

@@ -70,22 +70,27 @@ fn a_network_begins_for_nothing_and_is_paid_with_what_it_earned() {
         (&0.into(), &Value::Null)
     );
     assert_failed(&credits(&live, &["buy", "1"]), "no oracle's account");
+    let nowhere = Pubkey::new_unique().to_string();
+    let price = done(&live, &["price", "--oracle", &nowhere]);
+    assert_eq!(price["price"]["oracle"], nowhere);
+    assert!(price["price"]["refused"].is_string(), "{price}");
+    let (each, feed) = (REGISTRATION.to_string(), FEED.to_string());
+    let set = [
+        "network",
+        "set-pricing",
+        "--registration",
+        &each,
+        "--feed",
+        &feed,
+    ];
+    assert_failed(&live.cli("authority.json", &set), "no token yet");
     let _worker = earn(&mut live);
 
     // The network's authority asks for something from now on, and owners see it coming.
-    let (network, reward_mint) = (live.deployment.network, live.deployment.reward_mint);
-    let authority = live.authority.pubkey();
-    let args = terms(REGISTRATION, FEED);
-    live.send(
-        &[client::set_pricing(
-            &authority,
-            &authority,
-            &network,
-            &reward_mint,
-            args,
-        )],
-        &[],
-    );
+    assert_failed(&live.cli("owner.json", &set), "authority");
+    let shown = live.cli_done("authority.json", &set);
+    assert_eq!(shown["pricing"]["registration"], REGISTRATION);
+    assert_failed(&live.cli("authority.json", &set), "set last");
     let price = done(&live, &["price"]);
     assert_eq!(price["now"]["registration"]["credits"], 0);
     assert_eq!(
@@ -212,6 +217,11 @@ fn a_makers_batch_is_paid_for() {
     live.send(&[set], &[]);
     live.cluster.set_time(live.now() + 60);
     assert_failed(&batch(&live, lines[1]), "this costs 1 credits");
+    // What has landed is not paid for again.
+    live.file("keys.txt", lines[0]);
+    let again = "batch --keys keys.txt --manifest keys.txt --curve ed25519 --first 0";
+    let again: Vec<_> = again.split(' ').collect();
+    assert_eq!(live.cli_done("maker.json", &again)["signatures"], json!([]));
 }
 
 /// The keypair's second device, which is refused with `error`.
