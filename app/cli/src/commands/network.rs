@@ -547,6 +547,8 @@ impl Place {
             }
             None => None,
         };
+        let address = credits::pricing(&self.network);
+        let pricing: Option<Pricing> = chain::find(&self.chain, &address)?;
         let paused = Paused::value_variants().iter().copied();
         let shown = Shown {
             network: self.network.to_string(),
@@ -569,14 +571,11 @@ impl Place {
                 .collect(),
             makers: terms.makers,
             maker,
-            pricing: match chain::find::<Pricing>(&self.chain, &credits::pricing(&self.network))? {
-                Some(pricing) => Some(ShownPricing {
-                    registration: pricing.next.registration,
-                    feed: pricing.next.feed,
-                    from: pricing.next_from,
-                }),
-                None => None,
-            },
+            pricing: pricing.map(|pricing| ShownPricing {
+                registration: pricing.next.registration,
+                feed: pricing.next.feed,
+                from: pricing.next_from,
+            }),
             paid: subject.paid,
             signature,
         };
