@@ -1844,7 +1844,7 @@ mod windows {
         });
         let prover = Prover::development(inference::WINDOWS).expect("key");
         let key = world.register_key(&prover);
-        let round = (world.harness.now() / ROUND) as u64 - 1;
+        let round = FIRST;
         let invention = |windows: &mut Vec<WindowArgs>| {
             for window in windows {
                 window.features = [u16::MAX; FEATURES];

@@ -485,10 +485,16 @@ fn measure_certificates(
         costs.into_iter().max().context("no device")?,
     );
     bench.edit::<Network>(&network, |network| network.flags |= CREDITS)?;
+    let owner = authority.pubkey();
+    let present = bench
+        .harness
+        .read::<Network>(&network)
+        .epoch(bench.harness.now())?;
+    credits::provide(bench, &network, &owner, present)?;
     let costs = (1..=DEVICES)
         .map(|number| {
             let [signatures, register] = registration(DEVICES + number)?;
-            let register = charge(register, &network, 0, &authority.pubkey());
+            let register = charge(register, &network, present, &owner);
             bench.run(&[signatures, register], &[authority])
         })
         .collect::<Result<Vec<_>>>()?;

@@ -328,8 +328,8 @@ fn go_on_where_a_run_was_cut_off() {
         .map(|owner| town.world.balance(owner) > 0)
         .collect();
     let paid_before = paid.iter().filter(|paid| **paid).count();
-    // At least the nine transactions; some more may have been on their way.
-    assert!((9 * 7..OWNERS).contains(&paid_before));
+    // At least the nine transactions, of at least four each; some more may have been on their way.
+    assert!((9 * 4..OWNERS).contains(&paid_before), "{paid_before}");
 
     let second = town.pay();
     assert_eq!(
