@@ -56,7 +56,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 30] = [
+const BUDGETS: [Budget; 32] = [
     budget(
         "device-registry",
         "register_device",
@@ -80,6 +80,18 @@ const BUDGETS: [Budget; 30] = [
         "register_device",
         "depth 24, canopy 10, P-256 possession, Ed25519 voucher, paid with credits; worst of 16",
         18_000,
+    ),
+    budget(
+        "device-registry",
+        "register_device",
+        "depth 24, canopy 10, P-256 possession and certificate, paid with credits; worst of 16",
+        18_000,
+    ),
+    budget(
+        "device-registry",
+        "register_batch",
+        "a device, of as many P-256 keys as fit v1, paid with credits",
+        1_500,
     ),
     budget(
         "device-registry",
