@@ -12,6 +12,7 @@ pub mod groth16;
 pub mod oracle;
 pub mod pki;
 pub mod typescript;
+mod within;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};

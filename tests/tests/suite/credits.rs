@@ -10,7 +10,7 @@ use device_registry::error::RegistryError;
 use device_registry::RegisterBatchArgs;
 use feed_reader::Mask;
 use fieldproof_client::ai_feed as feeds;
-use fieldproof_client::chain::{Chain, Execution, Lifetime, LocalChain};
+use fieldproof_client::chain::{Chain, Execution, LocalChain};
 use fieldproof_client::credits::{self as client, Purchase, Till};
 use fieldproof_client::device_registry as registry;
 use fieldproof_client::key::DeviceSigner;
@@ -22,12 +22,8 @@ use oracle::{OracleError, ON_DEMAND_ID, V2_ID};
 use reward_emission::error::EmissionError as E;
 use reward_emission::instructions::TermsArgs;
 use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing};
-use solana_account::Account;
 use solana_keypair::Keypair;
-use solana_message::Hash;
-use solana_signature::Signature;
 use solana_signer::Signer;
-use solana_transaction::versioned::VersionedTransaction;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tests::fixture::{Maker, Network, EPOCH, TOKEN};
 use tests::oracle::{put, put_price, terms, DOLLAR};
@@ -247,58 +243,23 @@ struct Behind<'a> {
 }
 
 impl Chain for Behind<'_> {
+    tests::within!(
+        accounts,
+        program_accounts,
+        lifetime,
+        genesis_hash,
+        block_height,
+        rent,
+        simulate,
+        send,
+        execution,
+        history
+    );
+
     fn clock(&self) -> Result<Clock, ClientError> {
         let mut clock = self.chain.clock()?;
         clock.unix_timestamp -= self.seconds.swap(0, Ordering::Relaxed);
         Ok(clock)
-    }
-
-    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
-        self.chain.accounts(keys)
-    }
-
-    fn program_accounts(
-        &self,
-        program: &Pubkey,
-        discriminator: &[u8],
-    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
-        self.chain.program_accounts(program, discriminator)
-    }
-
-    fn lifetime(&self) -> Result<Lifetime, ClientError> {
-        self.chain.lifetime()
-    }
-
-    fn genesis_hash(&self) -> Result<Hash, ClientError> {
-        self.chain.genesis_hash()
-    }
-
-    fn block_height(&self) -> Result<u64, ClientError> {
-        self.chain.block_height()
-    }
-
-    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
-        self.chain.rent(bytes)
-    }
-
-    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
-        self.chain.simulate(transaction)
-    }
-
-    fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
-        self.chain.send(transaction)
-    }
-
-    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
-        self.chain.execution(signature)
-    }
-
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Signature>,
-    ) -> Result<Vec<Signature>, ClientError> {
-        self.chain.history(address, after)
     }
 }
 

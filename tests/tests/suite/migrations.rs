@@ -2,16 +2,14 @@
 //! loader.
 
 use super::live;
-use anchor_lang::prelude::{Clock, Pubkey};
-use fieldproof_client::chain::{self, Chain, Execution, Lifetime, LocalChain};
+use anchor_lang::prelude::Pubkey;
+use fieldproof_client::chain::{self, Chain, LocalChain};
 use fieldproof_client::{credits, token, ClientError};
 use migrations::config::{self, OracleFormat};
 use migrations::{deploy, Config, Deployment, MigrationError, Step};
 use reward_emission::state::Pricing;
 use solana_account::Account;
 use solana_keypair::Keypair;
-use solana_message::Hash;
-use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -50,6 +48,18 @@ impl<'a> Cut<'a> {
 }
 
 impl Chain for Cut<'_> {
+    tests::within!(
+        accounts,
+        program_accounts,
+        clock,
+        lifetime,
+        genesis_hash,
+        rent,
+        simulate,
+        execution,
+        history
+    );
+
     fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
         let left = self.left.load(Ordering::Relaxed);
         if left > 0 {
@@ -63,55 +73,11 @@ impl Chain for Cut<'_> {
         Err(ClientError::Cluster("cut off".to_owned()))
     }
 
-    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
-        self.chain.accounts(keys)
-    }
-
-    fn program_accounts(
-        &self,
-        program: &Pubkey,
-        discriminator: &[u8],
-    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
-        self.chain.program_accounts(program, discriminator)
-    }
-
-    fn clock(&self) -> Result<Clock, ClientError> {
-        self.chain.clock()
-    }
-
-    fn lifetime(&self) -> Result<Lifetime, ClientError> {
-        self.chain.lifetime()
-    }
-
-    fn genesis_hash(&self) -> Result<Hash, ClientError> {
-        self.chain.genesis_hash()
-    }
-
     fn block_height(&self) -> Result<u64, ClientError> {
         if self.is_cut.load(Ordering::Relaxed) {
             return Err(ClientError::Cluster("cut off".to_owned()));
         }
         self.chain.block_height()
-    }
-
-    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
-        self.chain.rent(bytes)
-    }
-
-    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
-        self.chain.simulate(transaction)
-    }
-
-    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
-        self.chain.execution(signature)
-    }
-
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Signature>,
-    ) -> Result<Vec<Signature>, ClientError> {
-        self.chain.history(address, after)
     }
 }
 

@@ -2,10 +2,8 @@
 
 use super::*;
 use data_commitment::state::Challenge;
-use fieldproof_client::chain::{Chain, Execution, Lifetime};
+use fieldproof_client::chain::Chain;
 use fieldproof_client::data_commitment::{ReadingPlace, Settling, StreamHistory};
-use solana_account::Account;
-use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::fixture::EVIDENCE_WINDOW;
@@ -218,49 +216,26 @@ fn are_answered_by_the_leaf_as_it_stands_now() {
 }
 
 /// A chain that takes no transactions.
-struct Deaf(Arc<LocalChain>);
+struct Deaf {
+    chain: Arc<LocalChain>,
+}
 
 impl Chain for Deaf {
-    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
-        self.0.accounts(keys)
-    }
-    fn program_accounts(
-        &self,
-        program: &Pubkey,
-        discriminator: &[u8],
-    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
-        self.0.program_accounts(program, discriminator)
-    }
-    fn clock(&self) -> Result<anchor_lang::prelude::Clock, ClientError> {
-        self.0.clock()
-    }
-    fn lifetime(&self) -> Result<Lifetime, ClientError> {
-        self.0.lifetime()
-    }
-    fn genesis_hash(&self) -> Result<solana_message::Hash, ClientError> {
-        self.0.genesis_hash()
-    }
-    fn block_height(&self) -> Result<u64, ClientError> {
-        self.0.block_height()
-    }
-    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
-        self.0.rent(bytes)
-    }
-    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
-        self.0.simulate(transaction)
-    }
+    tests::within!(
+        accounts,
+        program_accounts,
+        clock,
+        lifetime,
+        genesis_hash,
+        block_height,
+        rent,
+        simulate,
+        execution,
+        history
+    );
+
     fn send(&self, _transaction: &VersionedTransaction) -> Result<(), ClientError> {
         Err(ClientError::Cluster("no route".to_owned()))
-    }
-    fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
-        self.0.execution(signature)
-    }
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Signature>,
-    ) -> Result<Vec<Signature>, ClientError> {
-        self.0.history(address, after)
     }
 }
 
@@ -289,7 +264,9 @@ fn are_answered_once_by_a_worker_that_ended_after_it_wrote_the_answer_down() {
     let held = world.lamports(&place.challenge());
     let before = world.signers_lamports(0);
     {
-        let worker = open(Arc::new(Deaf(world.chain.clone())));
+        let worker = open(Arc::new(Deaf {
+            chain: world.chain.clone(),
+        }));
         let (met, answered, failed) = told(&worker.step().expect("step"));
         assert_eq!((met, answered, failed.len()), (1, 0, 1), "{failed:?}");
         assert!(failed[0].contains("no route"), "{failed:?}");

@@ -1,11 +1,10 @@
 //! Claims for everybody, from the leaves that a worker serves.
 
 use super::*;
-use fieldproof_client::chain::{Chain, Lifetime};
+use fieldproof_client::chain::Chain;
 use fieldproof_worker::claims::{self, Grants, GrantsError, Sponsor, Totals};
 use reward_emission::state::Payee;
 use solana_account::Account;
-use solana_message::Hash as Blockhash;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -247,37 +246,19 @@ impl Dying<'_> {
 }
 
 impl Chain for Dying<'_> {
+    tests::within!(
+        program_accounts,
+        clock,
+        lifetime,
+        genesis_hash,
+        block_height,
+        rent,
+        history
+    );
+
     fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
         self.alive()?;
         self.chain.accounts(keys)
-    }
-
-    fn program_accounts(
-        &self,
-        program: &Pubkey,
-        discriminator: &[u8],
-    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
-        self.chain.program_accounts(program, discriminator)
-    }
-
-    fn clock(&self) -> Result<anchor_lang::prelude::Clock, ClientError> {
-        self.chain.clock()
-    }
-
-    fn lifetime(&self) -> Result<Lifetime, ClientError> {
-        self.chain.lifetime()
-    }
-
-    fn genesis_hash(&self) -> Result<Blockhash, ClientError> {
-        self.chain.genesis_hash()
-    }
-
-    fn block_height(&self) -> Result<u64, ClientError> {
-        self.chain.block_height()
-    }
-
-    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
-        self.chain.rent(bytes)
     }
 
     fn simulate(
@@ -298,14 +279,6 @@ impl Chain for Dying<'_> {
     fn execution(&self, signature: &Signature) -> Result<Option<chain::Execution>, ClientError> {
         self.alive()?;
         self.chain.execution(signature)
-    }
-
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Signature>,
-    ) -> Result<Vec<Signature>, ClientError> {
-        self.chain.history(address, after)
     }
 }
 

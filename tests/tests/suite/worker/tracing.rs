@@ -5,13 +5,12 @@ use ai_feed::state::{Entry, Model};
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use bytemuck::{bytes_of, Pod};
 use data_commitment::events::RootCommitted;
-use fieldproof_client::chain::{Chain, Execution, Lifetime};
+use fieldproof_client::chain::{Chain, Execution};
 use fieldproof_client::{event, precompile};
 use fieldproof_worker::committee::{fetch_from, Refusal};
 use fieldproof_worker::trace::{self, Failure, Stage, Step};
 use solana_account::Account;
 use solana_signature::Signature;
-use solana_transaction::versioned::VersionedTransaction;
 use tests::fixture::Maker;
 
 impl World {
@@ -633,45 +632,17 @@ struct Forgetful<'a> {
 }
 
 impl Chain for Forgetful<'_> {
-    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError> {
-        self.chain.accounts(keys)
-    }
-
-    fn program_accounts(
-        &self,
-        program: &Pubkey,
-        discriminator: &[u8],
-    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
-        self.chain.program_accounts(program, discriminator)
-    }
-
-    fn clock(&self) -> Result<anchor_lang::prelude::Clock, ClientError> {
-        self.chain.clock()
-    }
-
-    fn lifetime(&self) -> Result<Lifetime, ClientError> {
-        self.chain.lifetime()
-    }
-
-    fn genesis_hash(&self) -> Result<solana_message::Hash, ClientError> {
-        self.chain.genesis_hash()
-    }
-
-    fn block_height(&self) -> Result<u64, ClientError> {
-        self.chain.block_height()
-    }
-
-    fn rent(&self, bytes: usize) -> Result<u64, ClientError> {
-        self.chain.rent(bytes)
-    }
-
-    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution, ClientError> {
-        self.chain.simulate(transaction)
-    }
-
-    fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
-        self.chain.send(transaction)
-    }
+    tests::within!(
+        accounts,
+        program_accounts,
+        clock,
+        lifetime,
+        genesis_hash,
+        block_height,
+        rent,
+        simulate,
+        send
+    );
 
     fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError> {
         let execution = self.chain.execution(signature)?;
