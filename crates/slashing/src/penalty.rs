@@ -16,9 +16,9 @@ macro_rules! penalty {
             /// The network's roster.
             #[account(mut)]
             pub roster: AccountLoader<'info, security_pool::state::Roster>,
-            /// CHECK: the offender's pool; compared by the instruction.
+            /// The offender's pool; compared by the instruction.
             #[account(mut)]
-            pub pool: UncheckedAccount<'info>,
+            pub pool: AccountLoader<'info, security_pool::state::Pool>,
             /// CHECK: the pool's vault; the security-pool checks it.
             #[account(mut)]
             pub vault: UncheckedAccount<'info>,
@@ -49,8 +49,10 @@ macro_rules! penalty {
                 pool: &Pubkey,
                 moment: security_pool::state::Moment,
             ) -> Result<u64> {
-                let roster = self.roster_of(network, pool)?;
-                Ok(roster.at_stake(&SLASHER.0, pool, moment))
+                let counted = self
+                    .roster_of(network, pool)?
+                    .at_stake(&SLASHER.0, pool, moment);
+                Ok(self.pool.load()?.part_of_countable(counted))
             }
 
             /// The roster, if it is the network's and the accounts are those of this pool.
@@ -60,7 +62,7 @@ macro_rules! penalty {
                 pool: &Pubkey,
             ) -> Result<std::cell::Ref<'_, security_pool::state::Roster>> {
                 let roster = self.roster.load()?;
-                if roster.network != *network || self.pool.key != pool {
+                if roster.network != *network || self.pool.key() != *pool {
                     return Err(error!($wrong_offender));
                 }
                 Ok(roster)
@@ -95,7 +97,7 @@ macro_rules! penalty {
                     slasher: &self.slasher,
                     network,
                     roster: self.roster.as_ref(),
-                    pool: &self.pool,
+                    pool: self.pool.as_ref(),
                     vault: &self.vault,
                     stake_mint: &self.stake_mint,
                     report: &self.report,

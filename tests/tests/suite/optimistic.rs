@@ -1111,6 +1111,20 @@ mod bonds {
         world.exchange(&mut elsewhere);
         assert_eq!(world.bonded(0), (1, 12 * TOKEN));
     }
+
+    #[test]
+    fn are_taken_whole_of_stake_of_which_another_network_has_a_part() {
+        const ROUND_OF_EPOCH_4: u64 = FIRST + (2 * EPOCH / ROUND) as u64;
+        let (world, _) = World::in_two_networks();
+        let batch = world.batch(ROUND_OF_EPOCH_4, 1, 1);
+        let wrong = world.attest_wrong(0, &batch, 0);
+        // Both networks count 50 tokens together, and half of them have left: 15 of the 30 here are at stake.
+        world.edit::<Pool>(&world.operators[0].pool, |pool| pool.staked = 25 * TOKEN);
+        world
+            .challenge_output(&wrong, output_args(&batch, 0))
+            .expect("challenge");
+        assert_eq!(world.pool(0).staked, (25 - 12) * TOKEN);
+    }
 }
 
 mod time {

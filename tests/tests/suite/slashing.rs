@@ -413,21 +413,21 @@ fn a_friendly_slash_that_fills_the_cap_saves_nobody() {
     court.opt_in(&operator, STAKE).unwrap();
     // A friend reports something first, so that the cap of 5,500,000 is used up.
     court.slash(&operator.pool, 5_500);
-    let key = court.slash(&operator.pool, 4_000);
+    let key = court.slash(&operator.pool, 8_000);
     let report = court.report(&key);
     assert_eq!(
         (report.amount, report.excess, report.insurance),
-        (4_000_000, 4_000_000, 0)
+        (3_600_000, 3_600_000, 0)
     );
     let pool = court.read_pool(&operator.pool);
-    assert_eq!((pool.staked, pool.locked_excess), (1_500_000, 4_000_000));
+    assert_eq!((pool.staked, pool.locked_excess), (1_900_000, 3_600_000));
     assert_eq!(court.balance(&court.bounty), 1_650_000);
 
     // The shares have lost it: who leaves takes only his part of what is left.
     court
         .request(&operator.operator, &operator.pool, 0, STAKE)
         .unwrap();
-    assert_eq!(court.read_pool(&operator.pool).cooling, 1_500_000 * 10 / 11);
+    assert_eq!(court.read_pool(&operator.pool).cooling, 1_900_000 * 10 / 11);
     assert_refused(court.collect(&operator.pool, &key), E::CapReached);
     court.harness.chain.set_time(START + EPOCH - 1);
     assert_refused(court.collect(&operator.pool, &key), E::CapReached);
@@ -436,18 +436,18 @@ fn a_friendly_slash_that_fills_the_cap_saves_nobody() {
     court.enter(1);
     court.collect(&operator.pool, &key).unwrap();
     let report = court.report(&key);
-    assert_eq!((report.excess, report.insurance), (1_250_000, 550_000));
+    assert_eq!((report.excess, report.insurance), (850_000, 550_000));
     assert_eq!(court.balance(&court.bounty), 1_650_000 + 825_000);
     assert_refused(court.collect(&operator.pool, &key), E::CapReached);
     court.enter(2);
     court.collect(&operator.pool, &key).unwrap();
     let report = court.report(&key);
-    assert_eq!((report.excess, report.insurance), (0, 800_000));
-    assert_eq!(court.balance(&court.bounty), 1_650_000 + 1_200_000);
+    assert_eq!((report.excess, report.insurance), (0, 720_000));
+    assert_eq!(court.balance(&court.bounty), 1_650_000 + 1_080_000);
     assert_refused(court.collect(&operator.pool, &key), E::NothingDue);
 
     let pool = court.read_pool(&operator.pool);
-    assert_eq!((pool.locked_excess, pool.insurance), (0, 1_900_000));
+    assert_eq!((pool.locked_excess, pool.insurance), (0, 1_820_000));
     assert_eq!(
         court.balance(&pool.vault),
         pool.staked + pool.cooling + pool.insurance
@@ -463,7 +463,7 @@ fn each_epoch_has_its_own_cap() {
     assert_eq!(court.report(&first).excess, 1_100_000);
     court.enter(1);
     // 4,400,000 staked and 1,100,000 locked: the cap is 2,750,000, and a slash comes before what is locked.
-    let second = court.slash(&operator.pool, 2_000);
+    let second = court.slash(&operator.pool, 5_000);
     assert_eq!(court.report(&second).excess, 0);
     court.collect(&operator.pool, &first).unwrap();
     assert_eq!(court.report(&first).excess, 550_000);
@@ -478,14 +478,15 @@ fn friendly_slashes_on_both_sides_of_an_epochs_edge_do_not_pay() {
         let court = Court::new();
         let Operator { operator, pool, .. } = court.seated();
         let mine = token::associated(&operator.pubkey(), &court.stake_mint);
+        let is_at_stake = || court.roster().entry(&pool).unwrap().counted > 0;
         let mut reports = Vec::new();
         for (severity, time) in friendly.into_iter().zip([START + EPOCH - 1, START + EPOCH]) {
             court.harness.chain.set_time(time);
-            if severity > 0 {
+            if severity > 0 && is_at_stake() {
                 reports.push(court.slash_for(&pool, severity, &mine));
             }
         }
-        if let Some(severity) = offence {
+        if let Some(severity) = offence.filter(|_| is_at_stake()) {
             court.slash(&pool, severity);
         }
         if court.read_pool(&pool).staked > 0 {
@@ -676,6 +677,8 @@ fn an_operator_can_not_rob_who_delegates_after_it_joined_a_network_of_its_own() 
     court.slash_in(&own, &operator.pool).unwrap();
     let lost = before - court.read_pool(&operator.pool).staked;
     assert_eq!(lost, STAKE / 10);
+    // Nor by slashing it again and again.
+    assert_refused(court.slash_in(&own, &operator.pool), E::NothingAtStake);
 
     // Who sees the raise leaves before it is at stake.
     court.harness.advance(NOTICE);
@@ -686,25 +689,30 @@ fn an_operator_can_not_rob_who_delegates_after_it_joined_a_network_of_its_own() 
 }
 
 #[test]
-fn stake_that_another_network_counts_too_is_no_way_out() {
-    let court = Court::new();
-    let operator = court.operator();
-    let half = (MIN_SEED + STAKE) / 2;
-    let own = court.other_network();
-    court.opt_in(&operator, half).unwrap();
-    court.opt_in_to(&own, &operator, half).unwrap();
-    // What the operator could take out is out, the offence is done, and nobody has refreshed anything.
-    court
-        .request(&operator.operator, &operator.pool, 0, STAKE / 2)
-        .unwrap();
-    court.harness.advance(COOLDOWN);
-    court
-        .withdraw(&operator.operator, &operator.pool, 0)
-        .unwrap();
-    court.refresh(&operator.pool).unwrap();
-    let before = court.read_pool(&operator.pool).staked;
-    court.slash(&operator.pool, 10_000);
-    assert_eq!(court.read_pool(&operator.pool).staked, before - half);
+fn what_an_operators_own_network_counts_is_no_way_out() {
+    for own_comes_first in [false, true] {
+        let court = Court::new();
+        let operator = court.operator();
+        let half = (MIN_SEED + STAKE) / 2;
+        let own = court.other_network();
+        court.opt_in(&operator, half).unwrap();
+        court.opt_in_to(&own, &operator, half).unwrap();
+        // What the operator could take out is out, the offence is done, and nobody has refreshed anything.
+        court
+            .request(&operator.operator, &operator.pool, 0, STAKE / 2)
+            .unwrap();
+        court.harness.advance(COOLDOWN);
+        court
+            .withdraw(&operator.operator, &operator.pool, 0)
+            .unwrap();
+        court.refresh(&operator.pool).unwrap();
+        let left = court.read_pool(&operator.pool).staked;
+        if own_comes_first {
+            court.slash_in(&own, &operator.pool).unwrap();
+        }
+        let key = court.slash(&operator.pool, 10_000);
+        assert_eq!(court.report(&key).amount, left / 2);
+    }
 }
 
 #[test]

@@ -275,6 +275,17 @@ impl Pool {
         self.slashable() * u128::from(self.leverage_bps) / u128::from(FULL_BPS)
     }
 
+    /// What `counted` (base units) of what the rosters count is worth: all of it, until they count more than
+    /// [`Self::countable`]; then its part of that, rounded up.
+    pub fn part_of_countable(&self, counted: u64) -> u64 {
+        let (allocated, countable) = (u128::from(self.allocated), self.countable());
+        if allocated <= countable {
+            return counted;
+        }
+        // No more than `counted`, since countable is below allocated.
+        (u128::from(counted) * countable).div_ceil(allocated) as u64
+    }
+
     /// The part of [`Self::backing`] that falls to an entry that counts `counted` of this pool: all that it counts, until
     /// the rosters count more than that.
     pub fn share_of_backing(&self, counted: u64) -> u64 {

@@ -29,7 +29,7 @@ pub struct RosterEntry {
     /// The epoch from which `next` is the allocation.
     pub effective_epoch: u64,
     /// What `Pool::allocated` contains for this entry, base units: a lowered allocation counts until its release, since
-    /// what was done with it can be slashed until then.
+    /// what was done with it can be slashed until then. What was slashed counts no more.
     pub counted: u64,
     /// When `counted` falls to the allocation, and the entry of one who left goes, unix seconds; 0 if neither.
     pub release_at: i64,
@@ -192,8 +192,8 @@ impl RosterEntry {
         }
     }
 
-    /// What can be slashed of the pool here, base units: what is counted, but for what has not begun yet, and for what is
-    /// past its release and only not refreshed.
+    /// What of the count can be slashed, base units: all but what has not begun yet, and what is past its release and only
+    /// not refreshed. What it is worth is [`Pool::part_of_countable`].
     pub fn at_stake(&self, moment: Moment) -> u64 {
         if moment.now < self.begins_at {
             self.counted.min(self.begun)
@@ -228,7 +228,7 @@ impl RosterEntry {
         let known = self.at_stake(moment);
         self.current = self.allocation_at(moment.epoch);
         if allocation > known {
-            let is_announced = moment.now < self.begins_at && allocation <= self.next;
+            let is_announced = moment.now < self.begins_at && allocation <= self.granted();
             if !is_announced {
                 let notice = pool.notice()?;
                 // Both would be at stake together, and nothing would tell them apart.
@@ -263,6 +263,11 @@ impl RosterEntry {
             self.count(self.counted.min(self.current.max(self.next)), pool)?;
         }
         Ok(())
+    }
+
+    /// The allocation that was granted last, base units, without what was slashed of it since.
+    fn granted(&self) -> u64 {
+        self.next.min(self.counted)
     }
 
     /// Counts `counted` (base units) of the pool from now on.
@@ -383,7 +388,8 @@ impl Roster {
         *key != Pubkey::default() && self.slashers.contains(key)
     }
 
-    /// What a program address can slash of a pool here, base units: nothing if the roster does not name it.
+    /// What of a pool's count a program address can slash here, base units: nothing if the roster does not name it. What it
+    /// is worth is [`Pool::part_of_countable`].
     pub fn at_stake(&self, slasher: &Pubkey, pool: &Pubkey, moment: Moment) -> u64 {
         match self.entry(pool) {
             Some(entry) if self.is_slasher(slasher) => entry.at_stake(moment),
@@ -391,8 +397,10 @@ impl Roster {
         }
     }
 
-    /// Slashes `severity_bps` of what a pool has at stake here. What the epoch's cap does not let out is locked in the
-    /// pool; the shares lose it at once all the same, so that nobody gets away before the next epoch.
+    /// Slashes `severity_bps` of what a pool has at stake here, and counts that no more: however often a network slashes, it
+    /// takes no more than it counts. Where the networks together count more than the pool can back, each takes its part,
+    /// whoever comes first. What the epoch's cap does not let out is locked in the pool; the shares lose it at once all the
+    /// same, so that nobody gets away before the next epoch.
     pub fn slash(
         &mut self,
         key: &Pubkey,
@@ -408,14 +416,18 @@ impl Roster {
         let (cap_bps, bounty_bps) = (self.slash_cap_bps, self.bounty_bps);
         let network = self.network;
         let entry = self.entry_mut(key)?;
+        entry.release(pool, moment)?;
         let at_stake = entry.at_stake(moment);
         require!(at_stake > 0, PoolError::NothingAtStake);
         // No more than `at_stake`, and not nothing.
         let wanted = (u128::from(at_stake) * u128::from(severity)).div_ceil(FULL_BPS.into()) as u64;
-        let most = u64::try_from(pool.slashable()).map_or(wanted, |there| there.min(wanted));
+        let part = pool.part_of_countable(wanted);
+        let most = u64::try_from(pool.slashable()).map_or(part, |there| there.min(part));
         let taken = entry.take(most, cap_bps, pool, moment)?;
         let bounty_bps = bounty_bps.min(pool.largest_bounty_bps());
-        let amount = pool.slash(wanted)?;
+        let amount = pool.slash(part)?;
+        entry.count(entry.counted.saturating_sub(wanted), pool)?;
+        entry.begun = entry.begun.saturating_sub(wanted);
         let excess = amount
             .checked_sub(taken)
             .ok_or_else(|| error!(PoolError::Overflow))?;
@@ -551,8 +563,8 @@ impl Roster {
             self.count += 1; // one of at most MAX_OPERATORS
         }
         let entry = self.entry_mut(&key)?;
-        let raised = allocation > entry.next;
         entry.release(pool, moment)?;
+        let raised = allocation > entry.granted();
         entry.allocate(allocation, pool, moment)?;
         if raised {
             require!(allocation <= pool.staked, PoolError::AllocationAboveStake);
@@ -581,8 +593,7 @@ impl Roster {
 
     /// Brings a pool's entry up to date, and returns it: releases what has cooled down, frees the slot of one who left,
     /// and takes back, from the next epoch on, what the pool has no stake for any more. An allocation that falls below
-    /// the minimum ends. What is taken back stays counted for a cool-down, as far as the pool still has it, whatever other
-    /// networks count: it can be slashed for what was done with it.
+    /// the minimum ends. What is taken back stays counted for a cool-down: it can be slashed for what was done with it.
     pub fn refresh(
         &mut self,
         key: &Pubkey,
@@ -593,8 +604,11 @@ impl Roster {
         let entry = self.entry_mut(key)?;
 
         entry.release(pool, moment)?;
-        let there = u64::try_from(pool.slashable()).unwrap_or(u64::MAX);
-        entry.count(entry.counted.min(there), pool)?;
+        // What is gone for good needs no count; but where others count it too, this network's part of the rest hangs on it.
+        if pool.allocated == entry.counted {
+            let there = u64::try_from(pool.slashable()).unwrap_or(u64::MAX);
+            entry.count(entry.counted.min(there), pool)?;
+        }
         let most = pool.share_of_backing(entry.counted).min(pool.staked);
         if entry.next > most {
             let allocation = if most < minimum { 0 } else { most };

@@ -138,8 +138,8 @@ fn who_comes_back_after_leaving_keeps_his_slot_until_a_cooldown_after_his_last_w
     // It has weight in epoch 2, leaves, and comes back for a later epoch.
     second.opt_out(&key, &mut pool, moment(243)).unwrap();
     second.opt_in(key, &mut pool, MINIMUM, moment(300)).unwrap();
-    // The first slashes so much that what the second is left with is below the minimum.
-    first.slash(&key, &mut pool, 9_029, moment(300)).unwrap();
+    // So much of the stake leaves that the second is left with less than the minimum.
+    pool.staked = MINIMUM - 1;
     second.refresh(&key, &mut pool, moment(300)).unwrap();
     assert!(second.entry(&key).is_some());
     second
@@ -195,9 +195,10 @@ fn lost_stake_is_taken_back_from_the_next_epoch_on() {
         [2, 3].map(|epoch| entry.allocation_at(epoch)),
         [1_000_000, 300_000]
     );
-    assert_eq!(pool.allocated, 300_000);
     let again = roster.refresh(&key, &mut pool, moment(260)).unwrap();
     assert_eq!(again, entry);
+    // Nobody else counts it: what is gone needs no count.
+    assert_eq!(pool.allocated, 300_000);
     let mut tried = pool;
     assert_refused(
         roster.opt_in(key, &mut tried, 300_001, moment(260)),
@@ -222,6 +223,48 @@ fn what_one_network_counts_no_refresh_takes_back_for_what_another_counts() {
         .refresh(&key, &mut pool, moment(300 + COOLDOWN))
         .unwrap();
     assert_eq!(entry.counted, 500_000);
+}
+
+#[test]
+fn however_often_a_network_slashes_it_takes_no_more_than_it_counts() {
+    let (mut first, mut second) = (roster(), roster());
+    let (mut pool, key) = (pool(2_000_000, 10_000), Pubkey::new_unique());
+    first.opt_in(key, &mut pool, 1_900_000, moment(0)).unwrap();
+    first.unsettle(&key, &mut pool);
+    second.opt_in(key, &mut pool, 100_000, moment(0)).unwrap();
+    second.slash(&key, &mut pool, 10_000, moment(250)).unwrap();
+    assert_refused(
+        second.slash(&key, &mut pool, 10_000, moment(250)),
+        PoolError::NothingAtStake,
+    );
+    assert_eq!((pool.staked, pool.allocated), (1_900_000, 1_900_000));
+    // Nor does it count it again for nothing.
+    assert_refused(
+        second.opt_in(key, &mut pool, 100_000, moment(250)),
+        PoolError::AllocationAboveLeverage,
+    );
+}
+
+#[test]
+fn where_networks_count_more_than_there_is_each_takes_its_part_in_any_order() {
+    for first_comes_first in [true, false] {
+        let (mut first, mut second) = (roster(), roster());
+        let (mut pool, key) = (pool(1_000_000, 10_000), Pubkey::new_unique());
+        first.opt_in(key, &mut pool, 600_000, moment(0)).unwrap();
+        first.unsettle(&key, &mut pool);
+        second.opt_in(key, &mut pool, 400_000, moment(0)).unwrap();
+        pool.staked = 500_000;
+        let mut taken = [0; 2];
+        let mut order = [(0, &mut first), (1, &mut second)];
+        if !first_comes_first {
+            order.reverse();
+        }
+        for (number, roster) in order {
+            let slash = roster.slash(&key, &mut pool, 10_000, moment(250));
+            taken[number] = slash.unwrap().amount;
+        }
+        assert_eq!(taken, [300_000, 200_000]);
+    }
 }
 
 #[test]
@@ -363,6 +406,7 @@ enum Step {
     Refresh,
     Delegate(u64),
     Request(u64),
+    Withdraw,
     Slash(u16),
     Wait(i64),
 }
@@ -374,6 +418,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, usize, Step)>> {
         3 => Just(Step::Refresh),
         1 => (1..=2_000_000u64).prop_map(Step::Delegate),
         1 => (1..=2_000_000u64).prop_map(Step::Request),
+        1 => Just(Step::Withdraw),
         1 => (1..=10_000u16).prop_map(Step::Slash),
         3 => (1..=2 * EPOCH).prop_map(Step::Wait),
     ];
@@ -391,8 +436,9 @@ struct Promise {
 proptest! {
     /// Whatever three operators do on two rosters: an epoch's weights stand still, weight rises only after a full epoch
     /// of warm-up, what the rosters count adds up, nobody leaves before a cool-down after his last weight, what a roster
-    /// has at hand of a pool is never more than the pool has, nothing but time and slashes takes away what is at stake, and
-    /// nothing but announced time brings more of a shared pool there.
+    /// has at hand of a pool is never more than the pool has, nothing but time and slashes takes away what is at stake,
+    /// nothing but announced time brings more of a shared pool there, and without leverage no network loses by what another
+    /// does.
     #[test]
     fn rosters_keep_their_promises(steps in steps()) {
         let mut rosters = [roster(), roster()];
@@ -432,6 +478,11 @@ proptest! {
                     }
                     requested.map(|_| shares[p] -= part).is_ok()
                 }
+                Step::Withdraw => {
+                    let (all, generation) =
+                        (tried_pool.operator_cooling_shares, tried_pool.cooling_generation);
+                    tried_pool.pay(&tried_pool.operator.clone(), all, generation).is_ok()
+                }
                 Step::Slash(severity) => tried_roster.slash(key, &mut tried_pool, severity, at).is_ok(),
                 Step::Wait(seconds) => {
                     now += seconds;
@@ -440,11 +491,24 @@ proptest! {
             };
             let at_stake = |roster: &Roster| roster.entry(key).map_or(0, |entry| entry.at_stake(at));
             if passed && !matches!(step, Step::Wait(_)) {
-                let there = u64::try_from(tried_pool.slashable()).unwrap();
-                let was = at_stake(&rosters[r]);
-                let is = at_stake(&tried_roster);
-                prop_assert!(is >= was.min(there), "{is} of {was} are left");
+                let (was, is) = (at_stake(&rosters[r]), at_stake(&tried_roster));
+                match step {
+                    // It takes what it takes once.
+                    Step::Slash(severity) => {
+                        let wanted = (u128::from(was) * u128::from(severity)).div_ceil(10_000);
+                        prop_assert_eq!(u128::from(was - is), wanted);
+                    }
+                    _ => {
+                        let there = u64::try_from(tried_pool.slashable()).unwrap();
+                        prop_assert!(is >= was.min(there), "{is} of {was} are left");
+                    }
+                }
                 prop_assert!(tried_pool.shared == 0 || is <= was, "{is} instead of {was}");
+                if pool.leverage_bps == 10_000 && !matches!(step, Step::Withdraw) {
+                    let was = pool.part_of_countable(at_stake(&rosters[1 - r]));
+                    let is = tried_pool.part_of_countable(at_stake(&tried_other));
+                    prop_assert!(is + 1 >= was, "another network has {is} of {was} left");
+                }
             }
             if passed {
                 let before = rosters[r].entry(key).copied();
@@ -454,7 +518,8 @@ proptest! {
                 match step {
                     Step::OptIn(allocation) => {
                         prop_assert!(allocation >= MINIMUM);
-                        let raised = before.is_none_or(|before| allocation > before.next);
+                        let raised = before
+                            .is_none_or(|before| allocation > before.next.min(before.counted));
                         prop_assert!(!raised || u128::from(pool.allocated) <= pool.backing());
                         prop_assert!(!raised || allocation <= pool.staked);
                     }
@@ -519,13 +584,6 @@ proptest! {
                             prop_assert_eq!(entry.weight(allocation, 0), weight);
                         }
                     }
-                }
-            }
-        }
-        for (key, pool) in &mut pools {
-            for roster in &mut rosters {
-                if let Ok(entry) = roster.refresh(key, pool, moment(now)) {
-                    prop_assert!(u128::from(entry.counted) <= pool.slashable());
                 }
             }
         }
