@@ -188,6 +188,7 @@ impl Network {
             cooldown: COOLDOWN,
             leverage_bps: 10_000,
             seed: TOKEN,
+            takes_delegators: true,
         };
         let pool = pools::pool(&self.stake_mint, &key.pubkey());
         let payer = harness.payer.pubkey();
@@ -196,7 +197,15 @@ impl Network {
             .send(
                 &[
                     pools::create_pool(&payer, &owner, &self.stake_mint, args),
-                    pools::delegate(&payer, &owner, &pool, &self.stake_mint, tokens * TOKEN, 1),
+                    pools::delegate(
+                        &payer,
+                        &owner,
+                        &pool,
+                        &self.stake_mint,
+                        tokens * TOKEN,
+                        1,
+                        u64::MAX,
+                    ),
                     pools::opt_in(&self.key, &pool, &owner, tokens * TOKEN),
                     streams::open_stream(&payer, &signer.pubkey(), &self.key, &pool),
                 ],

@@ -129,7 +129,8 @@ pub fn accept_operator(pool: &Pubkey, pending_operator: &Pubkey) -> Instruction 
     )
 }
 
-/// Stakes base units in a pool from the owner's associated token account, for at least `min_shares` shares.
+/// Stakes base units in a pool from the owner's associated token account, for at least `min_shares` shares, if networks count
+/// no more than `max_allocated` base units of it.
 pub fn delegate(
     payer: &Pubkey,
     owner: &Pubkey,
@@ -137,6 +138,7 @@ pub fn delegate(
     stake_mint: &Pubkey,
     amount: u64,
     min_shares: u64,
+    max_allocated: u64,
 ) -> Instruction {
     build(
         accounts::Delegate {
@@ -150,7 +152,11 @@ pub fn delegate(
             token_program: TOKEN_PROGRAM,
             system_program: system_program::ID,
         },
-        instruction::Delegate { amount, min_shares },
+        instruction::Delegate {
+            amount,
+            min_shares,
+            max_allocated,
+        },
     )
 }
 

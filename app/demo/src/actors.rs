@@ -279,12 +279,13 @@ fn bond(
         cooldown: COOLDOWN,
         leverage_bps: 10_000,
         seed: TOKEN,
+        takes_delegators: true,
     };
     let amount = tokens * TOKEN;
     let done = network.send(
         &[
             pools::create_pool(&payer, &operator, &stake_mint, args),
-            pools::delegate(&payer, &operator, &pool, &stake_mint, amount, 1),
+            pools::delegate(&payer, &operator, &pool, &stake_mint, amount, 1, u64::MAX),
             pools::opt_in(&network.key(), &pool, &operator, amount),
             streams::open_stream(&payer, &signer.pubkey(), &network.key(), &pool),
             emissions::register_operator(&payer, &network.key(), &operator, &pool, &destination),

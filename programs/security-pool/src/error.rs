@@ -93,6 +93,10 @@ pub enum PoolError {
     StillReleasing = 315,
     #[msg("The pool's leverage is above what this network takes: use a pool of at most roster.max_leverage_bps")]
     LeverageTooHigh = 316,
+    #[msg("The pool takes stake of its operator alone: delegate to another")]
+    TakesNoDelegators = 317,
+    #[msg("Networks count more of the pool than max_allocated: look at them anew, and raise it if they suit you")]
+    AllocatedAboveLimit = 318,
 
     #[msg(
         "Only the committee of the current epoch can be drawn: give the network's current epoch"

@@ -16,6 +16,8 @@ pub struct PoolCreated {
     pub cooldown: i64,
     /// How often its stake may be allocated, in basis points.
     pub leverage_bps: u32,
+    /// Whether others than the operator may delegate to it.
+    pub takes_delegators: bool,
 }
 
 /// A pool has a new worker's key.

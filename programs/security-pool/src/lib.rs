@@ -43,8 +43,13 @@ pub mod security_pool {
     }
 
     /// Anyone stakes in a pool, for shares of it.
-    pub fn delegate(ctx: Context<Delegate>, amount: u64, min_shares: u64) -> Result<()> {
-        handle_delegate(ctx, amount, min_shares)
+    pub fn delegate(
+        ctx: Context<Delegate>,
+        amount: u64,
+        min_shares: u64,
+        max_allocated: u64,
+    ) -> Result<()> {
+        handle_delegate(ctx, amount, min_shares, max_allocated)
     }
 
     /// The owner of a delegation lets shares cool down; their worth can be slashed until it is withdrawn.

@@ -313,7 +313,8 @@ impl World<'_> {
                 let amount = action.units(60 * TOKEN);
                 let place = action.what as usize / base.sites.len() % self.pools.len();
                 let pool = self.pools[place];
-                let delegate = pools::delegate(&payer, &by.pubkey(), &pool, mint, amount, 1);
+                let delegate =
+                    pools::delegate(&payer, &by.pubkey(), &pool, mint, amount, 1, u64::MAX);
                 self.send(&[delegate], &[by])
             }
             Kind::RequestStake => self.request_stake(action),
@@ -831,6 +832,7 @@ impl World<'_> {
             cooldown: COOLDOWN,
             leverage_bps: 10_000,
             seed,
+            takes_delegators: true,
         };
         let create = pools::create_pool(&payer, &operator, mint, args);
         let created = self.book(&[create], &[by], |ledger| {
@@ -839,7 +841,7 @@ impl World<'_> {
         if created {
             self.pools.push(pool);
             let stake = action.units(3 * TOKEN);
-            let delegate = pools::delegate(&payer, &operator, &pool, mint, stake, 1);
+            let delegate = pools::delegate(&payer, &operator, &pool, mint, stake, 1, u64::MAX);
             self.send(&[delegate], &[by])?;
             // Seldom, as it does not vote, and two of the base's operators have but two thirds.
             if !action.patient() {

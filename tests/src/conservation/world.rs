@@ -249,7 +249,7 @@ impl Base {
                 let second_stream =
                     streams::open_stream(&payer, &operator.signer.pubkey(), &second.key, &pool);
                 let more = [
-                    pools::delegate(&payer, &owner, &pool, &stake_mint, stake, 1),
+                    pools::delegate(&payer, &owner, &pool, &stake_mint, stake, 1, u64::MAX),
                     pools::opt_in_beside(&first.key, &second.key, &pool, &owner, stake),
                     second_stream,
                 ];

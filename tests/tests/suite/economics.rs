@@ -262,7 +262,7 @@ fn stake_that_dodges_the_draw_weighs_nothing_and_what_is_drawn_answers() {
     // Stake that comes just before a draw is not drawn: it warms up for a full epoch.
     let payer = world.harness.payer.pubkey();
     let raise = [
-        pools::delegate(&payer, &owner, &at.pool, mint, more, 1),
+        pools::delegate(&payer, &owner, &at.pool, mint, more, 1, u64::MAX),
         pools::opt_in(&world.network.key, &at.pool, &owner, held + more),
     ];
     world.send(&raise, &[&at.key]).expect("more stake");

@@ -176,6 +176,7 @@ impl Live {
             cooldown: 7 * 86_400,
             leverage_bps: 10_000,
             seed,
+            takes_delegators: true,
         };
         let destination = token::associated(&owner, &reward_mint);
         self.send(
@@ -188,7 +189,7 @@ impl Live {
         );
         self.send(
             &[
-                pools::delegate(&payer, &owner, &pool, &stake_mint, STAKE, 1),
+                pools::delegate(&payer, &owner, &pool, &stake_mint, STAKE, 1, u64::MAX),
                 pools::opt_in(&network, &pool, &owner, STAKE),
                 streams::open_stream(&payer, &signer.pubkey(), &network, &pool),
                 token::create_associated(&payer, &owner, &reward_mint),

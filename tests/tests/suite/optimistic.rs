@@ -1027,7 +1027,7 @@ mod bonds {
             let home = &world.network.key;
             let opt_in =
                 |allocation| pools::opt_in_beside(home, &network.key, pool, &owner, allocation);
-            let delegate = pools::delegate(&payer, &owner, pool, stake, 20 * TOKEN, 1);
+            let delegate = pools::delegate(&payer, &owner, pool, stake, 20 * TOKEN, 1, u64::MAX);
             world.send(&[delegate], &[key]).expect("delegation");
             // The pool has 51 tokens, of which the first network counts 30.
             assert_refused(

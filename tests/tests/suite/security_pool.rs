@@ -123,7 +123,7 @@ impl World {
         self.harness.payer.pubkey()
     }
 
-    fn create_pool(
+    pub fn create_pool(
         &self,
         operator: &Keypair,
         args: CreatePoolArgs,
@@ -141,6 +141,7 @@ impl World {
             &self.stake_mint,
             amount,
             0,
+            u64::MAX,
         )
     }
 
@@ -302,12 +303,13 @@ fn network(
     (id, network)
 }
 
-fn terms(signer: &Pubkey) -> CreatePoolArgs {
+pub fn terms(signer: &Pubkey) -> CreatePoolArgs {
     CreatePoolArgs {
         signer: *signer,
         cooldown: COOLDOWN,
         leverage_bps: 10_000,
         seed: MIN_SEED,
+        takes_delegators: true,
     }
 }
 
@@ -562,6 +564,7 @@ fn delegate_gives_shares_at_the_price_or_refuses() {
             &world.stake_mint,
             amount,
             min_shares,
+            0,
         )
     };
     assert_refused(world.send(buy(100, 401), &[&owner]), E::TooFewShares);

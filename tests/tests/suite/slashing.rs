@@ -2,7 +2,7 @@
 //! calls through the crate `slashing`, as ours do.
 
 use super::security_pool::{
-    swap, unsign, Operator, World, ALREADY_IN_USE, COOLDOWN, EPOCH, EVIDENCE, STAKE,
+    swap, terms, unsign, Operator, World, ALREADY_IN_USE, COOLDOWN, EPOCH, EVIDENCE, STAKE,
     TOKEN_OWNER_MISMATCH,
 };
 use anchor_lang::error::ErrorCode;
@@ -14,6 +14,7 @@ use fieldproof_client::security_pool as client;
 use fieldproof_client::token::{self, TOKEN_PROGRAM};
 use fieldproof_client::ClientError;
 use security_pool::error::PoolError as E;
+use security_pool::instructions::CreatePoolArgs;
 use security_pool::state::{Bond, Report, Roster, SourceKind, MIN_SEED, NOTICE};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -659,6 +660,57 @@ fn an_operator_can_not_rob_its_delegators_by_a_network_of_its_own() {
     court.withdraw(&delegator, &operator.pool, 0).unwrap();
     assert_eq!(court.tokens(&delegator), STAKE);
     slash().unwrap();
+}
+
+#[test]
+fn an_operator_can_not_forestall_who_delegates_first() {
+    let court = Court::new();
+    let operator = court.operator();
+    let delegator = court.staker(9 * STAKE);
+    let allocated = court.read_pool(&operator.pool).allocated;
+    let delegate = |max_allocated| {
+        client::delegate(
+            &court.payer(),
+            &delegator.pubkey(),
+            &operator.pool,
+            &court.stake_mint,
+            9 * STAKE,
+            0,
+            max_allocated,
+        )
+    };
+    // Alone in its pool, what the operator has counted is at stake at once. It does so before the delegation lands.
+    let own = court.other_network();
+    court.opt_in_to(&own, &operator, STAKE).unwrap();
+    assert_refused(
+        court.send(delegate(allocated), &[&delegator]),
+        E::AllocatedAboveLimit,
+    );
+    assert_eq!(court.tokens(&delegator), 9 * STAKE);
+    let seen = court.read_pool(&operator.pool).allocated;
+    assert_refused(
+        court.send(delegate(seen - 1), &[&delegator]),
+        E::AllocatedAboveLimit,
+    );
+    court.send(delegate(seen), &[&delegator]).unwrap();
+}
+
+#[test]
+fn nobody_delays_the_networks_of_a_pool_that_takes_no_delegators() {
+    let court = Court::new();
+    let (operator, griefer) = (court.staker(MIN_SEED), court.staker(0));
+    let args = CreatePoolArgs {
+        takes_delegators: false,
+        ..terms(&operator.pubkey())
+    };
+    court.create_pool(&operator, args).unwrap();
+    let pool = client::pool(&court.stake_mint, &operator.pubkey());
+    assert_refused(court.delegate(&griefer, &pool, 1), E::TakesNoDelegators);
+    court.delegate(&operator, &pool, STAKE).unwrap();
+    let opt_in = client::opt_in(&court.network, &pool, &operator.pubkey(), STAKE);
+    court.send(opt_in, &[&operator]).unwrap();
+    let roster = court.roster();
+    assert_eq!(roster.entry(&pool).unwrap().begins_at, court.harness.now());
 }
 
 #[test]

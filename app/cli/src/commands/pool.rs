@@ -144,6 +144,10 @@ pub struct Create {
     /// How often the stake may be allocated, to as many networks, in basis points: 10000 is once. It never changes
     #[arg(long, value_name = "BPS", default_value_t = FULL_BPS)]
     leverage_bps: u32,
+    /// Let others than its operator delegate to it: then what more a network counts of it begins a week and the cool-down
+    /// later. It never changes
+    #[arg(long)]
+    takes_delegators: bool,
 }
 
 /// A pool. Amounts are in tokens, times in seconds.
@@ -159,6 +163,7 @@ struct Shown {
     slashed: String,
     allocated: String,
     leverage_bps: u32,
+    takes_delegators: bool,
     cooldown: i64,
     seat: Option<Seat>,
     delegation: Option<Delegated>,
@@ -248,12 +253,19 @@ impl Place {
             Action::Create(create) => (pools::pool(&stake_mint, &own), self.create(&own, &create)?),
             Action::Delegate { which, amount } => {
                 let pool = address(&which);
+                let found = self.pool(&pool)?;
+                ensure!(
+                    found.takes_delegators == 1 || found.operator == own,
+                    "{pool} takes stake of its operator alone"
+                );
                 let amount = self.tokens.parse(&amount)?;
                 self.tokens.require(&self.chain, &own, amount)?;
-                let shares = staked(&self.pool(&pool)?).deposit(amount)?;
+                let shares = staked(&found).deposit(amount)?;
                 // What others leave behind by rounding makes a share dearer meanwhile, though not by as much.
                 let least = shares - shares / 1_000;
-                let delegate = pools::delegate(&own, &own, &pool, &stake_mint, amount, least);
+                // What networks count of it more meanwhile is none that anybody has looked at.
+                let most = found.allocated;
+                let delegate = pools::delegate(&own, &own, &pool, &stake_mint, amount, least, most);
                 (pool, vec![delegate])
             }
             Action::Request { which, amount } => {
@@ -349,6 +361,7 @@ impl Place {
             cooldown,
             leverage_bps: create.leverage_bps,
             seed,
+            takes_delegators: create.takes_delegators,
         };
         Ok(vec![pools::create_pool(own, own, mint, args)])
     }
@@ -495,6 +508,7 @@ impl Place {
             slashed: self.tokens.format(pool.slashed_total),
             allocated: self.tokens.format(pool.allocated),
             leverage_bps: pool.leverage_bps,
+            takes_delegators: pool.takes_delegators == 1,
             cooldown: pool.cooldown,
             seat,
             delegation,
@@ -570,6 +584,13 @@ impl Shown {
                     "{} tokens, to all networks, at most {} basis points of what is staked",
                     self.allocated, self.leverage_bps
                 ),
+            ),
+            (
+                "Delegators",
+                match self.takes_delegators {
+                    true => "welcome".to_owned(),
+                    false => "none: its operator alone stakes in it".to_owned(),
+                },
             ),
             ("Cool-down", output::duration(self.cooldown)),
             (

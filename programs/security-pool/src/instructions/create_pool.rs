@@ -15,6 +15,8 @@ pub struct CreatePoolArgs {
     pub leverage_bps: u32,
     /// Base units whose shares belong to nobody.
     pub seed: u64,
+    /// Whether others than the operator may delegate to it.
+    pub takes_delegators: bool,
 }
 
 /// Accounts of `create_pool`.
@@ -62,6 +64,7 @@ pub fn handle_create_pool(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Res
         cooldown,
         leverage_bps,
         seed,
+        takes_delegators,
     } = args;
     let accounts = ctx.accounts;
     let operator = accounts.operator.key();
@@ -78,6 +81,7 @@ pub fn handle_create_pool(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Res
             cooldown,
             leverage_bps,
             seed,
+            takes_delegators,
         },
     )?;
     token::transfer_checked(
@@ -100,6 +104,7 @@ pub fn handle_create_pool(ctx: Context<CreatePool>, args: CreatePoolArgs) -> Res
         stake_mint,
         cooldown,
         leverage_bps,
+        takes_delegators,
     });
     pool.invariant(accounts.vault.amount)
 }

@@ -63,7 +63,9 @@ pub struct Pool {
     /// The network whose roster alone counts this pool, and has its stake and signer at hand for committees; the default
     /// key if there is none. Whatever lowers the stake or changes the signer writes it there too.
     pub home: Pubkey,
-    pub reserved: [u8; 240],
+    /// 1 if others than the operator may delegate to it.
+    pub takes_delegators: u8,
+    pub reserved: [u8; 239],
 }
 
 /// What a new pool is made of.
@@ -76,6 +78,8 @@ pub struct PoolTerms {
     pub leverage_bps: u32,
     /// Base units whose shares belong to nobody.
     pub seed: u64,
+    /// Whether others than the operator may delegate to it.
+    pub takes_delegators: bool,
 }
 
 impl Pool {
@@ -102,6 +106,7 @@ impl Pool {
         self.bump = bump;
         self.vault_bump = vault_bump;
         self.leverage_bps = terms.leverage_bps;
+        self.takes_delegators = terms.takes_delegators.into();
         self.creator = operator;
         self.operator = operator;
         self.stake_mint = stake_mint;
@@ -137,12 +142,14 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes an owner's stake in and returns its shares.
+    /// Takes an owner's stake in and returns its shares. Others than the operator make the pool a shared one, so only a pool
+    /// that takes delegators has them: nobody delays its networks by a single base unit.
     pub fn delegate(&mut self, owner: &Pubkey, amount: u64) -> Result<u64> {
         let shares = self.deposit(amount)?;
         if *owner == self.operator {
             self.operator_shares = add(self.operator_shares, shares)?;
         } else {
+            require!(self.takes_delegators == 1, PoolError::TakesNoDelegators);
             self.shared = 1;
         }
         Ok(shares)

@@ -8,6 +8,7 @@ const TERMS: PoolTerms = PoolTerms {
     cooldown: 100,
     leverage_bps: 10_000,
     seed: MIN_SEED,
+    takes_delegators: true,
 };
 
 /// Not the operator.

@@ -35,6 +35,7 @@ pub fn pool(stake: u64, leverage_bps: u32) -> Pool {
             cooldown: COOLDOWN,
             leverage_bps,
             seed: stake,
+            takes_delegators: true,
         },
     )
     .unwrap();

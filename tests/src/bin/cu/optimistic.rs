@@ -296,11 +296,12 @@ impl<'a> World<'a> {
             cooldown: COOLDOWN,
             leverage_bps: 10_000,
             seed: MIN_SEED,
+            takes_delegators: true,
         };
         bench.run(
             &[
                 pools::create_pool(&payer, &key, stake_mint, terms),
-                pools::delegate(&payer, &key, &pool, stake_mint, STAKE, 1),
+                pools::delegate(&payer, &key, &pool, stake_mint, STAKE, 1, u64::MAX),
                 pools::opt_in(network, &pool, &key, STAKE),
                 streams::open_stream(&payer, &key, network, &pool),
             ],

@@ -131,6 +131,7 @@ impl Market<'_> {
             cooldown: COOLDOWN,
             leverage_bps: 10_000,
             seed: MIN_SEED,
+            takes_delegators: true,
         };
         let (payer, owner) = (self.bench.payer(), operator.key.pubkey());
         let create = client::create_pool(&payer, &owner, &self.stake_mint, args);
@@ -139,7 +140,15 @@ impl Market<'_> {
 
     fn stake(&self, operator: &Operator) -> Result<Cost> {
         let (payer, owner) = (self.bench.payer(), operator.key.pubkey());
-        let delegate = client::delegate(&payer, &owner, &operator.pool, &self.stake_mint, STAKE, 1);
+        let delegate = client::delegate(
+            &payer,
+            &owner,
+            &operator.pool,
+            &self.stake_mint,
+            STAKE,
+            1,
+            u64::MAX,
+        );
         self.bench.run(&[delegate], &[&operator.key])
     }
 

@@ -52,6 +52,11 @@ fn an_operator_begins_with_stake_and_is_paid_for_its_work() {
         &run(&live, &["pool", "delegate", "0.5"]),
         "send tokens of mint",
     );
+    let foreign = ["pool", "delegate", "1", "--pool", &pool];
+    assert_failed(
+        &live.cli("maker.json", &foreign),
+        "stake of its operator alone",
+    );
     let seated = done(&live, &opt_in);
     assert_eq!(
         seated["seat"],
@@ -181,6 +186,7 @@ fn others_delegate_to_a_pool_and_take_one_over() {
         &operator.to_string(),
         "--seed",
         "2",
+        "--takes-delegators",
     ];
     let made = live.cli_done("operator.json", &create);
     let pool = made["pool"].as_str().expect("address");

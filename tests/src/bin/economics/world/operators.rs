@@ -21,12 +21,13 @@ impl World {
             cooldown: self.parameters.cooldown,
             leverage_bps: 10_000,
             seed: TOKEN,
+            takes_delegators: true,
         };
         self.send(
             &key,
             &[
                 pools::create_pool(&owner, &owner, &stake_mint, args),
-                pools::delegate(&owner, &owner, &pool, &stake_mint, stake, 1),
+                pools::delegate(&owner, &owner, &pool, &stake_mint, stake, 1, u64::MAX),
                 pools::opt_in(&network, &pool, &owner, stake),
                 streams::open_stream(&owner, &signer.pubkey(), &network, &pool),
             ],
