@@ -5,6 +5,7 @@
 //! helps nobody to keep a payload back. What was found true is not looked at again until the worker starts anew.
 
 use crate::committee::{self, Refusal};
+use crate::patience::Wait;
 use crate::payload::Payload;
 use crate::slash;
 use crate::window::{self, Batch, BatchError, Sources};
@@ -35,18 +36,9 @@ struct Seen {
     /// Those that are true.
     checked: HashSet<Pubkey>,
     /// Those of which it can't be told.
-    doubted: HashMap<Pubkey, Doubt>,
+    doubted: HashMap<Pubkey, Wait>,
     /// Not before this time, unix seconds.
     next_look: i64,
-}
-
-/// When to look at a doubtful attestation again.
-#[derive(Debug, Clone, Copy)]
-struct Doubt {
-    /// Not before this time, unix seconds.
-    next_look: i64,
-    /// Seconds of the last wait.
-    wait: i64,
 }
 
 impl Checked {
@@ -73,7 +65,7 @@ impl Checked {
         seen.doubted.retain(|key, _| there.contains(key));
         attestations.retain(|(key, _)| {
             let doubt = seen.doubted.get(key);
-            !seen.checked.contains(key) && doubt.is_none_or(|doubt| now >= doubt.next_look)
+            !seen.checked.contains(key) && doubt.is_none_or(|wait| wait.is_over(now))
         });
     }
 
@@ -86,17 +78,9 @@ impl Checked {
     /// Waits longer each time, and yet looks again some times before the `deadline`. Returns whether it is the first time.
     fn doubt(&self, key: Pubkey, deadline: i64, now: i64) -> bool {
         let mut seen = self.lock();
-        let last = seen
-            .doubted
-            .get(&key)
-            .map_or(INTERVAL / 2, |doubt| doubt.wait);
-        let left = deadline.saturating_sub(now) / 4;
-        let wait = (last * 2).min(MAX_WAIT).min(left).max(1);
-        let doubt = Doubt {
-            next_look: now.saturating_add(wait),
-            wait,
-        };
-        seen.doubted.insert(key, doubt).is_none()
+        let longest = (deadline.saturating_sub(now) / 4).clamp(1, MAX_WAIT);
+        let wait = Wait::after(seen.doubted.get(&key).copied(), longest, now);
+        seen.doubted.insert(key, wait).is_none()
     }
 }
 

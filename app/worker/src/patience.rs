@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 /// How long a peer that did not answer in time is not asked.
 const REST: Duration = Duration::from_secs(30);
-/// Seconds from a look for what nobody served to the next one, the first time.
+/// Seconds from a look in vain to the next one, the first time.
 const FIRST_WAIT: i64 = 15;
-/// The same, at most.
-const LONGEST_WAIT: i64 = 600;
+/// Seconds from a look for what nobody served to the next one, at most.
+pub const LONGEST_WAIT: i64 = 600;
 
 /// When to look again for what could not be had.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +25,10 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// The wait after a look in vain at `now` (unix seconds), double the one before.
-    pub fn after(before: Option<Self>, now: i64) -> Self {
-        let seconds = before.map_or(FIRST_WAIT, |before| {
-            before.seconds.saturating_mul(2).min(LONGEST_WAIT)
-        });
+    /// The wait after a look in vain at `now` (unix seconds): double the one before, and at most `longest` seconds.
+    pub fn after(before: Option<Self>, longest: i64, now: i64) -> Self {
+        let seconds = before.map_or(FIRST_WAIT, |before| before.seconds.saturating_mul(2));
+        let seconds = seconds.min(longest);
         Self {
             next_look: now.saturating_add(seconds),
             seconds,
@@ -72,7 +71,7 @@ impl Patience {
     /// A look for a payload at `now` (unix seconds) was in vain.
     pub fn missed(&self, payload: &Hash, now: i64) {
         let mut missing = lock(&self.missing);
-        let wait = Wait::after(missing.get(payload).copied(), now);
+        let wait = Wait::after(missing.get(payload).copied(), LONGEST_WAIT, now);
         missing.insert(*payload, wait);
     }
 

@@ -3,7 +3,7 @@
 use crate::audit;
 use crate::committee::{self, Refusal};
 use crate::log::Session;
-use crate::patience::Wait;
+use crate::patience::{Wait, LONGEST_WAIT};
 use crate::payload::{self, Payload, Rewards};
 use crate::registry::Registry;
 use crate::round::{Commitment, LOOKBACK};
@@ -218,8 +218,12 @@ fn compute(
         operator.store.put_epoch(epoch, &record)?;
     }
     // What nobody serves now may be served later.
-    *operator.scored.lock() =
-        (!is_whole).then(|| (record, Wait::after(before.map(|(_, wait)| wait), now)));
+    *operator.scored.lock() = (!is_whole).then(|| {
+        (
+            record,
+            Wait::after(before.map(|(_, wait)| wait), LONGEST_WAIT, now),
+        )
+    });
     Ok(Some(record))
 }
 
