@@ -10,6 +10,7 @@ use crate::fixture::{Operator, COOLDOWN, EPOCH, EVIDENCE_WINDOW, TOKEN};
 use crate::oracle::{put_price, terms};
 use crate::START;
 use ai_feed::instructions::{SubmitAttestationArgs, WindowArgs};
+use ai_feed::state::Attestation;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use commitment::sum::{OPERATOR, OWNER};
@@ -137,6 +138,8 @@ pub enum Kind {
     Attest,
     /// Slashes an attester for a wrong one.
     FalseOutput,
+    /// Slashes somebody who signed it.
+    SlashSigner,
     /// Brings a round to its end, and frees an attestation's bond.
     CloseAttestation,
     /// Moves the clock.
@@ -145,7 +148,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in their order.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::Delegate,
         Self::RequestStake,
         Self::WithdrawStake,
@@ -186,6 +189,7 @@ impl Kind {
         Self::TransferOperator,
         Self::Attest,
         Self::FalseOutput,
+        Self::SlashSigner,
         Self::CloseAttestation,
         Self::Wait,
     ];
@@ -231,6 +235,7 @@ impl Kind {
             | Self::TransferOperator
             | Self::FalseOutput => 25,
             Self::CollectExcess
+            | Self::SlashSigner
             | Self::SlashVoter
             | Self::Finalize
             | Self::CloseDemand
@@ -373,6 +378,7 @@ impl World<'_> {
             Kind::TransferOperator => self.transfer_operator(number, action),
             Kind::Attest => self.attest(site_number, number, action),
             Kind::FalseOutput => self.false_output(action),
+            Kind::SlashSigner => self.slash_signer(action),
             Kind::CloseAttestation => self.close_attestation(action),
             Kind::DoubleVote => self.double_vote(site_number, number),
             Kind::CollectExcess | Kind::PayInsurance => self.after_slash(action),
@@ -960,14 +966,23 @@ impl World<'_> {
     }
 
     fn false_output(&mut self, action: &Action) -> Outcome {
-        let base = self.base;
         let Some(place) = self.attested(action, true)? else {
             return Ok(false);
         };
         let attested = self.attested[place].clone();
+        let args = feeds::output_challenge(&[attested.window], 0).expect("window");
+        let challenge = feeds::challenge_output(&self.challenging(&attested), args);
+        let passed = self.send(&[challenge], &[])?;
+        // What could not be refuted now can't be later.
+        self.attested[place].refuted = true;
+        Ok(passed)
+    }
+
+    fn challenging(&self, attested: &Attested) -> Challenging {
+        let base = self.base;
         let at = &base.sites[attested.site];
         let round = feeds::round(&at.feed, attested.round);
-        let challenging = Challenging {
+        Challenging {
             challenger: self.payer(),
             bounty: self.bounty(),
             network: at.network.key,
@@ -978,13 +993,53 @@ impl World<'_> {
             attestation: attested.key,
             pool: base.operators[attested.operator].pool,
             round: self.harness.exists(&round).then_some(round),
+        }
+    }
+
+    /// The whole committee signs a wrong output, which is then shown to be wrong.
+    fn slash_signer(&mut self, action: &Action) -> Outcome {
+        let base = self.base;
+        let Some(place) = self.attested(action, true)? else {
+            return Ok(false);
         };
-        let args = feeds::output_challenge(&[attested.window], 0).expect("window");
-        let challenge = feeds::challenge_output(&challenging, args);
-        let passed = self.send(&[challenge], &[])?;
-        // What could not be refuted now can't be later.
-        self.attested[place].refuted = true;
-        Ok(passed)
+        let attested = self.attested[place].clone();
+        if !self.harness.exists(&attested.key) {
+            return Ok(false);
+        }
+        let state: Attestation = self.harness.read(&attested.key);
+        let committee: Committee = self.harness.read(&state.committee);
+        let signers: Vec<(u8, Pubkey, &Keypair)> = (0u8..)
+            .zip(committee.members())
+            .filter_map(|(number, member)| {
+                let of = |operator: &&Operator| {
+                    operator.pool == member.pool && operator.signer.pubkey() == member.signer
+                };
+                let operator = base.operators.iter().find(of)?;
+                Some((number, member.pool, &operator.signer))
+            })
+            .collect();
+        let Some((member, pool, _)) = action.pick(&signers) else {
+            return Ok(false);
+        };
+        let at = &base.sites[attested.site];
+        let of = feeds::Attested {
+            network: at.network.key,
+            feed: at.feed,
+            committee: state.committee,
+            round: feeds::round(&at.feed, attested.round),
+            attestation: attested.key,
+        };
+        let members = signers.iter().map(|(number, ..)| *number).collect();
+        let keys = signers.iter().map(|(_, _, signer)| *signer);
+        let sign = [
+            signatures(keys, &state.message),
+            feeds::attest_committee(&of, 0, members),
+        ];
+        self.send(&sign, &[])?;
+        self.act(&action.as_kind(Kind::FalseOutput))?;
+        let challenging = self.challenging(&attested);
+        let slash = feeds::slash_signer(&challenging, &state.committee, *member, pool);
+        self.send(&[slash], &[])
     }
 
     fn close_attestation(&mut self, action: &Action) -> Outcome {
@@ -1708,11 +1763,20 @@ fn readings_tree(readings: &[SignedReading]) -> Tree {
 }
 
 fn signature(signer: &Keypair, vote: &VoteMessage) -> Instruction {
-    let message = vote.digest();
-    precompile::ed25519(&[precompile::Entry {
-        public_key: signer.pubkey().as_ref(),
-        message: &message,
-        signature: signer.sign_message(&message).as_array(),
-    }])
-    .expect("signature")
+    signatures([signer].into_iter(), &vote.digest())
+}
+
+fn signatures<'a>(signers: impl Iterator<Item = &'a Keypair>, message: &[u8; 32]) -> Instruction {
+    let signed: Vec<(Pubkey, [u8; 64])> = signers
+        .map(|signer| (signer.pubkey(), signer.sign_message(message).into()))
+        .collect();
+    let entries: Vec<_> = signed
+        .iter()
+        .map(|(key, signature)| precompile::Entry {
+            public_key: key.as_ref(),
+            message,
+            signature,
+        })
+        .collect();
+    precompile::ed25519(&entries).expect("signatures")
 }
