@@ -1,9 +1,7 @@
 //! What rebuilds a stream goes out by CPI, since logs are truncated; the rest goes to the logs.
 
-use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::*;
-use anchor_lang::solana_program::instruction::Instruction;
-use anchor_lang::solana_program::program::invoke_signed_unchecked;
+use device_registry::events::emit_by_call;
 
 /// A stream was opened.
 #[event]
@@ -78,25 +76,9 @@ impl RootCommitted {
     /// Bytes of the event, with the tag and the discriminator before it.
     const DATA: usize = 8 + 8 + 32 + 32 + 8 + 8 + 32 + 4 + 32 + 8;
 
-    /// Calls the program itself with the event, byte for byte as `emit_cpi!` does, which handles the bytes one by one
-    /// and so costs 1,400 compute units more.
-    pub fn emit<'info>(&self, event_authority: &UncheckedAccount<'info>) -> Result<()> {
-        let (address, bump) = crate::EVENT_AUTHORITY_AND_BUMP;
-        let mut data = Vec::with_capacity(Self::DATA);
-        data.extend_from_slice(EVENT_IX_TAG_LE);
-        data.extend_from_slice(Self::DISCRIMINATOR);
-        self.serialize(&mut data)?;
-        let instruction = Instruction {
-            program_id: crate::ID,
-            accounts: vec![AccountMeta::new_readonly(address, true)],
-            data,
-        };
-        // Unchecked: nobody borrows the authority's account, which holds nothing.
-        invoke_signed_unchecked(
-            &instruction,
-            &[event_authority.to_account_info()],
-            &[&[b"__event_authority", &[bump]]],
-        )?;
-        Ok(())
+    /// Emits it by calling this program; `event_authority` is the account that `#[event_cpi]` adds.
+    pub fn emit(&self, event_authority: &AccountInfo) -> Result<()> {
+        let speaker = (&crate::ID, &crate::EVENT_AUTHORITY_AND_BUMP);
+        emit_by_call(speaker, self, Self::DATA, event_authority)
     }
 }

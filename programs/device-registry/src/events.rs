@@ -157,8 +157,7 @@ impl DevicesRegistered {
     }
 }
 
-/// Emits an event as `emit_cpi!` does, by calling this program, but without copying it byte by byte, which would be a
-/// sixth of what registering a device costs. The authority is the account that `#[event_cpi]` adds.
+/// Emits an event of this program as [`emit_by_call`] does.
 pub fn emit_to_self<E: AnchorSerialize + Discriminator>(
     event: &E,
     event_authority: &AccountInfo,
@@ -172,21 +171,34 @@ pub fn emit_sized<E: AnchorSerialize + Discriminator>(
     bytes: usize,
     event_authority: &AccountInfo,
 ) -> Result<()> {
+    let speaker = (&crate::ID, &crate::EVENT_AUTHORITY_AND_BUMP);
+    emit_by_call(speaker, event, bytes, event_authority)
+}
+
+/// Emits an event of about `bytes` as `emit_cpi!` does, by having its program call itself, but without copying it byte by
+/// byte, which would be a sixth of what registering a device costs. No log limit cuts such an event off. The program comes
+/// with its event authority and bump; `event_authority` is the account that `#[event_cpi]` adds.
+#[inline(always)]
+pub fn emit_by_call<E: AnchorSerialize + Discriminator>(
+    (program, (authority, bump)): (&Pubkey, &(Pubkey, u8)),
+    event: &E,
+    bytes: usize,
+    event_authority: &AccountInfo,
+) -> Result<()> {
     let mut data = Vec::with_capacity(bytes);
     data.extend_from_slice(EVENT_IX_TAG_LE);
     data.extend_from_slice(E::DISCRIMINATOR);
     event.serialize(&mut data)?;
-    let (authority, bump) = crate::EVENT_AUTHORITY_AND_BUMP;
     let instruction = Instruction {
-        program_id: crate::ID,
-        accounts: vec![AccountMeta::new_readonly(authority, true)],
+        program_id: *program,
+        accounts: vec![AccountMeta::new_readonly(*authority, true)],
         data,
     };
     // The checked call would look whether somebody borrows the authority, which has nothing to borrow.
     invoke_signed_unchecked(
         &instruction,
         std::slice::from_ref(event_authority),
-        &[&[b"__event_authority", &[bump]]],
+        &[&[b"__event_authority", &[*bump]]],
     )?;
     Ok(())
 }

@@ -76,5 +76,5 @@ pub fn handle_commit_root(ctx: Context<CommitRoot>, args: CommitRootArgs) -> Res
         payload_hash,
         payload_len,
     }
-    .emit(&ctx.accounts.event_authority)
+    .emit(ctx.accounts.event_authority.as_ref())
 }
