@@ -50,6 +50,7 @@ fn execution(data: &[u8], program: Pubkey) -> Execution {
         outer: Vec::new(),
         inner: vec![Invocation {
             program,
+            accounts: Vec::new(),
             data: data.to_vec(),
         }],
         compute_units: 0,

@@ -67,9 +67,7 @@ impl Harness {
 
     /// Deploys the probe at an address, [`PROBE`] or another.
     pub fn deploy_probe(&self, id: &Pubkey) {
-        self.chain
-            .deploy(id, &programs_dir().join("probe.so"))
-            .expect("run `cargo xtask build` first");
+        deploy_probe(&self.chain, id);
     }
 
     /// A new key with lamports.
@@ -209,6 +207,31 @@ pub fn programs_dir() -> PathBuf {
         .map(|dir| dir.join("deploy"))
         .find(|dir| dir.is_dir())
         .expect("run `cargo xtask build` first")
+}
+
+fn deploy_probe(chain: &LocalChain, id: &Pubkey) {
+    chain
+        .deploy(id, &programs_dir().join("probe.so"))
+        .expect("run `cargo xtask build` first");
+}
+
+/// An instruction that fills the transaction's log, of a program that anybody may deploy, as this does.
+pub fn fill_log(chain: &LocalChain) -> Instruction {
+    deploy_probe(chain, &PROBE);
+    Instruction {
+        program_id: PROBE,
+        accounts: Vec::new(),
+        data: vec![probe::FILL_LOG],
+    }
+}
+
+/// Asserts that nothing of what a transaction did is in its log but that the log was filled.
+#[track_caller]
+pub fn assert_log_filled(execution: &Execution) {
+    let last = execution.logs.last().map(String::as_str);
+    assert_eq!(last, Some("Log truncated"));
+    let bytes: usize = execution.logs.iter().map(String::len).sum();
+    assert!(bytes > probe::LOG_BYTES - 100, "{bytes} bytes");
 }
 
 /// Lets the probe that is deployed at `program` make one of the calls of the crate `slashing`, which its slasher signs.

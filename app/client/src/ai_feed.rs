@@ -11,7 +11,7 @@ use ai_feed::instructions::{
 };
 use ai_feed::penalty::SLASHER;
 use ai_feed::state::{Feed, Policy, PROOF_BYTES};
-use ai_feed::{accounts, instruction, seeds, ID};
+use ai_feed::{accounts, instruction, seeds, EVENT_AUTHORITY_AND_BUMP, ID};
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
@@ -249,10 +249,36 @@ pub fn submit_attestation(attesting: &Attesting, args: SubmitAttestationArgs) ->
     )
 }
 
-/// What a transaction submitted, in no order.
-pub fn submissions(execution: &Execution) -> Vec<SubmitAttestationArgs> {
+/// An attestation as it was submitted.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// The feed.
+    pub feed: Pubkey,
+    /// The attester's stream.
+    pub stream: Pubkey,
+    /// The attestation.
+    pub attestation: Pubkey,
+    /// What it claims.
+    pub args: SubmitAttestationArgs,
+}
+
+/// What a transaction submitted, to whatever feeds, in no order.
+pub fn submissions(execution: &Execution) -> Vec<Submitted> {
     event::ran::<instruction::SubmitAttestation>(execution, &ID)
-        .map(|submitted| submitted.args)
+        .filter_map(|(accounts, submitted)| {
+            // In the order of `accounts::SubmitAttestation`.
+            let [_payer, _attester, _network, feed, _model, stream, _pool, _committee, _round, attestation, ..] =
+                accounts
+            else {
+                return None;
+            };
+            Some(Submitted {
+                feed: *feed,
+                stream: *stream,
+                attestation: *attestation,
+                args: submitted.args,
+            })
+        })
         .collect()
 }
 
@@ -265,11 +291,13 @@ pub fn shown_windows(
     attestation: &Pubkey,
 ) -> Result<Option<Vec<WindowArgs>>, ClientError> {
     for signature in chain.history(attestation, None)? {
-        let execution = chain.execution(&signature)?;
-        let shown = execution
-            .as_ref()
-            .and_then(|execution| event::ran::<instruction::ShowWindows>(execution, &ID).next());
-        if let Some(shown) = shown {
+        let Some(execution) = chain.execution(&signature)? else {
+            continue;
+        };
+        // The transaction may have shown windows of another attestation too, and names the round first.
+        let shown = event::ran::<instruction::ShowWindows>(&execution, &ID)
+            .find(|(accounts, _)| accounts.get(1) == Some(attestation));
+        if let Some((_, shown)) = shown {
             return Ok(Some(shown.windows));
         }
     }
@@ -309,6 +337,8 @@ pub fn attest_committee(attested: &Attested, ed25519: u16, members: Vec<u8>) -> 
             round,
             attestation,
             instructions: Instructions::id(),
+            event_authority: EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
         },
         instruction::AttestCommittee {
             instruction: ed25519,
@@ -335,6 +365,8 @@ pub fn attest_sources(attested: &Attested, ed25519: u16, members: Vec<u8>) -> In
             round,
             attestation,
             instructions: Instructions::id(),
+            event_authority: EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
         },
         instruction::AttestSources {
             instruction: ed25519,
@@ -378,6 +410,8 @@ pub fn attest_zk(proven: &Proven, proof: [u8; PROOF_BYTES]) -> Instruction {
             verifying_key,
             round,
             attestation,
+            event_authority: EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
         },
         instruction::AttestZk { proof },
     )
@@ -509,6 +543,8 @@ pub fn pass_attestation(
             stream: *stream,
             round: *round,
             attestation: *attestation,
+            event_authority: EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
         },
         instruction::PassAttestation {},
     )

@@ -34,6 +34,8 @@ pub struct Lifetime {
 pub struct Invocation {
     /// The program called.
     pub program: Pubkey,
+    /// The accounts that it was given, in order; the default key for one that the chain does not tell.
+    pub accounts: Vec<Pubkey>,
     /// Its instruction data.
     pub data: Vec<u8>,
 }
@@ -61,17 +63,29 @@ pub struct Execution {
     pub return_data: Vec<u8>,
 }
 
-/// The instructions of a transaction. Their programs are always among its static keys.
-fn outer(transaction: &VersionedTransaction) -> Vec<Invocation> {
-    let keys = transaction.message.static_account_keys();
+impl Invocation {
+    /// An instruction that names its program and accounts by their places among `keys`.
+    fn compiled(keys: &[Pubkey], program: u8, accounts: &[u8], data: Vec<u8>) -> Self {
+        let key = |place: u8| keys.get(usize::from(place)).copied().unwrap_or_default();
+        Self {
+            program: key(program),
+            accounts: accounts.iter().copied().map(key).collect(),
+            data,
+        }
+    }
+}
+
+/// The instructions of a transaction that names `keys`.
+fn outer(transaction: &VersionedTransaction, keys: &[Pubkey]) -> Vec<Invocation> {
     let instructions = transaction.message.instructions().iter();
     instructions
-        .map(|instruction| Invocation {
-            program: keys
-                .get(usize::from(instruction.program_id_index))
-                .copied()
-                .unwrap_or_default(),
-            data: instruction.data.clone(),
+        .map(|instruction| {
+            Invocation::compiled(
+                keys,
+                instruction.program_id_index,
+                &instruction.accounts,
+                instruction.data.clone(),
+            )
         })
         .collect()
 }

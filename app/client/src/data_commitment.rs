@@ -162,7 +162,11 @@ impl StreamHistory {
                     history.commitments.push(leaf);
                 }
             }
-            history.submissions.extend(feeds::submissions(&execution));
+            let submitted = feeds::submissions(&execution).into_iter();
+            let own = submitted.filter(|submitted| submitted.stream == *stream);
+            history
+                .submissions
+                .extend(own.map(|submitted| submitted.args));
         }
         Ok(history)
     }
@@ -177,7 +181,6 @@ impl StreamHistory {
         let commitment = self.commitments.get(usize::try_from(sequence).ok()?)?;
         let mmr_path = self.path(sequence)?;
         let shown = self.submissions.iter().find(|shown| {
-            // The transaction may have been about another stream too.
             shown.batch_index == batch_index
                 && batch_is_in(
                     &self.mmr.peaks(),

@@ -1,4 +1,5 @@
-//! Events that programs emit by calling themselves (`emit_cpi!`), which no log limit truncates, and those that they log.
+//! Events that programs emit by calling themselves (`emit_cpi!`), which no log limit truncates, those that they log, and
+//! the instructions that they ran.
 
 use crate::chain::{Execution, Invocation};
 use anchor_lang::event::EVENT_IX_TAG_LE;
@@ -15,11 +16,12 @@ where
     inner.filter_map(|inner| parse(inner, program)).collect()
 }
 
-/// The instructions of one kind that `program` ran in `execution`, those that programs called after the transaction's own.
+/// The instructions of one kind that `program` ran in `execution`, each with its accounts, those that programs called after
+/// the transaction's own.
 pub fn ran<'a, I>(
     execution: &'a Execution,
     program: &'a Pubkey,
-) -> impl Iterator<Item = I> + use<'a, I>
+) -> impl Iterator<Item = (&'a [Pubkey], I)> + use<'a, I>
 where
     I: AnchorDeserialize + Discriminator,
 {
@@ -27,7 +29,8 @@ where
     ran.filter(move |instruction| instruction.program == *program)
         .filter_map(|instruction| {
             let mut data = instruction.data.strip_prefix(I::DISCRIMINATOR)?;
-            I::deserialize(&mut data).ok()
+            let parsed = I::deserialize(&mut data).ok()?;
+            Some((instruction.accounts.as_slice(), parsed))
         })
 }
 

@@ -19,7 +19,7 @@ use reward_emission::instructions::{
 };
 use reward_emission::penalty::SLASHER;
 use reward_emission::state::{PayeeKind, Proposal};
-use reward_emission::{accounts, instruction, seeds, ID};
+use reward_emission::{accounts, instruction, seeds, EVENT_AUTHORITY_AND_BUMP, ID};
 use solana_message::AddressLookupTableAccount;
 
 /// The network's emission, which is the authority of its reward mint.
@@ -48,10 +48,11 @@ pub fn proposal(network: &Pubkey, stream: &Pubkey, args: &ProposeRootArgs) -> Pu
     ])
 }
 
-/// What a transaction proposed.
-pub fn proposals(execution: &Execution) -> Vec<ProposeRootArgs> {
+/// What a transaction proposed in a network.
+pub fn proposals(execution: &Execution, network: &Pubkey) -> Vec<ProposeRootArgs> {
     event::ran::<instruction::ProposeRoot>(execution, &ID)
-        .map(|proposed| proposed.args)
+        .filter(|(accounts, _)| accounts.first() == Some(network))
+        .map(|(_, proposed)| proposed.args)
         .collect()
 }
 
@@ -181,6 +182,8 @@ pub fn propose_root(
             proposer: *proposer,
             payer: *payer,
             system_program: system_program::ID,
+            event_authority: EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
         },
         instruction::ProposeRoot { args },
     )
@@ -336,6 +339,8 @@ pub fn finalize_root(network: &Pubkey, proposal: &Pubkey) -> Instruction {
             network: *network,
             emission: emission(network),
             proposal: *proposal,
+            event_authority: EVENT_AUTHORITY_AND_BUMP.0,
+            program: ID,
         },
         instruction::FinalizeRoot {},
     )

@@ -526,7 +526,11 @@ fn execution(calls: impl IntoIterator<Item = (Pubkey, Vec<u8>)>) -> Execution {
         outer: Vec::new(),
         inner: calls
             .into_iter()
-            .map(|(program, data)| Invocation { program, data })
+            .map(|(program, data)| Invocation {
+                program,
+                accounts: Vec::new(),
+                data,
+            })
             .collect(),
         compute_units: 0,
         fee: 0,
@@ -701,4 +705,48 @@ fn only_what_a_program_logs_itself_is_its_event() {
         data,
     ];
     assert!(of(&spoofed).is_empty());
+}
+
+#[test]
+fn proposals_are_those_of_the_network_that_is_named_first() {
+    use fieldproof_client::reward_emission as emissions;
+    use reward_emission::instructions::{Half, ProposeRootArgs};
+
+    let half = Half {
+        hash: [1; 32],
+        sum: 1,
+    };
+    let args = ProposeRootArgs {
+        epoch: 7,
+        ballot: 0,
+        member: 0,
+        depth: 2,
+        score_hash: [2; 32],
+        score_sum: 3,
+        owners: half,
+        operators: half,
+        sequence: 4,
+    };
+    let [network, other, stranger] = [(); 3].map(|()| Pubkey::new_unique());
+    let propose = emissions::propose_root(&other, &network, &other, &other, &other, args);
+    let accounts: Vec<Pubkey> = propose.accounts.iter().map(|meta| meta.pubkey).collect();
+    let call = |program: Pubkey| Invocation {
+        program,
+        accounts: accounts.clone(),
+        data: propose.data.clone(),
+    };
+    let by = |program| Execution {
+        outer: vec![call(program)],
+        ..execution([])
+    };
+    let done = by(propose.program_id);
+    assert_eq!(emissions::proposals(&done, &network), [args]);
+    assert!(emissions::proposals(&done, &other).is_empty());
+    assert!(emissions::proposals(&by(stranger), &network).is_empty());
+    // Whoever calls it
+    let called = Execution {
+        inner: vec![call(propose.program_id)],
+        ..execution([])
+    };
+    assert_eq!(emissions::proposals(&called, &network), [args]);
 }

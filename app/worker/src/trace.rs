@@ -20,13 +20,12 @@ use data_commitment::state::Stream;
 use device_protocol::{feed_id, Hash, InputSpec};
 use device_registry::state::{tree, Network, Tree};
 use feed_reader::Mask;
+use fieldproof_client::ai_feed::{self as feeds, Submitted};
 use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::device_registry::{self as networks, registry_events};
 use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::registry_tree::RegistryTree;
-use fieldproof_client::{
-    ai_feed as feeds, data_commitment as streams, event, security_pool as pools,
-};
+use fieldproof_client::{data_commitment as streams, event, security_pool as pools};
 use inference::ModelRef;
 use security_pool::state::{quorum, Committee};
 use serde::Serialize;
@@ -310,7 +309,7 @@ struct History {
     trees: usize,
     commitments: BTreeMap<Pubkey, Vec<CommitmentLeaf>>,
     /// What was submitted to the round, of all feeds, from old to new.
-    submitted: Vec<SubmitAttestationArgs>,
+    submitted: Vec<Submitted>,
     /// What attestations of the round have passed, from old to new.
     passed: Vec<AttestationPassed>,
 }
@@ -350,8 +349,8 @@ impl History {
                 }
             }
             submitted.extend(feeds::submissions(&execution));
-            passed.extend(event::logged(&execution, &ai_feed::ID));
-            submitted.retain(|args: &SubmitAttestationArgs| args.round == round);
+            passed.extend(event::events(&execution, &ai_feed::ID));
+            submitted.retain(|submitted: &Submitted| submitted.args.round == round);
             passed.retain(|event| event.round == round);
             for event in event::events::<RootCommitted>(&execution, &data_commitment::ID) {
                 if event.network == *network {
@@ -447,41 +446,44 @@ fn attestations(
         })
         .collect();
     let mut all = Vec::new();
-    for args in &history.submitted {
-        for (stream, leaves) in &history.commitments {
-            // Streams have the same numbers: it is of the one whose commitment it names.
-            let leaf = CommitmentLeaf::from(args.commitment);
-            if !leaves.contains(&leaf) {
-                continue;
-            }
-            let (round, sequence) = (args.round, args.commitment.sequence);
-            let address = feeds::attestation(feed_key, stream, round, sequence, args.batch_index);
-            if let Some(attestation) = open.remove(&address) {
-                let place = (
-                    attestation.stream,
-                    attestation.sequence,
-                    attestation.batch_index,
-                );
-                stage.require(
-                    place == (*stream, sequence, args.batch_index),
-                    &format!("{address} is not the one that was submitted"),
-                )?;
-                all.push(Found {
-                    address,
-                    attestation,
-                    is_closed: false,
-                });
-                continue;
-            }
-            // The last event tells all that the earlier did.
-            let mut passed = history.passed.iter().rev();
-            if let Some(event) = passed.find(|event| event.attestation == address) {
-                all.push(Found {
-                    address,
-                    attestation: closed(chain, stream, args, event)?,
-                    is_closed: true,
-                });
-            }
+    let submitted = history.submitted.iter();
+    for submitted in submitted.filter(|submitted| submitted.feed == *feed_key) {
+        let Submitted {
+            stream,
+            attestation: address,
+            args,
+            ..
+        } = submitted;
+        let leaves = history.commitments.get(stream);
+        let leaf = CommitmentLeaf::from(args.commitment);
+        if !leaves.is_some_and(|leaves| leaves.contains(&leaf)) {
+            continue;
+        }
+        if let Some(attestation) = open.remove(address) {
+            let place = (
+                attestation.stream,
+                attestation.sequence,
+                attestation.batch_index,
+            );
+            stage.require(
+                place == (*stream, args.commitment.sequence, args.batch_index),
+                &format!("{address} is not the one that was submitted"),
+            )?;
+            all.push(Found {
+                address: *address,
+                attestation,
+                is_closed: false,
+            });
+            continue;
+        }
+        // The last event tells all that the earlier did.
+        let mut passed = history.passed.iter().rev();
+        if let Some(event) = passed.find(|event| event.attestation == *address) {
+            all.push(Found {
+                address: *address,
+                attestation: closed(chain, stream, args, event)?,
+                is_closed: true,
+            });
         }
     }
     if let Some(address) = open.keys().next() {

@@ -1,10 +1,12 @@
 //! What people follow.
 
 use anchor_lang::prelude::*;
+use device_registry::events::emit_by_call;
 
 use crate::instructions::PolicyArgs;
 
-/// An attestation passed verifications.
+/// An attestation passed verifications. The program calls itself with it: tracing a value after its attestations were closed
+/// depends on it, and whoever brings signatures could have a log cut off.
 #[event]
 pub struct AttestationPassed {
     /// Address of the feed.
@@ -118,4 +120,13 @@ pub struct PolicyApplied {
     pub policy: PolicyArgs,
     /// The round in which it came into force.
     pub round: u64,
+}
+
+/// Emits an event by calling this program; `event_authority` is the account that `#[event_cpi]` adds.
+pub fn emit_to_self<E: AnchorSerialize + Discriminator>(
+    event: &E,
+    event_authority: &AccountInfo,
+) -> Result<()> {
+    let speaker = (&crate::ID, &crate::EVENT_AUTHORITY_AND_BUMP);
+    emit_by_call(speaker, event, 128, event_authority)
 }

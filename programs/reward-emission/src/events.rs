@@ -1,6 +1,7 @@
 //! What the program reports.
 
 use anchor_lang::prelude::*;
+use device_registry::events::emit_by_call;
 
 /// A payee has its place in the reward trees.
 #[event]
@@ -17,7 +18,8 @@ pub struct PayeeRegistered {
     pub destination: Pubkey,
 }
 
-/// Roots are up for a vote.
+/// Roots are up for a vote. The program calls itself with it: recomputing epochs depends on it, and whoever proposes could
+/// have a log cut off.
 #[event]
 pub struct RootProposed {
     /// The network's address.
@@ -49,7 +51,7 @@ pub struct RootPassed {
     pub finalizable_at: i64,
 }
 
-/// Claims are proven against this root from now on.
+/// Claims are proven against this root from now on. The program calls itself with this too.
 #[event]
 pub struct RootFinalized {
     /// The network's address.
@@ -148,4 +150,13 @@ pub struct FeedFunded {
     pub credits: u64,
     /// Base units that had been burned for them.
     pub burned: u64,
+}
+
+/// Emits an event by calling this program; `event_authority` is the account that `#[event_cpi]` adds.
+pub fn emit_to_self<E: AnchorSerialize + Discriminator>(
+    event: &E,
+    event_authority: &AccountInfo,
+) -> Result<()> {
+    let speaker = (&crate::ID, &crate::EVENT_AUTHORITY_AND_BUMP);
+    emit_by_call(speaker, event, 256, event_authority)
 }

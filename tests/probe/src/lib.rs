@@ -4,6 +4,7 @@
 use anchor_lang::solana_program::account_info::AccountInfo;
 use anchor_lang::solana_program::entrypoint::ProgramResult;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_lang::solana_program::log::sol_log;
 use anchor_lang::solana_program::program::invoke_unchecked;
 use anchor_lang::solana_program::program_error::ProgramError;
 use anchor_lang::solana_program::pubkey::Pubkey;
@@ -38,6 +39,11 @@ pub const SLASH_BOND: u8 = 6;
 /// ai-feed returned.
 pub const CALL_READ_FEED: u8 = 7;
 
+/// Logs more than the chain keeps of a transaction, so that what comes after it is not in the log.
+pub const FILL_LOG: u8 = 8;
+/// Bytes that the chain keeps of a transaction's log.
+pub const LOG_BYTES: usize = 10_000;
+
 /// Runs the case that the first byte names.
 pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {
     let (case, data) = data
@@ -51,6 +57,7 @@ pub fn run(_program: &Pubkey, accounts: &[AccountInfo], data: &[u8]) -> ProgramR
         SLASH => slash(accounts, data),
         SLASH_BOND => slash_bond(accounts, data),
         CALL_READ_FEED => call_read_feed(accounts, data),
+        FILL_LOG => fill_log(),
         _ => Err(ProgramError::InvalidInstructionData),
     }
 }
@@ -69,6 +76,14 @@ fn log_compute_units() {
     unsafe {
         solana_define_syscall::definitions::sol_log_compute_units_()
     };
+}
+
+fn fill_log() -> ProgramResult {
+    const LINE: &str = "................................................................";
+    for _ in 0..LOG_BYTES.div_ceil(LINE.len()) {
+        sol_log(LINE);
+    }
+    Ok(())
 }
 
 fn read_feed(accounts: &[AccountInfo], data: &[u8]) -> ProgramResult {

@@ -5,9 +5,10 @@ use ai_feed::error::AiFeedError as E;
 use ai_feed::instructions::{CreateFeedArgs, SubmitAttestationArgs};
 use ai_feed::state::{Attestation, Feed, Model, Round, BY_COMMITTEE, FROZEN};
 use anchor_lang::error::ErrorCode;
-use anchor_lang::prelude::Pubkey;
+use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_instruction;
+use anchor_lang::solana_program::sysvar::SysvarId;
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use bytemuck::{bytes_of, Zeroable};
 use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, Tree};
@@ -1709,8 +1710,7 @@ mod committee {
         let attestation = world.attest(0, FIRST, 100);
         let message = world.harness.read::<Attestation>(&attestation).message;
         let instruction = client::attest_committee(&world.attested(&attestation), 0, vec![0, 1]);
-        let sysvar = instruction.accounts.last().unwrap().pubkey;
-        let forged = replace(instruction, &sysvar, Pubkey::new_unique());
+        let forged = replace(instruction, &Instructions::id(), Pubkey::new_unique());
         assert_refused(
             world.send(&[world.signatures(&[0, 1], &message), forged], &[]),
             ErrorCode::ConstraintAddress,

@@ -1431,23 +1431,36 @@ fn a_full_tree_takes_no_more() {
 }
 
 #[test]
-fn nobody_else_speaks_for_the_registry() {
+fn nobody_else_speaks_for_a_program() {
     let world = World::new();
     let execution = world.register(&world.simple(0)).expect("registered");
-    let event = client::registrations(&execution).remove(0);
-    let authority = device_registry::EVENT_AUTHORITY_AND_BUMP.0;
-    let forge = |authority, signer: &[&Keypair]| {
-        let forged = Instruction {
-            program_id: ID,
-            accounts: vec![AccountMeta::new_readonly(authority, !signer.is_empty())],
-            data: [EVENT_IX_TAG_LE, &event.data()].concat(),
-        };
-        world.harness.send(&[forged], signer)
-    };
-    assert_refused(forge(authority, &[]), ErrorCode::ConstraintSigner as u32);
+    let event = client::registrations(&execution).remove(0).data();
     let stranger = world.harness.key();
-    assert_refused(
-        forge(stranger.pubkey(), &[&stranger]),
-        ErrorCode::ConstraintSeeds as u32,
-    );
+    for (program_id, authority) in [
+        (ID, device_registry::EVENT_AUTHORITY_AND_BUMP.0),
+        (
+            data_commitment::ID,
+            data_commitment::EVENT_AUTHORITY_AND_BUMP.0,
+        ),
+        (ai_feed::ID, ai_feed::EVENT_AUTHORITY_AND_BUMP.0),
+        (
+            reward_emission::ID,
+            reward_emission::EVENT_AUTHORITY_AND_BUMP.0,
+        ),
+    ] {
+        let forge = |authority, signer: &[&Keypair]| {
+            let forged = Instruction {
+                program_id,
+                accounts: vec![AccountMeta::new_readonly(authority, !signer.is_empty())],
+                data: [EVENT_IX_TAG_LE, &event].concat(),
+            };
+            world.harness.send(&[forged], signer)
+        };
+        let refusal = |error: ErrorCode| (program_id, error as u32);
+        assert_refused(forge(authority, &[]), refusal(ErrorCode::ConstraintSigner));
+        assert_refused(
+            forge(stranger.pubkey(), &[&stranger]),
+            refusal(ErrorCode::ConstraintSeeds),
+        );
+    }
 }

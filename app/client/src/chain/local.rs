@@ -51,7 +51,7 @@ impl Default for LocalChain {
 impl LocalChain {
     /// An empty chain with mainnet's features, built-in programs, precompiles and SPL programs.
     pub fn new() -> Self {
-        let mut svm = LiteSVM::new().with_log_bytes_limit(None);
+        let mut svm = LiteSVM::new();
         svm.set_sysvar(&Rent {
             lamports_per_byte: LAMPORTS_PER_BYTE,
             ..svm.get_sysvar()
@@ -219,13 +219,9 @@ fn execution(
         .inner_instructions
         .into_iter()
         .flatten()
-        .map(|inner| Invocation {
-            // Programs are always among the static keys.
-            program: keys
-                .get(usize::from(inner.instruction.program_id_index))
-                .copied()
-                .unwrap_or_default(),
-            data: inner.instruction.data,
+        .map(|inner| {
+            let called = inner.instruction;
+            Invocation::compiled(keys, called.program_id_index, &called.accounts, called.data)
         })
         .collect();
     Execution {
@@ -233,7 +229,7 @@ fn execution(
         slot,
         error,
         logs: meta.logs,
-        outer: super::outer(transaction),
+        outer: super::outer(transaction, keys),
         inner,
         compute_units: meta.compute_units_consumed,
         fee: meta.fee,

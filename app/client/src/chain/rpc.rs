@@ -183,17 +183,14 @@ impl Chain for RpcChain {
             .simulate_transaction_with_config(transaction, config)
             .map_err(cluster)?;
         let result = answer.value;
+        let keys = keys(transaction, result.loaded_addresses)?;
         Ok(Execution {
             signature: transaction.signatures.first().copied().unwrap_or_default(),
             slot: answer.context.slot,
             error: result.err.map(Into::into),
             logs: result.logs.unwrap_or_default(),
-            outer: super::outer(transaction),
-            inner: inner(
-                transaction,
-                result.loaded_addresses,
-                result.inner_instructions.unwrap_or_default(),
-            )?,
+            outer: super::outer(transaction, &keys),
+            inner: inner(&keys, result.inner_instructions.unwrap_or_default())?,
             compute_units: result.units_consumed.unwrap_or_default(),
             fee: result.fee.unwrap_or_default(),
             return_data: returned(result.return_data)?,
@@ -251,17 +248,14 @@ impl Chain for RpcChain {
             .transaction
             .meta
             .ok_or_else(|| cluster("a transaction without its result"))?;
+        let keys = keys(&transaction, some(meta.loaded_addresses))?;
         Ok(Some(Execution {
             signature: *signature,
             slot: answer.slot,
             error: meta.err.map(Into::into),
             logs: some(meta.log_messages).unwrap_or_default(),
-            outer: super::outer(&transaction),
-            inner: inner(
-                &transaction,
-                some(meta.loaded_addresses),
-                some(meta.inner_instructions).unwrap_or_default(),
-            )?,
+            outer: super::outer(&transaction, &keys),
+            inner: inner(&keys, some(meta.inner_instructions).unwrap_or_default())?,
             compute_units: some(meta.compute_units_consumed).unwrap_or_default(),
             fee: meta.fee,
             return_data: returned(some(meta.return_data))?,
@@ -330,13 +324,12 @@ fn decode(transaction: &EncodedTransaction) -> Result<VersionedTransaction, Clie
         .ok_or_else(|| cluster("a transaction that does not decode"))
 }
 
-/// The instructions that programs called. `loaded` are the addresses that came from lookup tables, where a program that
-/// is called by another may be.
-fn inner(
+/// What instructions name by number: the transaction's own keys, then the addresses that came from lookup tables, where a
+/// program that is called by another may be.
+fn keys(
     transaction: &VersionedTransaction,
     loaded: Option<UiLoadedAddresses>,
-    groups: Vec<UiInnerInstructions>,
-) -> Result<Vec<Invocation>, ClientError> {
+) -> Result<Vec<Pubkey>, ClientError> {
     let mut keys = transaction.message.static_account_keys().to_vec();
     for address in loaded
         .into_iter()
@@ -344,6 +337,14 @@ fn inner(
     {
         keys.push(address.parse().map_err(cluster)?);
     }
+    Ok(keys)
+}
+
+/// The instructions that programs called.
+fn inner(
+    keys: &[Pubkey],
+    groups: Vec<UiInnerInstructions>,
+) -> Result<Vec<Invocation>, ClientError> {
     groups
         .into_iter()
         .flat_map(|group| group.instructions)
@@ -352,13 +353,13 @@ fn inner(
             UiInstruction::Parsed(_) => None,
         })
         .map(|compiled| {
-            Ok(Invocation {
-                program: keys
-                    .get(usize::from(compiled.program_id_index))
-                    .copied()
-                    .unwrap_or_default(),
-                data: bs58::decode(&compiled.data).into_vec().map_err(cluster)?,
-            })
+            let data = bs58::decode(&compiled.data).into_vec().map_err(cluster)?;
+            Ok(Invocation::compiled(
+                keys,
+                compiled.program_id_index,
+                &compiled.accounts,
+                data,
+            ))
         })
         .collect()
 }

@@ -184,7 +184,7 @@ proptest! {
             if !is_called {
                 std::mem::swap(&mut done.inner, &mut done.outer);
             }
-            for submitted in ran::<Submit>(&done, &ai_feed::ID) {
+            for (_, submitted) in ran::<Submit>(&done, &ai_feed::ID) {
                 let written = anchor_lang::InstructionData::data(&submitted);
                 prop_assert!(done.outer.iter().chain(&done.inner).any(|call| call.data.starts_with(&written)));
             }

@@ -34,14 +34,14 @@ pub fn epoch(
     archive: Archive<'_>,
     say: &mut dyn FnMut(Step),
 ) -> Result<Roots, Failure> {
-    let mut past = Past::default();
+    let mut past = Past::of(*key);
     let history = History::read(chain, key, 0, &mut |execution| past.read(execution))?;
     say(Stage::History.found(history.to_string()));
 
     let stage = Stage::Final;
     let network: Network = chain::read(chain, key).map_err(at(stage))?;
     let emission: Emission = chain::read(chain, &emissions::emission(key)).map_err(at(stage))?;
-    let finals = past.finals(key, &emission)?;
+    let finals = past.finals(&emission)?;
     let Some(place) = finals.iter().position(|decided| decided.epoch == epoch) else {
         return stage.fails(undecided(epoch, &emission));
     };
@@ -144,9 +144,10 @@ struct Final {
     budget: Budget,
 }
 
-/// What the chain's transactions tell of rewards, and of what is known only as it is now.
-#[derive(Default)]
+/// What the chain's transactions tell of a network's rewards, and of what is known only as it is now. A transaction that
+/// names the network may be about others too.
 struct Past {
+    network: Pubkey,
     /// Transactions so far.
     transactions: usize,
     /// All proposals, and the number of the transaction of the first one of an epoch.
@@ -159,23 +160,37 @@ struct Past {
 }
 
 impl Past {
+    fn of(network: Pubkey) -> Self {
+        Self {
+            network,
+            transactions: 0,
+            proposed: Vec::new(),
+            first: BTreeMap::new(),
+            budgets: BTreeMap::new(),
+            finalized: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+
     fn read(&mut self, execution: &Execution) {
         self.transactions += 1;
-        for args in emissions::proposals(execution) {
+        for args in emissions::proposals(execution, &self.network) {
             self.first.entry(args.epoch).or_insert(self.transactions);
             self.proposed.push(args);
         }
-        for event in event::logged::<RootProposed>(execution, &reward_emission::ID) {
+        let program = &reward_emission::ID;
+        for event in event::events::<RootProposed>(execution, program) {
             let budget = Budget {
                 owners: event.budget.saturating_sub(event.operators_share),
                 operators: event.operators_share,
             };
             self.budgets.insert(event.proposal, budget);
         }
+        let finalized = event::events::<RootFinalized>(execution, program).into_iter();
         self.finalized
-            .extend(event::logged(execution, &reward_emission::ID));
+            .extend(finalized.filter(|event| event.network == self.network));
         for call in execution.outer.iter().chain(&execution.inner) {
-            if call.program != device_registry::ID {
+            if call.program != device_registry::ID || call.accounts.first() != Some(&self.network) {
                 continue;
             }
             if call.data.starts_with(ApplyParameters::DISCRIMINATOR) {
@@ -189,17 +204,14 @@ impl Past {
     }
 
     /// All final roots of the network, from old to new, as the emission's account confirms.
-    fn finals(&self, network: &Pubkey, emission: &Emission) -> Result<Vec<Final>, Failure> {
+    fn finals(&self, emission: &Emission) -> Result<Vec<Final>, Failure> {
         let stage = Stage::Final;
         let mut finals = Vec::new();
         for event in &self.finalized {
-            if event.network != *network {
-                continue;
-            }
             // A proposal's address is made of its roots and archive, so these are the ones that were voted on.
             let found = self.proposed.iter().find(|args| {
                 args.epoch == event.epoch
-                    && emissions::proposal(network, &event.stream, args) == event.proposal
+                    && emissions::proposal(&self.network, &event.stream, args) == event.proposal
             });
             let (Some(args), Some(budget)) = (found, self.budgets.get(&event.proposal)) else {
                 return stage.fails(format!(

@@ -7,12 +7,13 @@ use security_pool::state::Committee;
 
 use crate::{
     error::AiFeedError,
-    events::AttestationPassed,
+    events::{emit_to_self, AttestationPassed},
     signatures::Tally,
     state::{Attestation, Feed, Round, BY_COMMITTEE},
 };
 
 /// Accounts of `attest_committee` and `attest_sources`.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct AttestCommittee<'info> {
     /// The feed's network, for its pauses.
@@ -109,13 +110,13 @@ impl AttestCommittee<'_> {
     ) -> Result<()> {
         attestation.pass(round, mask)?;
         attestation.restart(round.policy.challenge_window, now)?;
-        emit!(AttestationPassed {
+        let event = AttestationPassed {
             feed: attestation.feed,
             attestation: self.attestation.key(),
             round: attestation.round,
             mask: attestation.mask,
             signers,
-        });
-        Ok(())
+        };
+        emit_to_self(&event, self.event_authority.as_ref())
     }
 }

@@ -8,12 +8,13 @@ use inference::public_input;
 
 use crate::{
     error::AiFeedError,
-    events::AttestationPassed,
+    events::{emit_to_self, AttestationPassed},
     poseidon::poseidon,
     state::{Attestation, Feed, Model, Round, VerifyingKey, PROOF_BYTES},
 };
 
 /// Accounts of `attest_zk`.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct AttestZk<'info> {
     /// The feed's network, for its pauses.
@@ -80,12 +81,12 @@ pub fn handle_attest_zk(ctx: Context<AttestZk>, proof: [u8; PROOF_BYTES]) -> Res
     key.verify(&proof, &public_input)?;
 
     attestation.pass(&mut round, Mask::ZK)?;
-    emit!(AttestationPassed {
+    let event = AttestationPassed {
         feed: attestation.feed,
         attestation: accounts.attestation.key(),
         round: attestation.round,
         mask: attestation.mask,
         signers: attestation.signers,
-    });
-    Ok(())
+    };
+    emit_to_self(&event, accounts.event_authority.as_ref())
 }

@@ -7,11 +7,12 @@ use feed_reader::Mask;
 
 use crate::{
     error::AiFeedError,
-    events::AttestationPassed,
+    events::{emit_to_self, AttestationPassed},
     state::{Attestation, Feed, Round, BY_TIME, WINDOWS_SHOWN},
 };
 
 /// Accounts of `pass_attestation`.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct PassAttestation<'info> {
     /// The feed's network, for its pauses.
@@ -72,12 +73,12 @@ pub fn handle_pass_attestation(ctx: Context<PassAttestation>) -> Result<()> {
         AiFeedError::AlreadyPassed
     );
     attestation.pass(&mut round, passes)?;
-    emit!(AttestationPassed {
+    let event = AttestationPassed {
         feed: attestation.feed,
         attestation: accounts.attestation.key(),
         round: attestation.round,
         mask: attestation.mask,
         signers: attestation.signers,
-    });
-    Ok(())
+    };
+    emit_to_self(&event, accounts.event_authority.as_ref())
 }

@@ -1,10 +1,11 @@
 use crate::error::EmissionError;
-use crate::events::RootFinalized;
+use crate::events::{emit_to_self, RootFinalized};
 use crate::state::{Emission, Proposal};
 use anchor_lang::prelude::*;
 use device_registry::state::{Network, Operation};
 
 /// Accounts of `finalize_root`.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct FinalizeRoot<'info> {
     /// The network that is rewarded.
@@ -30,7 +31,7 @@ pub fn handle_finalize_root(ctx: Context<FinalizeRoot>) -> Result<()> {
     proposal.finalize(emission.challenge_window, now)?;
     emission.finalize(&proposal)?;
 
-    emit!(RootFinalized {
+    let event = RootFinalized {
         network: proposal.network,
         proposal: accounts.proposal.key(),
         epoch: proposal.epoch,
@@ -38,6 +39,7 @@ pub fn handle_finalize_root(ctx: Context<FinalizeRoot>) -> Result<()> {
         reward_sum: proposal.roots.reward_sum,
         stream: proposal.stream,
         sequence: proposal.sequence,
-    });
+    };
+    emit_to_self(&event, accounts.event_authority.as_ref())?;
     emission.invariant()
 }

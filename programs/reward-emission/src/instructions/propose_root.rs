@@ -1,5 +1,5 @@
 use crate::error::EmissionError;
-use crate::events::RootProposed;
+use crate::events::{emit_to_self, RootProposed};
 use crate::seeds;
 use crate::state::{Emission, Epoch, Proposal, Roots, OPEN, VERSION};
 use anchor_lang::prelude::*;
@@ -98,6 +98,7 @@ impl ProposeRootArgs {
 }
 
 /// Accounts of `propose_root`.
+#[event_cpi]
 #[derive(Accounts)]
 #[instruction(args: ProposeRootArgs)]
 pub struct ProposeRoot<'info> {
@@ -197,7 +198,7 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
     proposal.parts = [budget.owners, budget.operators];
     proposal.operators_sum = args.operators.sum;
 
-    emit!(RootProposed {
+    let event = RootProposed {
         network: proposal.network,
         proposal: accounts.proposal.key(),
         epoch: args.epoch,
@@ -205,6 +206,6 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
         budget: budget.total()?,
         operators_share: budget.operators,
         reward_sum: roots.reward_sum,
-    });
-    Ok(())
+    };
+    emit_to_self(&event, accounts.event_authority.as_ref())
 }

@@ -196,6 +196,11 @@ impl Bench {
             }
         }
         let execution = self.harness.send(instructions, signers)?;
+        let is_whole = execution.logs.iter().all(|line| line != "Log truncated");
+        ensure!(
+            is_whole,
+            "the log, which tells the compute units, was cut off"
+        );
         let mut cost = Cost {
             cu: consumed(&execution.logs),
             ..Cost::default()

@@ -852,13 +852,20 @@ mod proofs {
             forged
         };
         let prove = client::attest_zk(&proven, proof);
-        for meta in &prove.accounts {
+        let [states @ .., event_authority, _program] = prove.accounts.as_slice() else {
+            panic!("{} accounts", prove.accounts.len());
+        };
+        for meta in states {
             let forged = replace(prove.clone(), &meta.pubkey, forge(&meta.pubkey));
             assert_refused(
                 world.send(&[forged], &[]),
                 ErrorCode::AccountOwnedByWrongProgram,
             );
         }
+        // Who else would speak for the program.
+        let authority = event_authority.pubkey;
+        let forged = replace(prove.clone(), &authority, Pubkey::new_unique());
+        assert_refused(world.send(&[forged], &[]), ErrorCode::ConstraintAddress);
         world.send(&[prove], &[]).unwrap();
     }
 
@@ -1232,8 +1239,7 @@ mod sources {
             assert_refused(world.send(&[signatures, attest], &[]), error);
         }
         let attest = client::attest_sources(&attested, 0, vec![0, 1]);
-        let sysvar = attest.accounts.last().unwrap().pubkey;
-        let forged = replace(attest, &sysvar, Pubkey::new_unique());
+        let forged = replace(attest, &Instructions::id(), Pubkey::new_unique());
         let signatures = world.signatures(&[0, 1], &message);
         assert_refused(
             world.send(&[signatures, forged], &[]),

@@ -4,6 +4,9 @@ use super::rewards::{computed, reward_epoch};
 use super::tracing::assert_fails;
 use super::*;
 use ::oracle::ON_DEMAND_ID;
+use anchor_lang::solana_program::instruction::AccountMeta;
+use device_protocol::network_id;
+use device_registry::CreateNetworkArgs;
 use fieldproof_client::chain::Chain;
 use fieldproof_client::credits::{self, Purchase};
 use fieldproof_worker::committee::Refusal;
@@ -352,6 +355,99 @@ fn say_so_where_the_past_can_not_be_read_any_more() {
         Stage::Present,
         "has changed its parameters",
     );
+}
+
+/// Whoever proposes roots or makes them final may keep what the program does out of the log.
+#[test]
+fn are_recomputed_without_logs() {
+    let world = World::new();
+    for device in 0..3 {
+        world.deliver(device, &world.readings(device, HOUR, 800));
+    }
+    world.settle();
+    let before = tests::fill_log(&world.chain);
+    // The operator whose turn it is archives the trees and proposes, but nobody votes in this ballot.
+    world.set_time(START + 3 * EPOCH + 60);
+    let turn = world.workers[2].worker.as_ref();
+    let proposed = (0..STEPS)
+        .flat_map(|_| turn.step().expect("step"))
+        .find_map(|event| match event {
+            Event::Proposed { signature, .. } => Some(signature),
+            _ => None,
+        });
+    let proposed = world
+        .chain
+        .execution(&proposed.expect("proposed"))
+        .expect("chain");
+    let network = &world.network.key;
+    let args = emissions::proposals(&proposed.expect("transaction"), network).remove(0);
+
+    // In the next one another member is the first to propose the same, with a log that is filled before.
+    world.set_time(world.now() + BALLOT);
+    let operator = world.workers[0].worker.operator();
+    let committee_key = pools::committee(network, 3);
+    let committee: Committee =
+        chain::read(world.chain.as_ref(), &committee_key).expect("committee");
+    let args = ProposeRootArgs {
+        ballot: 1,
+        member: committee.member(&operator.pool).expect("a seat") as u8,
+        ..args
+    };
+    let (signer, stream) = (operator.signer_key(), &world.operators[2].stream);
+    let propose = emissions::propose_root(&signer, network, &committee_key, stream, &signer, args);
+    let propose = operator.land(&[before.clone(), propose], |_| Ok(()));
+    tests::assert_log_filled(&propose.expect("proposed"));
+    world.settle();
+    world.set_time(world.now() + CHALLENGE);
+    let finalize = emissions::finalize_root(network, &emissions::proposal(network, stream, &args));
+    let finalized = world.send(&[before, finalize]).expect("final");
+    tests::assert_log_filled(&finalized);
+    assert_eq!(world.emission().final_epoch, 2);
+    assert_eq!(world.recompute(2).expect("true"), world.emission().roots);
+}
+
+/// Anybody may name this network in a transaction about one of his own.
+#[test]
+fn are_recomputed_whatever_becomes_of_another_network() {
+    let world = World::rewarded();
+    let (chain, payer) = (world.chain.as_ref(), world.payer.pubkey());
+    let own: device_registry::state::Network =
+        chain::read(chain, &world.network.key).expect("network");
+    let genesis_hash = chain.genesis_hash().expect("genesis").to_bytes();
+    let nonce = 77;
+    let id = network_id(
+        &device_registry::ID.to_bytes(),
+        &genesis_hash,
+        &payer.to_bytes(),
+        nonce,
+    );
+    let mints = (&world.network.reward_mint, &world.network.stake_mint);
+    let args = CreateNetworkArgs {
+        id,
+        nonce,
+        genesis_hash,
+        genesis: START,
+        epoch_length: EPOCH,
+        timelock: own.timelock,
+        flags: own.flags,
+        parameters: own.parameters,
+    };
+    let create = registry::create_network(&payer, &payer, mints.0, mints.1, args);
+    let other = registry::network(&id);
+    let mut parameters = own.parameters;
+    parameters.device_bond *= 9;
+    let propose = registry::propose_parameters(&other, &payer, parameters);
+    world.send(&[create, propose]).expect("proposed");
+    world.set_time(world.now() + own.timelock);
+    let mut apply = registry::apply_parameters(&other);
+    let beside = AccountMeta::new_readonly(world.network.key, false);
+    apply.accounts.push(beside.clone());
+    let mut hand_over = registry::transfer_authority(&other, &payer, &payer);
+    hand_over.accounts.push(beside.clone());
+    let mut accept = registry::accept_authority(&other, &payer);
+    accept.accounts.push(beside);
+    world.send(&[apply, hand_over, accept]).expect("applied");
+    assert_eq!(world.recompute(2).expect("true"), world.emission().roots);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use ai_feed::instructions::WindowArgs;
 use ai_feed::state::{FALSE_OUTPUT, FALSE_WINDOW};
+use anchor_lang::solana_program::instruction::AccountMeta;
 
 impl World {
     fn attestation(&self, key: &Pubkey) -> Attestation {
@@ -139,6 +140,42 @@ fn a_payload_that_is_kept_back_does_not_hide_a_false_output() {
     world.set_time(world.now() + 240);
     assert_eq!(refuted(&world.steps_of(1)), [0]);
     assert!(world.attestation(&key).flags & FALSE_OUTPUT != 0);
+}
+
+/// A liar could show the windows of something else first, in a transaction that names the lie.
+#[test]
+fn windows_of_another_attestation_do_not_hide_a_false_output() {
+    let world = World::new();
+    let [batch, other] = [(0, 500), (1, 900)].map(|(device, value)| {
+        world.batch(vec![
+            world.window(device, world.readings(device, HOUR, value))
+        ])
+    });
+    let [windows, others] =
+        [&batch, &other].map(|batch| window::compute(batch, &model()).expect("batch").windows);
+    let honest = world.attest(&world.honest(other));
+    let mut lie = world.honest(batch);
+    lie.outputs[0] ^= 1;
+    lie.is_served = false;
+    let key = world.attest(&lie);
+    let round = feeds::round(&world.feed, world.attestation(&key).round);
+    let mut aside = feeds::show_windows(&round, &honest, others.clone());
+    aside.accounts.push(AccountMeta::new_readonly(key, false));
+    world.send(&[aside]).expect("shown");
+    let shown =
+        |attestation| feeds::shown_windows(world.chain.as_ref(), attestation).expect("chain");
+    assert_eq!(shown(&key), None);
+    let show = feeds::show_windows(&round, &key, windows.clone());
+    world.send(&[show]).expect("shown");
+    assert_eq!(shown(&key), Some(windows));
+    assert_eq!(shown(&honest), Some(others));
+    let events = [world.steps_of(1), {
+        world.set_time(world.now() + 240);
+        world.steps_of(1)
+    }];
+    assert_eq!(refuted(&events.concat()), [0]);
+    assert!(world.attestation(&key).flags & FALSE_OUTPUT != 0);
+    assert!(!world.attestation(&honest).is_false());
 }
 
 /// Readings that the feed does not take refute an attestation, however true the rest is.

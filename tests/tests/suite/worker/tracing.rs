@@ -77,6 +77,12 @@ impl World {
 
     /// Attests a lie, lets the whole committee sign it unseen, and makes it the feed's value.
     pub fn finalize(&self, lie: &Lie) -> Pubkey {
+        self.finalize_after(lie, &[]).0
+    }
+
+    /// As [`World::finalize`], where the transaction that brings the signatures begins with something else. Returns what it
+    /// did, too.
+    fn finalize_after(&self, lie: &Lie, before: &[Instruction]) -> (Pubkey, Execution) {
         let key = self.attest(lie);
         let attestation: Attestation = chain::read(self.chain.as_ref(), &key).expect("attestation");
         let committee: Committee =
@@ -109,15 +115,24 @@ impl World {
         };
         let members = (0..signatures.len() as u8).collect();
         let payer = self.operators[0].signer.pubkey();
-        self.send(&[
+        let place = before.len() as u16;
+        let brought = [
             precompile::ed25519(&entries).expect("signatures"),
-            feeds::attest_committee(&attested, 0, members),
-        ])
-        .expect("committee");
+            feeds::attest_committee(&attested, place, members),
+        ];
+        let attested = self.send(&[before, &brought].concat()).expect("committee");
         let finalize =
             feeds::finalize_round(&self.network.key, &self.feed, attestation.round, &payer);
         self.send(&[finalize]).expect("value");
-        key
+        (key, attested)
+    }
+
+    /// Closes an attestation of the first operator.
+    fn close(&self, attestation: &Pubkey) {
+        let payer = self.operators[0].signer.pubkey();
+        let close = feeds::close_attestation(&self.feed, attestation, &payer, None);
+        self.send(&[close]).expect("closed");
+        assert!(chain::read::<Attestation>(self.chain.as_ref(), attestation).is_err());
     }
 }
 
@@ -184,6 +199,57 @@ fn of_three_streams_goes_down_to_every_signature() {
     }
     world.edit(&world.feed, |feed: &mut Feed| feed.ring[0].value += 1);
     assert_fails(world.trace(), Stage::Value, "the feed says");
+}
+
+/// Whoever brings the signatures may keep what the program does out of the log.
+#[test]
+fn needs_no_log_even_of_an_attestation_that_was_closed() {
+    let world = World::of_one_stream();
+    let before = [tests::fill_log(&world.chain)];
+    let (key, attested) = world.finalize_after(&world.one(), &before);
+    tests::assert_log_filled(&attested);
+    let entry = world.trace().expect("true");
+    world.set_time(world.now() + 2 * HOUR);
+    world.close(&key);
+    assert_eq!(world.trace().expect("true"), entry);
+}
+
+/// An attester may claim anything of the same batch to another feed, in the same round.
+#[test]
+fn takes_nothing_from_what_was_submitted_to_another_feed() {
+    let world = World::of_one_stream();
+    let key = world.finalize(&world.one());
+    let entry = world.trace().expect("true");
+    let payer = world.payer.pubkey();
+    let args = feed_args(&world.network, &payer, HOUR as u32 + 1);
+    let other = feeds::feed(&args.id);
+    let model = world.feed().model;
+    let create = feeds::create_feed(&payer, &payer, &world.network.key, &model, args);
+    world.send(&[create]).expect("feed");
+    let chain = world.chain.as_ref();
+    let history = chain.history(&key, None).expect("history");
+    let submitted = chain.execution(&history[0]).expect("chain");
+    let own = feeds::submissions(&submitted.expect("transaction")).remove(0);
+    assert_eq!((own.feed, own.attestation), (world.feed, key));
+    let mut args = own.args;
+    args.outputs[0] ^= 1;
+    let committer = &world.operators[0];
+    let signer = committer.signer.pubkey();
+    let attesting = feeds::Attesting {
+        payer: signer,
+        attester: signer,
+        network: world.network.key,
+        feed: other,
+        model: feeds::model(&model),
+        stream: own.stream,
+        pool: committer.pool,
+        committee: pools::committee(&world.network.key, 2),
+        bonds: None,
+    };
+    let submit = feeds::submit_attestation(&attesting, args);
+    let operator = world.workers[0].worker.operator();
+    operator.land(&[submit], |_| Ok(())).expect("submitted");
+    assert_eq!(world.trace().expect("true"), entry);
 }
 
 #[test]
