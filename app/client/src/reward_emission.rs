@@ -90,6 +90,7 @@ pub fn create_emission(
             network: *network,
             authority: *authority,
             emission: emission(network),
+            pricing: credits::pricing(network),
             reward_mint: *reward_mint,
             mint_authority: *mint_authority,
             payer: *payer,

@@ -56,6 +56,8 @@ pub enum EmissionError {
     InvalidReputation = 116,
     #[msg("The most that demand makes of a score must be at least 10000 basis points")]
     InvalidDemand = 117,
+    #[msg("Credits were bought in this network while its mint's authority could mint for nothing: create another network, and its emission before anybody buys credits")]
+    CreditsBeforeEmission = 118,
 
     #[msg("Only the pool's operator may do this: sign with it")]
     NotOperator = 200,

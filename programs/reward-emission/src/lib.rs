@@ -25,7 +25,8 @@ declare_id!("2sYmFPNcmLhXcNnYg9kFNxGEk5xFa9oFsPuxhgMP9cHh");
 pub mod reward_emission {
     use super::*;
 
-    /// The network's authority starts the emission and hands over the reward mint, of which nothing exists yet.
+    /// The network's authority starts the emission and hands over the reward mint, of which nothing exists yet, nor
+    /// credits that were bought with it.
     pub fn create_emission(ctx: Context<CreateEmission>, args: CreateEmissionArgs) -> Result<()> {
         handle_create_emission(ctx, args)
     }

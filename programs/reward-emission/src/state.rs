@@ -22,5 +22,13 @@ pub use proposal::{exposed_until, Proposal, Roots, FINAL, OPEN, PASSED, REJECTED
 pub use schedule::{Schedule, MAX_CROSSOVER};
 pub use scoring::{Scoring, FINEST_RESOLUTION, MAX_FULL_OWNERS, TIERS};
 
+use anchor_lang::{Discriminator, ZeroCopy};
+
 /// Version of the accounts' layouts.
 pub const VERSION: u8 = 1;
+
+/// What the data of one of the program's accounts hold; `None` where that is another kind of account.
+fn view<T: ZeroCopy + Discriminator>(data: &[u8]) -> Option<&T> {
+    let body = data.strip_prefix(T::DISCRIMINATOR)?;
+    bytemuck::try_from_bytes(body).ok()
+}

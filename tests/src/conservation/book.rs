@@ -39,7 +39,7 @@ pub struct Spent {
 pub struct Book {
     /// The least that an epoch emits, base units.
     floor: u64,
-    /// Reward tokens that were there before the emission began.
+    /// Reward tokens that were in circulation from the start.
     pub endowed: u64,
     /// All that was ever bought.
     pub bought: Paid,

@@ -325,7 +325,7 @@ struct Founding<'a> {
 }
 
 impl Founding<'_> {
-    /// Pricing, and credits for each owner, bought with all tokens that there are; their oracle.
+    /// Pricing, and credits for each owner, bought with tokens that are in circulation before anybody is paid; their oracle.
     fn endow(&self, network: &Network, book: &mut Book) -> Pubkey {
         let (harness, payer) = (self.harness, self.harness.payer.pubkey());
         let (key, mint) = (network.key, network.reward_mint);
@@ -346,7 +346,7 @@ impl Founding<'_> {
                 reward_mint: mint,
                 oracle,
                 owner: owner.pubkey(),
-                source: harness.fund(&buyer.pubkey(), &mint, ENDOWMENT),
+                source: harness.circulate(&buyer.pubkey(), &mint, ENDOWMENT),
                 buyer: buyer.pubkey(),
             };
             let buy = credits::buy_credits(&purchase, ENDOWMENT, 1);
@@ -409,8 +409,6 @@ impl Founding<'_> {
         let (key, mint) = (network.key, network.reward_mint);
         let floor = u128::from(BUDGET) * u128::from(floor_bps) / 10_000;
         let mut book = Book::new(floor as u64);
-        let oracle = self.endow(&network, &mut book);
-        let feed = self.feed(&network, &mut book);
         let args = CreateEmissionArgs {
             operators_bps: OPERATORS_BPS,
             root_slash_bps: 1_000,
@@ -424,6 +422,8 @@ impl Founding<'_> {
         };
         let create = rewards::create_emission(&payer, &key, &payer, &mint, &payer, args);
         harness.send(&[create], &[]).expect("emission");
+        let oracle = self.endow(&network, &mut book);
+        let feed = self.feed(&network, &mut book);
         let maker = network.maker(harness);
         let vouches = maker.key.pubkey();
         harness.fund(&vouches, &network.stake_mint, 40 * TOKEN);

@@ -2,8 +2,10 @@
 
 use ai_feed::error::AiFeedError;
 use ai_feed::instructions::CreateFeedArgs;
+use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::{Clock, Pubkey};
-use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_spl::token::spl_token;
 use credits::Purpose;
 use device_protocol::{feed_id, Curve, InputSpec};
 use device_registry::error::RegistryError;
@@ -15,17 +17,18 @@ use fieldproof_client::credits::{self as client, Purchase, Till};
 use fieldproof_client::device_registry as registry;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::poseidon::poseidon;
+use fieldproof_client::reward_emission as emissions;
 use fieldproof_client::token::TOKEN_PROGRAM;
 use fieldproof_client::ClientError;
 use inference::ModelRef;
 use oracle::{OracleError, ON_DEMAND_ID, V2_ID};
 use reward_emission::error::EmissionError as E;
-use reward_emission::instructions::TermsArgs;
-use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing};
+use reward_emission::instructions::{CreateEmissionArgs, TermsArgs};
+use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing, Schedule};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tests::fixture::{Maker, Network, EPOCH, TOKEN};
+use tests::fixture::{Maker, Network, EPOCH, EVEN_SCORING, TOKEN};
 use tests::oracle::{put, put_price, terms, DOLLAR};
 use tests::{assert_refused, Harness};
 
@@ -492,6 +495,113 @@ mod buying {
     }
 }
 
+/// Credits that are bought before the emission takes the mint over, with tokens that cost nothing.
+mod before_the_emission {
+    use super::*;
+
+    impl World {
+        fn create_emission(&self, network: &Network) -> Instruction {
+            let payer = self.payer();
+            let args = CreateEmissionArgs {
+                operators_bps: 2_000,
+                root_slash_bps: 1_000,
+                floor_bps: 10,
+                schedule: Schedule::new(TOKEN, TOKEN, 0, 100).expect("schedule"),
+                challenge_window: 600,
+                ballot_length: 3_600,
+                breaker_window: EPOCH,
+                breaker_limit: TOKEN,
+                scoring: EVEN_SCORING,
+            };
+            let (network, mint) = (&network.key, &network.reward_mint);
+            emissions::create_emission(&payer, network, &payer, mint, &payer, args)
+        }
+
+        /// Burns what the buyer has, which nobody gets credits for.
+        fn burn_the_rest(&self) {
+            let (mint, by) = (&self.network.reward_mint, self.buyer.pubkey());
+            let left = self.harness.balance(&self.source);
+            let burn =
+                spl_token::instruction::burn(&TOKEN_PROGRAM, &self.source, mint, &by, &[], left);
+            let burn = burn.expect("instruction");
+            self.harness.send(&[burn], &[&self.buyer]).expect("burn");
+        }
+
+        fn send(&self, instruction: Instruction) -> Result<Execution, ClientError> {
+            self.harness.send(&[instruction], &[])
+        }
+    }
+
+    #[test]
+    fn leave_the_network_without_one() {
+        let world = World::new();
+        let owner = world.harness.key();
+        world.buy(&owner.pubkey(), 600 * TOKEN).expect("credits");
+        let create = world.create_emission(&world.network);
+        assert_refused(world.send(create.clone()), E::MintNotEmpty);
+        world.burn_the_rest();
+        assert_refused(world.send(create.clone()), E::CreditsBeforeEmission);
+        // Nor is it forgotten when they are spent: the epoch would emit what is behind them.
+        world.register(&owner).expect("device");
+        assert_eq!(world.epoch(0), (REGISTRATION, TOKEN / 5));
+        assert_refused(world.send(create), E::CreditsBeforeEmission);
+    }
+
+    #[test]
+    fn are_looked_for_at_the_networks_own_pricing() {
+        let world = World::new();
+        world.buy(&Pubkey::new_unique(), TOKEN).expect("credits");
+        world.burn_the_rest();
+        let other = Network::that_charges(&world.harness, 1);
+        world
+            .set_pricing_of(&other, &world.harness.payer, terms(1, 1))
+            .expect("pricing");
+        let own = client::pricing(&world.network.key);
+        for elsewhere in [client::pricing(&other.key), Pubkey::new_unique()] {
+            let mut create = world.create_emission(&world.network);
+            let place = |meta: &&mut AccountMeta| meta.pubkey == own;
+            let place = create.accounts.iter_mut().find(place).expect("pricing");
+            place.pubkey = elsewhere;
+            assert_refused(world.send(create), ErrorCode::ConstraintSeeds);
+        }
+    }
+
+    #[test]
+    fn are_none_of_who_only_minted_or_set_prices() {
+        let world = World::new();
+        world.burn_the_rest();
+        let create = world.create_emission(&world.network);
+        world.send(create).expect("emission");
+        // Nor of who sent lamports ahead to where prices will be.
+        let other = Network::that_charges(&world.harness, 1);
+        let pricing = client::pricing(&other.key);
+        world.harness.chain.airdrop(&pricing, 1);
+        let create = world.create_emission(&other);
+        world.send(create).expect("emission");
+    }
+
+    #[test]
+    fn of_another_network_on_the_mint_are_emitted_in_neither() {
+        let world = World::new();
+        world.buy(&Pubkey::new_unique(), TOKEN).expect("credits");
+        world.burn_the_rest();
+        let mints = [world.network.reward_mint, world.network.stake_mint];
+        let other = Network::of_mints(&world.harness, 1, mints, 5_000);
+        world.send(world.create_emission(&other)).expect("emission");
+        let emission: Emission = world.harness.read(&emissions::emission(&other.key));
+        assert_eq!(
+            emission.budget(0, 0).expect("budget").total().unwrap(),
+            1_000
+        );
+        // The mint has one authority, and this network had its chance.
+        let create = world.create_emission(&world.network);
+        assert_refused(world.send(create), E::CreditsBeforeEmission);
+        let third = Network::of_mints(&world.harness, 2, mints, 5_000);
+        let create = world.create_emission(&third);
+        assert_refused(world.send(create), E::WrongMintAuthority);
+    }
+}
+
 mod registering {
     use super::*;
 
@@ -585,10 +695,7 @@ mod registering {
         let mut faked = world.registration(&key, &key, 0);
         let place = faked[2].accounts.len() - 3;
         faked[2].accounts[place].pubkey = tests::PROBE;
-        assert_refused(
-            send(&faked),
-            anchor_lang::error::ErrorCode::ConstraintAddress as u32,
-        );
+        assert_refused(send(&faked), ErrorCode::ConstraintAddress);
         // Those of the owner in another network.
         let other = Network::that_charges(&world.harness, 1);
         world
@@ -743,16 +850,13 @@ mod beginning {
         let right = world.harness.chain.account(&right).unwrap().unwrap();
         let forged = Pubkey::new_unique();
         put(&world.harness, &forged, right.data, device_registry::ID);
-        assert_refused(
-            with(forged),
-            anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram as u32,
-        );
+        assert_refused(with(forged), ErrorCode::AccountOwnedByWrongProgram);
         // And no pricing at all.
         let unpriced = World::without_pricing();
         let owner = unpriced.harness.key();
         assert_refused(
             unpriced.register(&owner),
-            anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram as u32,
+            ErrorCode::AccountOwnedByWrongProgram,
         );
     }
 }

@@ -1,6 +1,8 @@
 use crate::error::EmissionError;
 use crate::seeds;
-use crate::state::{Breaker, Emission, Schedule, Scoring, FULL_BPS, MAX_DURATION, TIERS, VERSION};
+use crate::state::{
+    Breaker, Emission, Pricing, Schedule, Scoring, FULL_BPS, MAX_DURATION, TIERS, VERSION,
+};
 use anchor_lang::prelude::*;
 use anchor_spl::token::spl_token::instruction::AuthorityType;
 use anchor_spl::token::{self, Mint, SetAuthority, Token};
@@ -145,6 +147,9 @@ pub struct CreateEmission<'info> {
         bump
     )]
     pub emission: AccountLoader<'info, Emission>,
+    /// CHECK: the network's pricing, or nothing yet; the handler reads it.
+    #[account(seeds = [seeds::PRICING, network.key().as_ref()], bump)]
+    pub pricing: UncheckedAccount<'info>,
     /// The network's reward mint: no supply, no freeze authority.
     #[account(mut)]
     pub reward_mint: Account<'info, Mint>,
@@ -159,7 +164,7 @@ pub struct CreateEmission<'info> {
     pub system_program: Program<'info, System>,
 }
 
-/// Checks the mint and the terms, starts the emission and takes the mint's authority.
+/// Checks the mint, the terms, and that nobody has credits yet, starts the emission and takes the mint's authority.
 pub fn handle_create_emission(
     ctx: Context<CreateEmission>,
     args: CreateEmissionArgs,
@@ -169,6 +174,11 @@ pub fn handle_create_emission(
 
     let mint = &accounts.reward_mint;
     require!(mint.supply == 0, EmissionError::MintNotEmpty);
+    // What was minted for nothing and burned for credits is no supply any more, but would be emitted again.
+    require!(
+        Pricing::burned_by(&accounts.pricing)? == 0,
+        EmissionError::CreditsBeforeEmission
+    );
     require!(
         mint.freeze_authority.is_none(),
         EmissionError::MintCanFreeze

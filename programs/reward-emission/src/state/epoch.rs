@@ -1,6 +1,7 @@
 //! What was spent in one epoch.
 
 use crate::error::EmissionError;
+use crate::state::view;
 use anchor_lang::prelude::*;
 
 /// Credits that were spent in an epoch, and the tokens that had been burned for them. PDA `["epoch", network, epoch u64]`.
@@ -42,8 +43,7 @@ impl Epoch {
         }
         require_keys_eq!(*account.owner, crate::ID, EmissionError::WrongEpoch);
         let data = account.try_borrow_data()?;
-        let body = data.strip_prefix(Self::DISCRIMINATOR);
-        body.and_then(|body| bytemuck::try_from_bytes::<Self>(body).ok())
+        view::<Self>(&data)
             .map(|epoch| epoch.burned)
             .ok_or_else(|| error!(EmissionError::WrongEpoch))
     }

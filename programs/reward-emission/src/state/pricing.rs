@@ -2,6 +2,7 @@
 
 use crate::error::EmissionError;
 use crate::state::credits::CREDITS_PER_DOLLAR;
+use crate::state::view;
 use anchor_lang::prelude::*;
 use credits::Purpose;
 use oracle::{Format, Now, Requirements};
@@ -98,6 +99,18 @@ pub struct Pricing {
 impl Pricing {
     /// Bytes of the account, its discriminator included.
     pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
+
+    /// What was ever burned for credits, by the account at the pricing's address of a network: nothing before the first
+    /// pricing.
+    pub fn burned_by(account: &AccountInfo<'_>) -> Result<u64> {
+        if account.data_is_empty() {
+            return Ok(0);
+        }
+        let data = account.try_borrow_data()?;
+        view::<Self>(&data)
+            .map(|pricing| pricing.burned)
+            .ok_or_else(|| error!(ErrorCode::AccountDiscriminatorMismatch))
+    }
 
     /// What is to hold after what holds at `now`, unix seconds, and from when; `None` where nothing else was set.
     pub fn terms_after(&self, now: i64) -> Option<(&Terms, i64)> {

@@ -15,6 +15,7 @@ use commitment::{reward_leaf, SumTree};
 use data_commitment::state::Stream;
 use device_registry::state::{Network, Parameters};
 use fieldproof_client::chain::Chain;
+use fieldproof_client::credits::set_pricing;
 use fieldproof_client::reward_emission::{self as client, ClaimAccounts, VoteReference};
 use fieldproof_client::token::{associated, create_associated, TOKEN_PROGRAM};
 use fieldproof_client::{precompile, security_pool as pools};
@@ -24,6 +25,7 @@ use security_pool::state::{Committee, CommitteeEntry, Pool, MAX_OPERATORS};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use tests::fixture::EVEN_SCORING;
+use tests::oracle::terms;
 use tests::START;
 
 /// Seconds of an epoch.
@@ -195,8 +197,11 @@ impl<'a> Emission<'a> {
             scoring: EVEN_SCORING,
         };
         let payer = bench.payer();
-        let create =
-            client::create_emission(&payer, &network, &authority.pubkey(), &mint, &payer, args);
+        // The worst case: a pricing was set before, so that there is one to look into.
+        let by = authority.pubkey();
+        let set = set_pricing(&payer, &by, &network, &mint, terms(0, 0));
+        bench.run(&[set], &[&authority])?;
+        let create = client::create_emission(&payer, &network, &by, &mint, &payer, args);
         bench.measure("create_emission", "", &[create], &[&authority])?;
         Ok(emission)
     }

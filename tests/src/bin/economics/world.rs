@@ -355,7 +355,7 @@ impl World {
             keys,
             seed,
         };
-        world.circulate()?;
+        world.circulate();
         world.charge()?;
         for max_gap in [3_600, 3_000] {
             world.open_feed(max_gap)?;
