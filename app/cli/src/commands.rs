@@ -21,3 +21,10 @@ pub mod status;
 pub mod stream;
 pub mod verify;
 pub mod voucher;
+
+use anchor_lang::prelude::Pubkey;
+
+/// Whom an authority is offered to: nobody, which is the default key, where it is one's own, so that an offer is taken back.
+fn heir(to: Pubkey, own: &Pubkey) -> Pubkey {
+    Some(to).filter(|to| to != own).unwrap_or_default()
+}

@@ -1,5 +1,6 @@
 //! Tables and times for people.
 
+use anchor_lang::prelude::Pubkey;
 use anyhow::{anyhow, Result};
 use comfy_table::presets::NOTHING;
 use comfy_table::Table;
@@ -21,6 +22,17 @@ pub fn rows<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
         table.add_row([name.to_owned(), value]);
     }
     table.trim_fmt()
+}
+
+/// Rows of the transactions that were sent.
+pub fn signatures<'a>(done: impl IntoIterator<Item = &'a String>) -> Vec<(&'static str, String)> {
+    let rows = done.into_iter().map(|done| ("Signature", done.clone()));
+    rows.collect()
+}
+
+/// A key, of which the default one is nobody's.
+pub fn somebody(key: &Pubkey) -> Option<String> {
+    (*key != Pubkey::default()).then(|| key.to_string())
 }
 
 /// Seconds as the largest units that say them well.

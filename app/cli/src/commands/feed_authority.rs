@@ -1,6 +1,7 @@
 //! `fieldproof feed`, as far as it is for a feed's authority.
 
 use super::feed::Verification;
+use crate::commands::heir;
 use crate::context::Context;
 use crate::output;
 use crate::tokens::Tokens;
@@ -152,8 +153,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         }
         Action::Freeze { .. } => feeds::freeze_feed(&key, &own),
         Action::Offer { to, .. } => {
-            // The default key is nobody.
-            let to = Some(to).filter(|to| *to != own).unwrap_or_default();
+            let to = heir(to, &own);
             feeds::transfer_authority(&key, &own, to)
         }
         Action::Accept { .. } => feeds::accept_authority(&key, &own),
@@ -254,8 +254,7 @@ fn show(
     let shown = Shown {
         feed: key.to_string(),
         authority: feed.authority.to_string(),
-        offered_to: (feed.pending_authority != Pubkey::default())
-            .then(|| feed.pending_authority.to_string()),
+        offered_to: output::somebody(&feed.pending_authority),
         frozen: feed.state == FROZEN,
         policy: Values::of(&present(feed), tokens),
         proposed: (feed.pending_at != 0).then(|| Proposed {
@@ -286,12 +285,7 @@ fn show(
             let changes = proposed.values.rows().into_iter();
             rows.extend(changes.filter(|change| !present.contains(change)));
         }
-        rows.extend(
-            shown
-                .signature
-                .iter()
-                .map(|done| ("Signature", done.clone())),
-        );
+        rows.extend(output::signatures(&shown.signature));
         output::rows(rows)
     })
 }

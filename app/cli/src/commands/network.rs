@@ -1,5 +1,6 @@
 //! `fieldproof network`: what a network's authority does, and what anyone sees of it.
 
+use crate::commands::heir;
 use crate::context::Context;
 use crate::output;
 use crate::tokens::Tokens;
@@ -383,8 +384,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             ]
         }
         Action::Offer { to } => {
-            // The default key is nobody.
-            let to = Some(to).filter(|to| *to != own).unwrap_or_default();
+            let to = heir(to, &own);
             vec![registry::transfer_authority(&network, &own, &to)]
         }
         Action::Accept => vec![registry::accept_authority(&network, &own)],
@@ -553,8 +553,7 @@ impl Place {
         let shown = Shown {
             network: self.network.to_string(),
             authority: terms.authority.to_string(),
-            offered_to: (terms.pending_authority != Pubkey::default())
-                .then(|| terms.pending_authority.to_string()),
+            offered_to: output::somebody(&terms.pending_authority),
             timelock: terms.timelock,
             parameters: self.values(&terms.parameters),
             proposed: (terms.pending_at != 0).then(|| Proposed {
@@ -659,11 +658,7 @@ impl Shown {
                 format!("{} tokens to {}, in {}", paid.tokens, paid.to, paid.account),
             ));
         }
-        rows.extend(
-            self.signature
-                .iter()
-                .map(|done| ("Signature", done.clone())),
-        );
+        rows.extend(output::signatures(&self.signature));
         output::rows(rows)
     }
 }

@@ -123,12 +123,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             ("Paid to", shown.destination.clone()),
             ("Paid so far", format!("{} tokens", shown.claimed)),
         ];
-        rows.extend(
-            shown
-                .signature
-                .iter()
-                .map(|done| ("Signature", done.clone())),
-        );
+        rows.extend(output::signatures(&shown.signature));
         output::rows(rows)
     })
 }

@@ -1,5 +1,6 @@
 //! `fieldproof pool`: stake, for those who delegate it and for the operator who has it stand behind a network.
 
+use crate::commands::heir;
 use crate::context::Context;
 use crate::output;
 use crate::tokens::Tokens;
@@ -297,8 +298,7 @@ impl Place {
             }
             Action::Offer { which, to } => {
                 let pool = address(&which);
-                // The default key is nobody.
-                let to = Some(to).filter(|to| *to != own).unwrap_or_default();
+                let to = heir(to, &own);
                 (pool, vec![pools::transfer_operator(&pool, &own, &to)])
             }
             Action::Accept { pool } => (pool, vec![pools::accept_operator(&pool, &own)]),
@@ -499,8 +499,7 @@ impl Place {
         let shown = Shown {
             pool: address.to_string(),
             operator: pool.operator.to_string(),
-            offered_to: (pool.pending_operator != Pubkey::default())
-                .then(|| pool.pending_operator.to_string()),
+            offered_to: output::somebody(&pool.pending_operator),
             signer: pool.signer.to_string(),
             staked: self.tokens.format(pool.staked),
             cooling: self.tokens.format(pool.cooling),
@@ -617,11 +616,7 @@ impl Shown {
                 ));
             }
         }
-        rows.extend(
-            self.signatures
-                .iter()
-                .map(|done| ("Signature", done.clone())),
-        );
+        rows.extend(output::signatures(&self.signatures));
         output::rows(rows)
     }
 }

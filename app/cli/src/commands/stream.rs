@@ -82,12 +82,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             ("Commitments", shown.commitments.to_string()),
             ("Open challenges", shown.open_challenges.to_string()),
         ];
-        rows.extend(
-            shown
-                .signature
-                .iter()
-                .map(|done| ("Signature", done.clone())),
-        );
+        rows.extend(output::signatures(&shown.signature));
         output::rows(rows)
     })
 }

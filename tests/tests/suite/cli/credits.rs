@@ -217,6 +217,10 @@ fn a_makers_batch_is_paid_for() {
     live.send(&[set], &[]);
     live.cluster.set_time(live.now() + 60);
     assert_failed(&batch(&live, lines[1]), "this costs 1 credits");
+    // The whole is asked for before the first of several batches is sent.
+    let keys = (0..60).map(|_| hex::encode(solana_keypair::Keypair::new().pubkey()) + "\n");
+    let many: String = keys.collect();
+    assert_failed(&batch(&live, &many), "this costs 60 credits");
     // What has landed is not paid for again.
     live.file("keys.txt", lines[0]);
     let again = "batch --keys keys.txt --manifest keys.txt --curve ed25519 --first 0";

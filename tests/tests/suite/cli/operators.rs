@@ -215,6 +215,8 @@ fn others_delegate_to_a_pool_and_take_one_over() {
         live.cli_done("operator.json", &mine)["delegation"]["worth"],
         "50"
     );
+    // Nor is there a keypair needed to look.
+    live.sh(&format!("HOME=$PWD fieldproof pool show --pool {pool}\n"));
     // A delegator has no say in what the pool does.
     let opt_in = ["pool", "opt-in", "50", "--pool", pool];
     assert_failed(&live.cli("delegator.json", &opt_in), "operator");
