@@ -8,7 +8,6 @@ use anchor_lang::prelude::{AccountMeta, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
 use anchor_lang::{InstructionData, ToAccountMetas};
-use device_registry::state::network::CREDITS;
 use device_registry::state::Network;
 use oracle::{Format, Now, OracleError, Price};
 use reward_emission::error::EmissionError;
@@ -225,7 +224,7 @@ impl Till<'_> {
     /// [`ClientError::NoPricing`], or the chain's.
     pub fn cost(&self, purpose: Purpose, count: u32) -> Result<u64, ClientError> {
         let network: Network = chain::read(self.chain, &self.network)?;
-        if network.flags & CREDITS == 0 {
+        if !network.charges() {
             return Ok(0);
         }
         self.cost_at(self.chain.clock()?.unix_timestamp, purpose, count)
@@ -279,7 +278,7 @@ impl Till<'_> {
         instruction: Instruction,
     ) -> Result<Instruction, ClientError> {
         let network: Network = chain::read(self.chain, &self.network)?;
-        if network.flags & CREDITS == 0 {
+        if !network.charges() {
             return Ok(instruction);
         }
         let owner = self.payer.pubkey();

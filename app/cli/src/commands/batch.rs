@@ -8,7 +8,6 @@ use anyhow::{bail, Context as _, Result};
 use credits::Purpose;
 use device_protocol::{Curve, DeviceKey};
 use device_registry::error::RegistryError;
-use device_registry::state::network::CREDITS;
 use device_registry::state::Maker;
 use device_registry::RegisterBatchArgs;
 use fieldproof_client::credits::Till;
@@ -77,8 +76,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         tree: tree.to_string(),
         signatures: Vec::new(),
     };
-    let charges = terms.flags & CREDITS != 0;
-    let largest = if charges {
+    let largest = if terms.charges() {
         registry::largest_paid_batch(curve)
     } else {
         registry::largest_batch(curve)

@@ -5,7 +5,6 @@ use crate::output;
 use crate::tokens::Tokens;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{anyhow, bail, Context as _, Result};
-use device_registry::state::network::CREDITS;
 use device_registry::state::Network;
 use fieldproof_client::chain::{self, Chain, RpcChain};
 use fieldproof_client::credits::{self as client, Purchase, Quote, Till};
@@ -308,7 +307,7 @@ impl Place {
             }),
         };
         let shown = ShownPrice {
-            charges: self.terms.flags & CREDITS != 0,
+            charges: self.terms.charges(),
             now: Costs::of(terms),
             next,
             source: Source::of(terms)?,
@@ -376,9 +375,9 @@ impl Place {
         let credits: Option<Credits> = chain::find(&self.chain, &address)?;
         let (balance, burned) = credits.map_or((0, 0), |found| (found.balance, found.burned));
         let now = self.chain.clock()?.unix_timestamp;
-        let each = match self.terms.flags & CREDITS {
-            0 => 0,
-            _ => self.pricing()?.terms_at(now).registration,
+        let each = match self.terms.charges() {
+            true => self.pricing()?.terms_at(now).registration,
+            false => 0,
         };
         let shown = ShownBalance {
             owner: owner.to_string(),

@@ -9,7 +9,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_spl::token::Mint;
 use anyhow::{ensure, Context as _, Result};
 use clap::ValueEnum;
-use device_registry::state::network::{APPLY_WITHIN, CREDITS};
+use device_registry::state::network::APPLY_WITHIN;
 use device_registry::state::{Maker, Network, Operation, Parameters};
 use fieldproof_client::chain::{self, Chain, RpcChain};
 use fieldproof_client::{ai_feed as feeds, credits, device_registry as registry};
@@ -510,9 +510,8 @@ impl Place {
             "this is the pricing that was set last"
         );
         let mint: Mint = chain::read_borsh(&self.chain, &self.terms.reward_mint)?;
-        let charges = self.terms.flags & CREDITS != 0;
         ensure!(
-            mint.supply > 0 || !charges || (args.registration, args.feed) == (0, 0),
+            mint.supply > 0 || !self.terms.charges() || (args.registration, args.feed) == (0, 0),
             "there is no token yet to buy credits with: keep --registration and --feed at 0 until the first rewards were paid"
         );
         Ok(args)

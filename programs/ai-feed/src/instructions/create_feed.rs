@@ -3,7 +3,7 @@
 use ::credits::Purpose;
 use anchor_lang::prelude::*;
 use device_protocol::{feed_id, InputSpec};
-use device_registry::state::{cell::is_cell, network::CREDITS, Network};
+use device_registry::state::{cell::is_cell, Network};
 
 use crate::{
     error::AiFeedError,
@@ -119,7 +119,7 @@ impl CreateFeedArgs {
 pub fn handle_create_feed(ctx: Context<CreateFeed>, args: CreateFeedArgs) -> Result<()> {
     let creator = ctx.accounts.creator.key();
     let accounts = &ctx.accounts;
-    if accounts.network.load()?.flags & CREDITS != 0 {
+    if accounts.network.load()?.charges() {
         let (network, creator) = (accounts.network.as_ref(), accounts.creator.as_ref());
         accounts.fees.charge(network, creator, Purpose::Feed, 1)?;
     }

@@ -2,7 +2,7 @@ use crate::error::RegistryError;
 use crate::events::{emit_sized, DevicesRegistered};
 use crate::fees::*;
 use crate::instructions::register_device::{key_refusal, require_cell};
-use crate::state::network::{Network, Operation, CREDITS, SELF_SIGNED_MAKERS};
+use crate::state::network::{Network, Operation, SELF_SIGNED_MAKERS};
 use crate::state::{tree, Maker, Tree};
 use ::credits::Purpose;
 use anchor_lang::prelude::*;
@@ -67,7 +67,7 @@ pub fn handle_register_batch(ctx: Context<RegisterBatch>, args: RegisterBatchArg
     );
     let count = (args.keys.len() / curve.key_len()) as u64;
     let accounts = &ctx.accounts;
-    if accounts.network.load()?.flags & CREDITS != 0 {
+    if accounts.network.load()?.charges() {
         let (network, key) = (accounts.network.as_ref(), accounts.key.as_ref());
         // A transaction holds far fewer than 32 bits count.
         accounts

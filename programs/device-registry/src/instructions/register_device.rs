@@ -3,7 +3,7 @@ use crate::events::{emit_to_self, DeviceRegistered};
 use crate::fees::*;
 use crate::state::cell::is_cell;
 use crate::state::maker::TIER_CERTIFICATE;
-use crate::state::network::{Network, Operation, CREDITS, SELF_SIGNED_MAKERS};
+use crate::state::network::{Network, Operation, SELF_SIGNED_MAKERS};
 use crate::state::tree::{self, Tree};
 use crate::state::{Issuer, Maker, VoucherPage};
 use ::credits::Purpose;
@@ -84,7 +84,7 @@ pub fn handle_register_device(
     let device = key.id();
     require_cell(args.cell)?;
     let accounts = &ctx.accounts;
-    if accounts.network.load()?.flags & CREDITS != 0 {
+    if accounts.network.load()?.charges() {
         let (network, owner) = (accounts.network.as_ref(), accounts.owner.as_ref());
         accounts
             .fees

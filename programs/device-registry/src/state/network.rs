@@ -198,6 +198,11 @@ impl Network {
     /// Bytes of the account, its discriminator included.
     pub const SIZE: usize = 8 + std::mem::size_of::<Self>();
 
+    /// Whether registering devices and opening feeds costs credits, as much as the pricing says.
+    pub fn charges(&self) -> bool {
+        self.flags & CREDITS != 0
+    }
+
     /// The epoch at `now` (unix seconds). Fails before the genesis.
     pub fn epoch(&self, now: i64) -> Result<u64> {
         let since = now
