@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::output;
 use crate::tokens::Tokens;
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Context as _, Result};
+use anyhow::{bail, Context as _, Result};
 use fieldproof_client::{chain, reward_emission as emissions, token, transaction};
 use reward_emission::state::{Payee, PayeeKind};
 use serde::Serialize;
@@ -65,10 +65,24 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
     let chain = context.chain();
     let (network, terms) = context.network(&chain)?;
     let tokens = Tokens::of(&chain, &terms.reward_mint)?;
+    let find = |pool: Option<Pubkey>, owner: Pubkey| {
+        let (kind, owner) = match pool {
+            Some(pool) => (PayeeKind::Operator, pool),
+            None => (PayeeKind::Owner, owner),
+        };
+        chain::find::<Payee>(&chain, &emissions::payee(&network, kind, &owner))
+    };
     let (pool, owner, signature) = match command {
         Command::Register { who, destination } => {
             let keypair = context.keypair()?;
             let own = keypair.pubkey();
+            if let Some(payee) = find(who.pool, own)? {
+                bail!(
+                    "{} is a payee already, paid to {}: another account is named by `fieldproof payee set-destination`",
+                    payee.owner,
+                    payee.destination
+                );
+            }
             let mut instructions = Vec::new();
             let destination = destination.unwrap_or_else(|| {
                 instructions.push(token::create_associated(&own, &own, &tokens.mint));
@@ -100,17 +114,19 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             (who.pool, owner, None)
         }
     };
-    let (kind, name, owner) = match pool {
-        Some(pool) => (PayeeKind::Operator, "operator", pool),
-        None => (PayeeKind::Owner, "owner", owner),
-    };
-    let payee: Option<Payee> = chain::find(&chain, &emissions::payee(&network, kind, &owner))?;
-    let payee = payee.with_context(|| {
-        format!("{owner} is no payee of this network: register with `fieldproof payee register`")
+    let payee = find(pool, owner)?.with_context(|| {
+        format!(
+            "{} is no payee of this network: register with `fieldproof payee register`",
+            pool.unwrap_or(owner)
+        )
     })?;
     let shown = Shown {
-        kind: name,
-        owner: owner.to_string(),
+        kind: if payee.kind == PayeeKind::Operator as u8 {
+            "operator"
+        } else {
+            "owner"
+        },
+        owner: payee.owner.to_string(),
         index: payee.index,
         destination: payee.destination.to_string(),
         claimed: tokens.format(payee.claimed),

@@ -246,6 +246,9 @@ fn an_owner_names_another_destination() {
         registered["destination"],
         token::associated(&owner, &mint).to_string()
     );
+    let again = live.cli("owner.json", &["payee", "register"]);
+    assert_failed(&again, "is a payee already");
+    assert_failed(&again, "payee set-destination");
     let set = ["payee", "set-destination", &destination.to_string()];
     assert_eq!(
         live.cli_done("owner.json", &set)["destination"],
