@@ -39,7 +39,12 @@ pub struct Arguments {
 
 #[derive(Serialize)]
 struct Registered {
+    /// Devices that were registered now.
     devices: usize,
+    /// Batches that were left out, since others of their numbers have landed before.
+    left_out: usize,
+    /// Devices in them.
+    devices_left_out: usize,
     first: u64,
     tree: String,
     signatures: Vec<String>,
@@ -71,7 +76,9 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let progress = context.progress(format!("registering {} devices", keys.len()));
     let first = arguments.first.unwrap_or(account.batches);
     let mut registered = Registered {
-        devices: keys.len(),
+        devices: 0,
+        left_out: 0,
+        devices_left_out: 0,
         first,
         tree: tree.to_string(),
         signatures: Vec::new(),
@@ -89,7 +96,8 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let batches = (first..).zip(keys.chunks(largest));
     let (landed, left): (Vec<_>, Vec<_>) =
         batches.partition(|(batch, _)| has_landed(&account, *batch));
-    progress.say(format!("{} batches have landed before", landed.len()));
+    registered.left_out = landed.len();
+    registered.devices_left_out = landed.iter().map(|(_, keys)| keys.len()).sum();
     let own = maker.pubkey();
     // All of them are paid for, or none is begun.
     let devices: usize = left.iter().map(|(_, keys)| keys.len()).sum();
@@ -113,8 +121,14 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         // One transaction holds far fewer.
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         match till.send(Purpose::Registration, count, &[], &register) {
-            Ok(done) => registered.signatures.push(done.signature.to_string()),
-            Err(error) if error.code() == Some(RegistryError::BatchLanded.into()) => {}
+            Ok(done) => {
+                registered.devices += keys.len();
+                registered.signatures.push(done.signature.to_string());
+            }
+            Err(error) if error.code() == Some(RegistryError::BatchLanded.into()) => {
+                registered.left_out += 1;
+                registered.devices_left_out += keys.len();
+            }
             Err(error) => {
                 return Err(error).with_context(|| format!("go on with --first {first}"));
             }
@@ -122,12 +136,23 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     }
     drop(progress);
     context.print(&registered, || {
-        output::fields([
-            ("Devices", registered.devices.to_string()),
+        let mut rows = vec![("Devices", registered.devices.to_string())];
+        if registered.left_out > 0 {
+            rows.push((
+                "Left out",
+                format!(
+                    "{} devices: {} batches of these numbers have landed before. If they were of other devices, run this \
+                     again for the ones left out, without --first",
+                    registered.devices_left_out, registered.left_out
+                ),
+            ));
+        }
+        rows.extend([
             ("Transactions", registered.signatures.len().to_string()),
             ("First batch", registered.first.to_string()),
             ("Tree", registered.tree.clone()),
-        ])
+        ]);
+        output::rows(rows)
     })
 }
 
