@@ -12,11 +12,11 @@ use commitment::{ProofError, SumTree};
 use device_protocol::Hash;
 use fieldproof_client::chain::{self, Chain};
 use fieldproof_client::reward_emission::{self as emissions, ClaimAccounts};
-use fieldproof_client::{token, transaction, ClientError, ProgramFailure};
+use fieldproof_client::{token, transaction, ClientError};
 use reqwest::blocking::Client;
 use reqwest::StatusCode;
 use reward_emission::error::EmissionError;
-use reward_emission::state::{Emission, Payee, PayeeKind};
+use reward_emission::state::{Breaker, Emission, Payee, PayeeKind};
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -121,6 +121,46 @@ pub struct Unpaid {
     pub reason: String,
 }
 
+/// Whom the emission's circuit breaker has wait, and until when if nobody else claims before. Times are unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// The owner, or the operator's pool.
+    pub payee: String,
+    /// What is left to be paid, base units.
+    pub left: u64,
+    /// How much of it can be claimed at once: all, or as much as the breaker ever lets pass.
+    pub next: u64,
+    /// When that can be claimed.
+    pub at: i64,
+    /// When the last of it can be claimed, if each part was as soon as it could.
+    pub last_at: i64,
+}
+
+impl Wait {
+    /// Of a payee to which `left` > 0 base units are still to be paid.
+    pub fn of(breaker: &Breaker, payee: &Pubkey, left: u64) -> Self {
+        let next = left.min(breaker.limit);
+        // A time that no number says never comes.
+        let at = |amount| breaker.passes_at(amount).unwrap_or(i64::MAX);
+        Self {
+            payee: payee.to_string(),
+            left,
+            next,
+            at: at(next),
+            last_at: at(left),
+        }
+    }
+}
+
+/// Why a run ended before everybody was tried; running it again goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The circuit breaker lets no more pass now.
+    Breaker(Wait),
+    /// What the chain said.
+    Chain(String),
+}
+
 /// What a run has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -140,8 +180,8 @@ pub struct Totals {
     pub rent: u64,
     /// Who could not be paid.
     pub unpaid: Vec<Unpaid>,
-    /// Why the run ended before everybody was tried; running it again goes on.
-    pub stopped: Option<String>,
+    /// Why the run ended before everybody was tried.
+    pub stopped: Option<Stop>,
 }
 
 impl Totals {
@@ -161,7 +201,8 @@ pub struct Sponsor<'a> {
     pub reward_mint: Pubkey,
     /// Pays fees and rent.
     pub payer: &'a Keypair,
-    /// Whether to pay the rent of associated token accounts that owners have closed.
+    /// Whether to pay the rent of associated token accounts that owners have closed before they were ever paid. It is paid
+    /// once a payee: who closes an account that was paid has its rent, and could do so each time.
     pub open_accounts: bool,
 }
 
@@ -179,8 +220,18 @@ struct Claim {
     cumulative: u64,
 }
 
+impl Claim {
+    /// What is left to be paid, base units.
+    fn left(&self) -> u64 {
+        self.cumulative.saturating_sub(self.claimed)
+    }
+}
+
 /// Pays everybody what `grants` say and was not paid before. Tells `say` how it stands before anything is sent and after
 /// each transaction: from several threads, but one at a time, so that it never says less than before.
+///
+/// Who is owed more than the circuit breaker's limit comes last, as he takes all that it lets pass, and the run ends with
+/// that part.
 ///
 /// What stops the run or a payee is in the result.
 ///
@@ -192,13 +243,16 @@ pub fn pay(
     say: &(dyn Fn(&Totals) + Sync),
 ) -> Result<Totals, ClientError> {
     let mut totals = Totals::default();
-    let claims = sponsor.claims(grants, &mut totals)?;
+    let limit = sponsor.emission()?.breaker.limit;
+    let mut claims = sponsor.claims(grants, &mut totals)?;
+    claims.sort_by_key(|claim| claim.left() > limit);
     let rent = sponsor.chain.rent(token::ACCOUNT_LEN)?;
     let batches = sponsor.batches(grants, claims)?;
     let run = Run {
         sponsor,
         grants,
         rent,
+        limit,
         totals: Mutex::new(totals),
         say,
     };
@@ -223,6 +277,10 @@ pub fn pay(
 }
 
 impl Sponsor<'_> {
+    fn emission(&self) -> Result<Emission, ClientError> {
+        chain::read(self.chain, &emissions::emission(&self.network))
+    }
+
     /// Who has something to get and can get it. Counts the others.
     fn claims(&self, grants: &Grants, totals: &mut Totals) -> Result<Vec<Claim>, ClientError> {
         let granted: Vec<_> = grants
@@ -276,18 +334,21 @@ impl Sponsor<'_> {
             let account = account.filter(|account| account.lamports > 0);
             let is_associated = claim.kind == PayeeKind::Owner
                 && claim.destination == token::associated(&claim.owner, &self.reward_mint);
-            claim.open = account.is_none() && is_associated && self.open_accounts;
+            let is_closed = account.is_none() && is_associated;
+            claim.open = is_closed && self.open_accounts && claim.claimed == 0;
             let usable =
                 account.is_some_and(|account| token::is_usable(&account, &self.reward_mint));
             if usable || claim.open {
                 payable.push(claim);
             } else {
+                let why = if is_closed && self.open_accounts {
+                    "was closed after it was paid, and is for its owner to open again"
+                } else {
+                    "is closed or takes no tokens"
+                };
                 totals.unpaid.push(Unpaid {
                     payee: claim.owner.to_string(),
-                    reason: format!(
-                        "its destination {} is closed or takes no tokens",
-                        claim.destination
-                    ),
+                    reason: format!("its destination {} {why}", claim.destination),
                 });
             }
         }
@@ -345,6 +406,8 @@ struct Run<'a> {
     sponsor: &'a Sponsor<'a>,
     grants: &'a Grants,
     rent: u64,
+    /// The circuit breaker's.
+    limit: u64,
     totals: Mutex<Totals>,
     say: &'a (dyn Fn(&Totals) + Sync),
 }
@@ -355,6 +418,8 @@ enum Fault {
     Moment,
     /// Of something in it.
     Claim,
+    /// Of how much was claimed lately.
+    Breaker,
     /// Of everything: none will pass.
     All(String),
 }
@@ -363,28 +428,16 @@ impl Fault {
     fn of(error: &ClientError) -> Self {
         match error {
             error if error.is_of_moment() => Self::Moment,
-            ClientError::Refused(failure) => match open_until(failure) {
-                Some(time) => Self::All(format!(
-                    "too much was claimed lately for the emission's circuit breaker: run this again at the unix time {time}"
-                )),
-                None => Self::Claim,
-            },
+            ClientError::Refused(failure)
+                if failure.program == Some(reward_emission::ID)
+                    && failure.code == u32::from(EmissionError::BreakerOpen) =>
+            {
+                Self::Breaker
+            }
             error if error.is_of_instruction() => Self::Claim,
             error => Self::All(error.to_string()),
         }
     }
-}
-
-/// When the emission's circuit breaker lets the claim pass that it refused, unix seconds.
-fn open_until(failure: &ProgramFailure) -> Option<i64> {
-    let log = "Program log: retry at ";
-    (failure.program == Some(reward_emission::ID)
-        && failure.code == u32::from(EmissionError::BreakerOpen))
-    .then(|| {
-        let mut lines = failure.logs.iter();
-        lines.find_map(|line| line.strip_prefix(log)?.parse().ok())
-    })
-    .flatten()
 }
 
 impl Run<'_> {
@@ -392,14 +445,20 @@ impl Run<'_> {
     fn settle(&self, mut batch: Vec<Claim>) {
         let (mut failures, mut landed) = (0, 0);
         while !batch.is_empty() && !self.has_stopped() {
+            let in_parts = batch.iter().any(|claim| claim.left() > self.limit);
             let sent = self.send(&batch);
             let before = batch.len();
             // What counts is what the chain says was paid: by this transaction, by one of an earlier run that was still on
             // its way, or by anybody else.
             if let Err(error) = self.book(&mut batch) {
-                return self.stop(error.to_string());
+                return self.stop(Stop::Chain(error.to_string()));
             }
             match sent {
+                // As much was paid as passes now: more would be claimed by the crumb, and a fee for each.
+                Ok(()) if in_parts && !batch.is_empty() => {
+                    self.tell();
+                    return self.wait(&batch);
+                }
                 Ok(()) => {}
                 // Not what was wrong, if somebody else paid one of them.
                 Err(_) if batch.len() < before => {}
@@ -413,15 +472,16 @@ impl Run<'_> {
                         };
                         landed = transactions;
                         if failures > FAILURES {
-                            return self.stop(error.to_string());
+                            return self.stop(Stop::Chain(error.to_string()));
                         }
                     }
-                    Fault::All(_) | Fault::Claim if batch.len() > 1 => {
+                    Fault::All(_) | Fault::Breaker | Fault::Claim if batch.len() > 1 => {
                         for claim in batch.drain(..) {
                             self.settle(vec![claim]);
                         }
                     }
-                    Fault::All(reason) => return self.stop(reason),
+                    Fault::All(reason) => return self.stop(Stop::Chain(reason)),
+                    Fault::Breaker => return self.wait(&batch),
                     Fault::Claim => return self.give_up(&batch, &error),
                 },
             }
@@ -444,8 +504,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Reads what the payees of a batch have got by now, counts it, and leaves those who are still owed something: an
-    /// amount over the circuit breaker's limit is paid in parts.
+    /// Reads what the payees of a batch have got by now, counts it, and leaves those who are still owed something.
     fn book(&self, batch: &mut Vec<Claim>) -> Result<(), ClientError> {
         let keys: Vec<Pubkey> = batch.iter().map(|claim| claim.payee).collect();
         let states = chain::find_each::<Payee>(self.sponsor.chain, &keys)?;
@@ -470,9 +529,20 @@ impl Run<'_> {
         self.totals().unpaid.extend(unpaid);
     }
 
+    /// Ends the run since the circuit breaker lets nothing of a batch pass now.
+    fn wait(&self, batch: &[Claim]) {
+        let Some(claim) = batch.first() else {
+            return;
+        };
+        self.stop(match self.sponsor.emission() {
+            Ok(emission) => Stop::Breaker(Wait::of(&emission.breaker, &claim.owner, claim.left())),
+            Err(error) => Stop::Chain(error.to_string()),
+        });
+    }
+
     /// Ends the run: what is on its way is still waited for.
-    fn stop(&self, reason: String) {
-        self.totals().stopped.get_or_insert(reason);
+    fn stop(&self, why: Stop) {
+        self.totals().stopped.get_or_insert(why);
     }
 
     fn has_stopped(&self) -> bool {

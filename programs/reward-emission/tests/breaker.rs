@@ -106,6 +106,19 @@ fn a_claim_over_the_limit_is_paid_in_parts() {
     assert_eq!(take(&mut breaker, u64::MAX, 0), None);
     assert_eq!(take(&mut breaker, u64::MAX, 50), Some(500));
     assert_eq!(take(&mut breaker, u64::MAX, 10_000), Some(1_000));
+    // What is left of an amount passes as it drains, however often it is claimed.
+    let last = |breaker: &Breaker, due| breaker.passes_at(due).expect("time");
+    assert_eq!(last(&breaker, 1_000), 10_100);
+    assert_eq!(last(&breaker, 2_500), 10_250);
+    let mut left = 2_500;
+    for (now, amount) in [(10_100, 1_000), (10_200, 1_000), (10_249, 490)] {
+        assert_eq!(take(&mut breaker, left.max(1_001), now), Some(amount));
+        left -= amount;
+    }
+    assert_eq!((left, last(&breaker, left)), (10, 10_250));
+    assert_eq!(take(&mut breaker, left, 10_250), Some(10));
+    // What there is room for passes at once.
+    assert_eq!(last(&Breaker::new(100, 1_000, 7), 1_000), 7);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::output;
 use anchor_spl::token::Mint;
 use anyhow::{anyhow, bail, Context as _, Result};
 use fieldproof_client::{chain, reward_emission as emissions, token, transaction};
-use fieldproof_worker::claims::{self, Grants, Sponsor, Totals, Unpaid};
+use fieldproof_worker::claims::{self, Grants, Sponsor, Stop, Totals, Unpaid, Wait};
 use fieldproof_worker::reward::ClaimProof;
 use reward_emission::state::{Emission, Payee, PayeeKind};
 use serde::Serialize;
@@ -23,7 +23,8 @@ pub struct Arguments {
     /// passed over, so that a run that was cut off is just run again
     #[arg(long, conflicts_with = "register_only")]
     all: bool,
-    /// Also pay the rent of token accounts that owners have closed
+    /// Also pay the rent of token accounts that owners have closed before they were ever paid. Who closed his later has its
+    /// rent, and opens it himself: otherwise you would pay it each time
     #[arg(long, requires = "all")]
     open_accounts: bool,
 }
@@ -40,7 +41,10 @@ struct ClaimedAll {
     fees: u64,
     rent: u64,
     unpaid: Vec<Unpaid>,
+    /// Why not everybody was tried.
     stopped: Option<String>,
+    /// When to run this again, unix seconds, if the circuit breaker stopped it.
+    again_at: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +52,10 @@ struct Claimed {
     payee: String,
     destination: String,
     amount: String,
+    /// What is left to claim, of more than the circuit breaker lets pass at once.
+    left: String,
+    /// When to claim again if something is left, unix seconds.
+    again_at: Option<i64>,
     epoch: Option<u64>,
     signature: Option<String>,
     compute_units: Option<u64>,
@@ -90,6 +98,8 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         payee: owner.pubkey().to_string(),
         destination: payee.destination.to_string(),
         amount: "0".to_owned(),
+        left: "0".to_owned(),
+        again_at: None,
         epoch: None,
         signature: None,
         compute_units: None,
@@ -128,17 +138,54 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     // An amount over the breaker's limit is paid in parts.
     let paid = chain::read::<Payee>(&chain, &payee_key)?.claimed - payee.claimed;
     claimed.amount = token::format_amount(paid, mint.decimals);
+    let wait = match due.saturating_sub(paid) {
+        0 => None,
+        left => {
+            let breaker = chain::read::<Emission>(&chain, &emission_key)?.breaker;
+            Some(Wait::of(&breaker, &owner.pubkey(), left))
+        }
+    };
+    if let Some(wait) = &wait {
+        claimed.left = token::format_amount(wait.left, mint.decimals);
+        claimed.again_at = Some(wait.at);
+    }
     claimed.epoch = Some(proof.epoch);
     claimed.signature = Some(done.signature.to_string());
     claimed.compute_units = Some(done.compute_units);
     context.print(&claimed, || {
-        output::fields([
+        let mut rows = vec![
             ("Claimed", claimed.amount.clone()),
             ("To", claimed.destination.clone()),
             ("Up to epoch", proof.epoch.to_string()),
             ("Signature", done.signature.to_string()),
-        ])
+        ];
+        rows.extend(wait.map(|wait| ("Left", waiting(&wait, mint.decimals))));
+        output::rows(rows)
     })
+}
+
+/// What the emission's circuit breaker keeps back, and until when.
+fn waiting(wait: &Wait, decimals: u8) -> String {
+    let tokens = |amount| token::format_amount(amount, decimals);
+    let Wait {
+        left,
+        next,
+        at,
+        last_at,
+        ..
+    } = *wait;
+    if next == left {
+        return format!(
+            "{} tokens: they can be claimed at the unix time {at}",
+            tokens(left)
+        );
+    }
+    format!(
+        "{} tokens: {} of them can be claimed at the unix time {at}, and the last of them not before {last_at}, since the \
+         circuit breaker lets no more pass at once",
+        tokens(left),
+        tokens(next)
+    )
 }
 
 fn claim_all(
@@ -169,6 +216,18 @@ fn claim_all(
         unpaid,
         stopped,
     } = totals;
+    let again_at = match &stopped {
+        Some(Stop::Breaker(wait)) => Some(wait.at),
+        _ => None,
+    };
+    let stopped = stopped.map(|stop| match stop {
+        Stop::Breaker(wait) => format!(
+            "the emission's circuit breaker has {} wait for {}",
+            wait.payee,
+            waiting(&wait, decimals)
+        ),
+        Stop::Chain(error) => error,
+    });
     let claimed = ClaimedAll {
         epoch: grants.epoch(),
         payees,
@@ -180,6 +239,7 @@ fn claim_all(
         rent,
         unpaid,
         stopped,
+        again_at,
     };
     context.print(&claimed, || {
         let mut rows = vec![

@@ -44,7 +44,8 @@ impl Breaker {
             .ok_or_else(|| error!(EmissionError::InvariantBroken))?;
         let amount = if due > self.limit { room } else { due };
         if amount == 0 || amount > room {
-            msg!("retry at {}", self.retry_at(due)?);
+            let least = if due > self.limit { 1 } else { due };
+            msg!("retry at {}", self.passes_at(least)?);
             return err!(EmissionError::BreakerOpen);
         }
         self.level = self
@@ -79,16 +80,17 @@ impl Breaker {
         Ok(())
     }
 
-    /// When a claim of `due` that is too much now could be paid, if nobody else claims before: unix seconds.
-    fn retry_at(&self, due: u64) -> Result<i64> {
-        let least = if due > self.limit { 1 } else { due };
-        let excess = (u128::from(self.level) + u128::from(least))
-            .checked_sub(u128::from(self.limit))
-            .ok_or_else(|| error!(EmissionError::InvariantBroken))?;
+    /// When the last of `due` could be paid, of an amount above the limit in parts, if nobody else claims before: unix
+    /// seconds.
+    ///
+    /// # Errors
+    /// [`EmissionError::Overflow`].
+    pub fn passes_at(&self, due: u64) -> Result<i64> {
+        let excess = (u128::from(self.level) + u128::from(due)).saturating_sub(self.limit.into());
         self.after(excess)
     }
 
-    /// The first second at which `amount` ≤ limit has drained since `updated_at`.
+    /// The first second at which `amount` has drained since `updated_at`.
     fn after(&self, amount: u128) -> Result<i64> {
         let seconds = (amount * self.window_u128()?).div_ceil(u128::from(self.limit));
         i64::try_from(seconds)

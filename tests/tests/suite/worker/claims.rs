@@ -2,7 +2,7 @@
 
 use super::*;
 use fieldproof_client::chain::Chain;
-use fieldproof_worker::claims::{self, Grants, GrantsError, Sponsor, Totals};
+use fieldproof_worker::claims::{self, Grants, GrantsError, Sponsor, Stop, Totals, Wait};
 use reward_emission::state::Payee;
 use solana_account::Account;
 use solana_signature::Signature;
@@ -52,12 +52,14 @@ impl Town {
             score: 1,
             cumulative,
         });
+        let entries: Vec<_> = entries.collect();
+        let last = entries.last().expect("an owner").index;
         // Half of the places are operators'.
-        let places = 2 * owners.len().next_power_of_two();
+        let places = 2 * (last + 1).next_power_of_two();
         let rewards = Rewards {
             epoch: EPOCH_GRANTED,
             depth: places.ilog2() as u8,
-            entries: entries.collect(),
+            entries,
         };
         let payload = world.make_final(&rewards);
         Self {
@@ -290,9 +292,7 @@ fn go_on_where_a_run_was_cut_off() {
         left: AtomicUsize::new(9),
     };
     let first = town.pay_by(&dying, false);
-    assert!(first
-        .stopped
-        .is_some_and(|reason| reason.contains("killed")));
+    assert!(matches!(first.stopped, Some(Stop::Chain(error)) if error.contains("killed")));
     let landed = town.world.emission().claimed;
     assert!(landed > 0 && landed < town.granted());
     let paid: Vec<bool> = town
@@ -348,7 +348,19 @@ fn pass_over_who_can_not_be_paid_and_open_closed_accounts_on_demand() {
         .contains("is closed or takes no tokens"));
     assert!(!totals.is_complete());
 
+    // Who was paid before and closed his account has its rent, and would have it each time.
+    let paid_before = |claimed| {
+        let key = emissions::payee(&town.world.network.key, PayeeKind::Owner, &closed);
+        town.world
+            .edit(&key, |payee: &mut Payee| payee.claimed = claimed);
+    };
+    paid_before(1);
     let lamports = town.lamports();
+    let totals = town.pay_by(chain, true);
+    assert_eq!((totals.paid, totals.rent), (0, 0));
+    assert_eq!(town.lamports(), lamports);
+    assert!(totals.unpaid[0].reason.contains("closed after it was paid"));
+    paid_before(0);
     let totals = town.pay_by(chain, true);
     assert_eq!((totals.paid, totals.amount), (1, 8));
     assert_eq!(totals.rent, chain.rent(165).expect("rent"));
@@ -367,16 +379,51 @@ fn end_at_the_circuit_breaker_and_go_on_when_it_closes() {
         emission.breaker.limit = limit;
     });
     let totals = town.pay();
-    let reason = totals.stopped.expect("stopped");
-    assert!(reason.contains("circuit breaker"), "{reason}");
-    let retry: i64 = reason
-        .rsplit(' ')
-        .next()
-        .and_then(|time| time.parse().ok())
-        .expect("time");
+    let wait = breaker(&totals);
+    assert_eq!((wait.left, wait.at), (wait.next, wait.last_at));
     assert!(totals.amount > 0 && totals.amount <= limit);
-    assert!(retry > town.world.now());
-    town.world.set_time(retry + EPOCH);
+    assert!(wait.at > town.world.now());
+    town.world.set_time(wait.at + EPOCH);
+    assert!(town.pay().is_complete());
+    town.assert_paid();
+}
+
+/// Whom the circuit breaker that ended a run has wait.
+fn breaker(totals: &Totals) -> Wait {
+    match &totals.stopped {
+        Some(Stop::Breaker(wait)) => wait.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn of_more_than_the_circuit_breaker_ever_lets_pass_are_sent_by_the_part() {
+    // They are granted 1, 2 and 3, of which 2 pass at once.
+    let town = Town::of(3);
+    let key = emissions::emission(&town.world.network.key);
+    town.world
+        .edit(&key, |emission: &mut Emission| emission.breaker.limit = 2);
+    let waits = |number: usize, left, next, after: i64, last_after: i64| Wait {
+        payee: town.owners[number].to_string(),
+        left,
+        next,
+        at: town.world.now() + after,
+        last_at: town.world.now() + last_after,
+    };
+    let first = town.pay();
+    assert_eq!((first.paid, first.transactions), (1, 1));
+    assert_eq!(breaker(&first), waits(1, 2, 2, EPOCH / 2, EPOCH / 2));
+    // Who is owed more than the limit keeps nobody waiting.
+    town.world.set_time(breaker(&first).at);
+    let second = town.pay();
+    assert_eq!((second.paid, second.transactions), (1, 1));
+    assert_eq!(breaker(&second), waits(2, 3, 2, EPOCH, EPOCH * 3 / 2));
+    // A part is one transaction, not one for each unit that drains meanwhile.
+    town.world.set_time(breaker(&second).at);
+    let third = town.pay();
+    assert_eq!((third.paid, third.amount, third.transactions), (0, 2, 1));
+    assert_eq!(breaker(&third), waits(2, 1, 1, EPOCH / 2, EPOCH / 2));
+    town.world.set_time(breaker(&third).at);
     assert!(town.pay().is_complete());
     town.assert_paid();
 }
