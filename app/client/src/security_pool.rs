@@ -129,8 +129,8 @@ pub fn accept_operator(pool: &Pubkey, pending_operator: &Pubkey) -> Instruction 
     )
 }
 
-/// Stakes base units in a pool from the owner's associated token account, for at least `min_shares` shares, if networks count
-/// no more than `max_allocated` base units of it.
+/// Stakes base units in a pool from the owner's associated token account, for at least `min_shares` shares, if networks came
+/// to count more of it no more than `max_raises` times.
 pub fn delegate(
     payer: &Pubkey,
     owner: &Pubkey,
@@ -138,7 +138,7 @@ pub fn delegate(
     stake_mint: &Pubkey,
     amount: u64,
     min_shares: u64,
-    max_allocated: u64,
+    max_raises: u64,
 ) -> Instruction {
     build(
         accounts::Delegate {
@@ -155,7 +155,7 @@ pub fn delegate(
         instruction::Delegate {
             amount,
             min_shares,
-            max_allocated,
+            max_raises,
         },
     )
 }

@@ -35,7 +35,7 @@ pub fn unpaid(
     for (member, entry) in (0u8..).zip(committee.members()) {
         if accused(member)
             && entry.pool != operator.pool
-            && roster.at_stake(slasher, &entry.pool, moment) > 0
+            && roster.can_slash(slasher, &entry.pool, moment)
             && chain::find::<Report>(chain, &report(&entry.pool))?.is_none()
         {
             unpaid.push((member, entry.pool));

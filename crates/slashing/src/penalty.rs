@@ -41,18 +41,20 @@ macro_rules! penalty {
         }
 
         impl<'info> Penalty<'info> {
-            /// What the pool has at stake in the network, base units: nothing if the network's roster does not let this
-            /// program slash. Fails with another network's roster, or another pool.
+            /// What a slash could take of the pool, base units: nothing if the network's roster does not let this program
+            /// slash. Fails with another network's roster, or another pool.
             pub fn at_stake(
                 &self,
                 network: &Pubkey,
                 pool: &Pubkey,
                 moment: security_pool::state::Moment,
             ) -> Result<u64> {
-                let counted = self
-                    .roster_of(network, pool)?
-                    .at_stake(&SLASHER.0, pool, moment);
-                Ok(self.pool.load()?.part_of_countable(counted))
+                self.roster_of(network, pool)?.at_stake(
+                    &SLASHER.0,
+                    pool,
+                    &*self.pool.load()?,
+                    moment,
+                )
             }
 
             /// The roster, if it is the network's and the accounts are those of this pool.

@@ -8,5 +8,5 @@ pub const SLASHER: (Pubkey, u8) = slashing::slasher(&crate::ID_CONST);
 
 /// Whether this program can slash the pool in the roster's network now.
 pub fn is_at_stake(roster: &Roster, pool: &Pubkey, moment: Moment) -> bool {
-    roster.at_stake(&SLASHER.0, pool, moment) > 0
+    roster.can_slash(&SLASHER.0, pool, moment)
 }

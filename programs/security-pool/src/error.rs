@@ -95,8 +95,8 @@ pub enum PoolError {
     LeverageTooHigh = 316,
     #[msg("The pool takes stake of its operator alone: delegate to another")]
     TakesNoDelegators = 317,
-    #[msg("Networks count more of the pool than max_allocated: look at them anew, and raise it if they suit you")]
-    AllocatedAboveLimit = 318,
+    #[msg("A network has come to count more of the pool since: look at its networks, and pass pool.raises if they suit you")]
+    RaisedSince = 318,
 
     #[msg(
         "Only the committee of the current epoch can be drawn: give the network's current epoch"

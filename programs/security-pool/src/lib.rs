@@ -47,9 +47,9 @@ pub mod security_pool {
         ctx: Context<Delegate>,
         amount: u64,
         min_shares: u64,
-        max_allocated: u64,
+        max_raises: u64,
     ) -> Result<()> {
-        handle_delegate(ctx, amount, min_shares, max_allocated)
+        handle_delegate(ctx, amount, min_shares, max_raises)
     }
 
     /// The owner of a delegation lets shares cool down; their worth can be slashed until it is withdrawn.

@@ -13,8 +13,8 @@ use fieldproof_client::{device_registry as registry, token, ClientError};
 use security_pool::error::PoolError as E;
 use security_pool::instructions::CreatePoolArgs;
 use security_pool::state::{
-    Committee, Delegation, Pool, Roster, RosterTerms, Withdrawal, MAX_COOLDOWN, MAX_OPERATORS,
-    MIN_SEED,
+    Committee, Delegation, Moment, Pool, Roster, RosterTerms, Withdrawal, MAX_COOLDOWN,
+    MAX_OPERATORS, MIN_SEED,
 };
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -1399,11 +1399,11 @@ fn assert_at_home(world: &World, operator: &Operator) {
         (entry.signer, entry.staked, entry.cooldown),
         (pool.signer, pool.staked, pool.cooldown)
     );
-    for allocation in [MINIMUM, STAKE, u64::MAX] {
-        assert_eq!(
-            entry.weight(allocation, 0),
-            pool.weight(allocation, entry.counted, 0)
-        );
+    let network = world.harness.read(&world.network);
+    for epochs in 0..4 {
+        let now = world.harness.now() + epochs * EPOCH;
+        let moment = Moment::at(&network, now).expect("an epoch");
+        assert_eq!(entry.weight(moment), pool.weight(entry, moment).unwrap());
     }
 }
 

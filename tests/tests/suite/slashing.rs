@@ -666,9 +666,12 @@ fn an_operator_can_not_rob_its_delegators_by_a_network_of_its_own() {
 fn an_operator_can_not_forestall_who_delegates_first() {
     let court = Court::new();
     let operator = court.operator();
+    court.opt_in(&operator, STAKE).unwrap();
+    court.opt_out(&operator).unwrap();
+    court.harness.advance(EPOCH + COOLDOWN);
     let delegator = court.staker(9 * STAKE);
-    let allocated = court.read_pool(&operator.pool).allocated;
-    let delegate = |max_allocated| {
+    let seen = court.read_pool(&operator.pool);
+    let delegate = |max_raises| {
         client::delegate(
             &court.payer(),
             &delegator.pubkey(),
@@ -676,23 +679,22 @@ fn an_operator_can_not_forestall_who_delegates_first() {
             &court.stake_mint,
             9 * STAKE,
             0,
-            max_allocated,
+            max_raises,
         )
     };
-    // Alone in its pool, what the operator has counted is at stake at once. It does so before the delegation lands.
+    // Alone in its pool, what the operator has a network of its own count is at stake at once. It does so before the
+    // delegation lands, and has as much counted altogether as before.
     let own = court.other_network();
+    court.refresh(&operator.pool).unwrap();
     court.opt_in_to(&own, &operator, STAKE).unwrap();
+    let pool = court.read_pool(&operator.pool);
+    assert_eq!(pool.allocated, seen.allocated);
     assert_refused(
-        court.send(delegate(allocated), &[&delegator]),
-        E::AllocatedAboveLimit,
+        court.send(delegate(seen.raises), &[&delegator]),
+        E::RaisedSince,
     );
     assert_eq!(court.tokens(&delegator), 9 * STAKE);
-    let seen = court.read_pool(&operator.pool).allocated;
-    assert_refused(
-        court.send(delegate(seen - 1), &[&delegator]),
-        E::AllocatedAboveLimit,
-    );
-    court.send(delegate(seen), &[&delegator]).unwrap();
+    court.send(delegate(pool.raises), &[&delegator]).unwrap();
 }
 
 #[test]

@@ -264,9 +264,9 @@ impl Place {
                 let shares = staked(&found).deposit(amount)?;
                 // What others leave behind by rounding makes a share dearer meanwhile, though not by as much.
                 let least = shares - shares / 1_000;
-                // What networks count of it more meanwhile is none that anybody has looked at.
-                let most = found.allocated;
-                let delegate = pools::delegate(&own, &own, &pool, &stake_mint, amount, least, most);
+                let raises = found.raises;
+                let delegate =
+                    pools::delegate(&own, &own, &pool, &stake_mint, amount, least, raises);
                 (pool, vec![delegate])
             }
             Action::Request { which, amount } => {

@@ -44,21 +44,18 @@ pub struct Delegate<'info> {
     pub system_program: Program<'info, System>,
 }
 
-/// Takes the stake for at least `min_shares` shares, if networks count no more than `max_allocated` (base units) of the pool:
-/// who delegates first would be slashed at once by one that its operator joins just before, see [`crate::state::NOTICE`].
+/// Takes the stake for at least `min_shares` shares, if [`Pool::raises`] is no more than `max_raises`: who delegates first
+/// would be slashed at once by a network that the operator joins just before, see [`crate::state::NOTICE`].
 pub fn handle_delegate(
     ctx: Context<Delegate>,
     amount: u64,
     min_shares: u64,
-    max_allocated: u64,
+    max_raises: u64,
 ) -> Result<()> {
     let accounts = ctx.accounts;
     let owner = accounts.owner.key();
     let mut pool = accounts.pool.load_mut()?;
-    require!(
-        pool.allocated <= max_allocated,
-        PoolError::AllocatedAboveLimit
-    );
+    require!(pool.raises <= max_raises, PoolError::RaisedSince);
     let shares = pool.delegate(&owner, amount)?;
     require!(shares >= min_shares, PoolError::TooFewShares);
     {

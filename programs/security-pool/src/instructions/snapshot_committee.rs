@@ -55,7 +55,7 @@ pub fn handle_snapshot_committee<'info>(
     }
     committee.draw(
         &*ctx.accounts.roster.load()?,
-        moment.exposed,
+        moment,
         ctx.remaining_accounts,
     )?;
     if committee.is_complete() {

@@ -1,4 +1,4 @@
-use super::{Pool, Roster, MAX_OPERATORS, VERSION};
+use super::{Moment, Pool, Roster, MAX_OPERATORS, VERSION};
 use crate::error::PoolError;
 use anchor_lang::prelude::*;
 
@@ -77,20 +77,20 @@ impl Committee {
 
     /// Draws the roster's slots from where the last step ended. Of a pool whose home the roster is, the entry says what its
     /// allocation weighs ([`RosterEntry::weight`](super::RosterEntry::weight)). The others with an allocation in this epoch
-    /// ([`Pool::weight`]) are drawn as far as `pools` go, which are their accounts in the order of the slots. `exposed` is
-    /// how long stake must stay to be there for the evidence, in seconds.
+    /// ([`Pool::weight`]) are drawn as far as `pools` go, which are their accounts in the order of the slots. The moment is in
+    /// the committee's epoch.
     pub fn draw<'info>(
         &mut self,
         roster: &Roster,
-        exposed: i64,
+        moment: Moment,
         mut pools: &'info [AccountInfo<'info>],
     ) -> Result<()> {
         let first = self.drawn_slots;
         for slot in roster.entries.iter().skip(first as usize) {
-            let allocation = slot.allocation_at(self.epoch);
-            if !slot.is_free() && allocation > 0 && slot.is_home() {
-                self.push(slot.pool, slot.signer, slot.weight(allocation, exposed))?;
-            } else if !slot.is_free() && allocation > 0 {
+            let is_seated = !slot.is_free() && slot.allocation_at(moment.epoch) > 0;
+            if is_seated && slot.is_home() {
+                self.push(slot.pool, slot.signer, slot.weight(moment))?;
+            } else if is_seated {
                 let Some((account, rest)) = pools.split_first() else {
                     break;
                 };
@@ -98,8 +98,7 @@ impl Committee {
                 pools = rest;
                 let loader = AccountLoader::<Pool>::try_from(account)?;
                 let pool = loader.load()?;
-                let weight = pool.weight(allocation, slot.counted, exposed);
-                self.push(slot.pool, pool.signer, weight)?;
+                self.push(slot.pool, pool.signer, pool.weight(slot, moment)?)?;
             }
             self.drawn_slots += 1; // one of at most MAX_OPERATORS
         }

@@ -1,4 +1,4 @@
-use super::{Pot, Request, NOTICE, VERSION};
+use super::{Moment, Pot, Request, RosterEntry, NOTICE, VERSION};
 use crate::error::PoolError;
 use anchor_lang::prelude::*;
 
@@ -63,9 +63,11 @@ pub struct Pool {
     /// The network whose roster alone counts this pool, and has its stake and signer at hand for committees; the default
     /// key if there is none. Whatever lowers the stake or changes the signer writes it there too.
     pub home: Pubkey,
+    /// How often a network has come to count more of it.
+    pub raises: u64,
     /// 1 if others than the operator may delegate to it.
     pub takes_delegators: u8,
-    pub reserved: [u8; 239],
+    pub reserved: [u8; 231],
 }
 
 /// What a new pool is made of.
@@ -293,10 +295,13 @@ impl Pool {
         (u128::from(counted) * countable).div_ceil(allocated) as u64
     }
 
-    /// The part of [`Self::backing`] that falls to an entry that counts `counted` of this pool: all that it counts, until
-    /// the rosters count more than that.
-    pub fn share_of_backing(&self, counted: u64) -> u64 {
-        let (allocated, backing) = (u128::from(self.allocated), self.backing());
+    /// The part of [`Self::backing`] that falls to `counted` (base units) of what the rosters count of this pool: all of it,
+    /// until they count more than that. `leaving` is what they soon count no more.
+    pub fn share_of_backing(&self, counted: u64, leaving: u64) -> u64 {
+        let (allocated, backing) = (
+            u128::from(self.allocated.saturating_sub(leaving)),
+            self.backing(),
+        );
         if allocated <= backing {
             return counted;
         }
@@ -304,17 +309,27 @@ impl Pool {
         (u128::from(counted) * backing / allocated) as u64
     }
 
-    /// What an allocation of a roster that counts `counted` of this pool weighs: no more than the stake that is still there,
-    /// its share of what the stake can back when what the rosters count has come to exceed that, and nothing if the stake
-    /// can leave before the evidence comes in, as when a network's evidence window was raised over the pool's cool-down.
-    /// `exposed` is how long it must stay, in seconds.
-    pub fn weight(&self, allocation: u64, counted: u64, exposed: i64) -> u64 {
-        if self.cooldown <= exposed {
-            return 0;
+    /// What a roster's allocation of this pool weighs: no more than the stake that is still there, than what can be slashed
+    /// of it, and than what is left of that after the entry's release; and nothing if the stake can leave before the evidence
+    /// comes in, as when a network's evidence window was raised over the pool's cool-down.
+    pub fn weight(&self, entry: &RosterEntry, moment: Moment) -> Result<u64> {
+        if self.cooldown <= moment.exposed {
+            return Ok(0);
         }
-        allocation
-            .min(self.share_of_backing(counted))
-            .min(self.staked)
+        let (mut pool, mut entry) = (*self, *entry);
+        entry.release(&mut pool, moment)?;
+        let allocation = entry.allocation_at(moment.epoch);
+        let at_stake = entry.at_stake(moment);
+        let stays = at_stake.min(allocation.max(entry.next));
+        Ok(allocation
+            .min(pool.share_of_backing(stays, at_stake - stays))
+            .min(pool.staked))
+    }
+
+    /// Counts that a network has come to count more of it.
+    pub fn raise(&mut self) -> Result<()> {
+        self.raises = add(self.raises, 1)?;
+        Ok(())
     }
 
     /// Checks what must hold after each instruction that moves money: the vault covers what the pool owes, the seed's

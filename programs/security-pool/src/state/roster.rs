@@ -174,13 +174,15 @@ impl RosterEntry {
         }
     }
 
-    /// What an allocation weighs of a pool whose home this is, as [`Pool::weight`]: since nobody else counts it, its
+    /// What the allocation weighs of a pool whose home this is, as [`Pool::weight`]: since nobody else counts it, its
     /// stake is behind this roster alone.
-    pub fn weight(&self, allocation: u64, exposed: i64) -> u64 {
-        if self.cooldown <= exposed {
+    pub fn weight(&self, moment: Moment) -> u64 {
+        if self.cooldown <= moment.exposed {
             return 0;
         }
-        allocation.min(self.counted).min(self.staked)
+        self.allocation_at(moment.epoch)
+            .min(self.at_stake(moment))
+            .min(self.staked)
     }
 
     /// The allocation of an epoch. The current epoch's never changes any more.
@@ -253,14 +255,21 @@ impl RosterEntry {
         self.count(known.max(allocation), pool)
     }
 
-    /// Releases what has cooled down.
-    fn release(&mut self, pool: &mut Pool, moment: Moment) -> Result<()> {
+    /// Releases what has cooled down, and what was announced and the pool can't back any more: counted on, it would leave
+    /// what has begun a smaller part.
+    pub(super) fn release(&mut self, pool: &mut Pool, moment: Moment) -> Result<()> {
         if self.effective_epoch <= moment.epoch {
             self.current = self.next;
         }
         if self.release_at != 0 && moment.now >= self.release_at {
             self.release_at = 0;
             self.count(self.counted.min(self.current.max(self.next)), pool)?;
+        }
+        if moment.now < self.begins_at {
+            let beyond = u128::from(pool.allocated).saturating_sub(pool.countable());
+            let beyond = u64::try_from(beyond).unwrap_or(u64::MAX);
+            let left = self.counted.saturating_sub(beyond);
+            self.count(left.max(self.begun).min(self.counted), pool)?;
         }
         Ok(())
     }
@@ -272,6 +281,9 @@ impl RosterEntry {
 
     /// Counts `counted` (base units) of the pool from now on.
     fn count(&mut self, counted: u64, pool: &mut Pool) -> Result<()> {
+        if counted > self.counted {
+            pool.raise()?;
+        }
         pool.allocated = pool
             .allocated
             .checked_sub(self.counted)
@@ -388,13 +400,27 @@ impl Roster {
         *key != Pubkey::default() && self.slashers.contains(key)
     }
 
-    /// What of a pool's count a program address can slash here, base units: nothing if the roster does not name it. What it
-    /// is worth is [`Pool::part_of_countable`].
-    pub fn at_stake(&self, slasher: &Pubkey, pool: &Pubkey, moment: Moment) -> u64 {
-        match self.entry(pool) {
-            Some(entry) if self.is_slasher(slasher) => entry.at_stake(moment),
-            _ => 0,
-        }
+    /// Whether a program address can slash a pool here.
+    pub fn can_slash(&self, slasher: &Pubkey, pool: &Pubkey, moment: Moment) -> bool {
+        let entry = self.entry(pool).filter(|_| self.is_slasher(slasher));
+        entry.is_some_and(|entry| entry.at_stake(moment) > 0)
+    }
+
+    /// What [`Self::slash`] by a program address could take of a pool here, base units: nothing if it can't slash it.
+    pub fn at_stake(
+        &self,
+        slasher: &Pubkey,
+        key: &Pubkey,
+        pool: &Pool,
+        moment: Moment,
+    ) -> Result<u64> {
+        let entry = self.entry(key).filter(|_| self.is_slasher(slasher));
+        let Some(mut entry) = entry.copied() else {
+            return Ok(0);
+        };
+        let mut pool = *pool;
+        entry.release(&mut pool, moment)?;
+        Ok(pool.part_of_countable(entry.at_stake(moment)))
     }
 
     /// Slashes `severity_bps` of what a pool has at stake here, and counts that no more: however often a network slashes, it
@@ -609,7 +635,7 @@ impl Roster {
             let there = u64::try_from(pool.slashable()).unwrap_or(u64::MAX);
             entry.count(entry.counted.min(there), pool)?;
         }
-        let most = pool.share_of_backing(entry.counted).min(pool.staked);
+        let most = pool.share_of_backing(entry.counted, 0).min(pool.staked);
         if entry.next > most {
             let allocation = if most < minimum { 0 } else { most };
             entry.allocate(allocation, pool, moment)?;

@@ -24,7 +24,7 @@ fn pool() {
         creator: 32, operator: 32, pending_operator: 32, signer: 32, stake_mint: 32, vault: 32,
         shares: 8, staked: 8, cooling: 8, cooling_shares: 8, cooling_generation: 8,
         locked_excess: 8, insurance: 8, allocated: 8, cooldown: 8, slashed_total: 8, operator_shares: 8,
-        operator_cooling_shares: 8, home: 32, takes_delegators: 1, reserved: 239,
+        operator_cooling_shares: 8, home: 32, raises: 8, takes_delegators: 1, reserved: 231,
     ]);
 }
 

@@ -3,13 +3,14 @@ use bytemuck::Zeroable;
 use proptest::prelude::*;
 use security_pool::error::PoolError;
 use security_pool::state::{
-    Moment, Pool, PoolTerms, Roster, RosterEntry, RosterTerms, MAX_OPERATORS, NOTICE,
+    Moment, Pool, PoolTerms, Request, Roster, RosterEntry, RosterTerms, MAX_OPERATORS, NOTICE,
 };
 use std::collections::HashMap;
 
 pub const EPOCH: i64 = 100;
 pub const COOLDOWN: i64 = 250;
 const MINIMUM: u64 = 1_000;
+const SLASHER: Pubkey = slashing::slasher(&security_pool::ID).0;
 
 pub fn moment(now: i64) -> Moment {
     let epoch = now / EPOCH;
@@ -50,7 +51,12 @@ pub fn roster() -> Box<Roster> {
             Pubkey::new_unique(),
             Pubkey::new_unique(),
             RosterTerms {
-                slashers: [Pubkey::default(); 4],
+                slashers: [
+                    SLASHER,
+                    Pubkey::default(),
+                    Pubkey::default(),
+                    Pubkey::default(),
+                ],
                 slash_cap_bps: 5_000,
                 minimum_allocation: MINIMUM,
                 max_leverage_bps: 20_000,
@@ -269,6 +275,93 @@ fn where_networks_count_more_than_there_is_each_takes_its_part_in_any_order() {
 }
 
 #[test]
+fn who_lost_all_that_is_counted_weighs_nothing_whatever_it_announces() {
+    let (mut roster, mut pool, key) = (roster(), pool(3_000_000, 10_000), Pubkey::new_unique());
+    roster.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    pool.delegate(&Pubkey::new_unique(), 1).unwrap();
+    roster.slash(&key, &mut pool, 10_000, moment(250)).unwrap();
+    for more in 0..3 {
+        let now = 250 + more * NOTICE;
+        let entry = roster
+            .opt_in(key, &mut pool, 1_000_000 + more as u64, moment(now))
+            .unwrap();
+        assert!(entry.allocation_at(moment(now).epoch) > 0);
+        assert!(entry.is_home());
+        assert_eq!(entry.at_stake(moment(now)), 0);
+        assert_eq!(entry.weight(moment(now)), 0);
+        assert_eq!(pool.weight(&entry, moment(now)).unwrap(), 0);
+    }
+    // What it announced last has weight when it is at stake.
+    let entry = roster.entry(&key).unwrap();
+    let begun = moment(entry.effective_epoch as i64 * EPOCH);
+    assert_eq!(entry.weight(begun), 1_000_002);
+    assert_eq!(entry.at_stake(begun), 1_000_002);
+}
+
+#[test]
+fn what_is_announced_and_gone_makes_no_slash_smaller() {
+    let (mut roster, mut pool, key) = (roster(), pool(1_000_000, 10_000), Pubkey::new_unique());
+    let delegator = Pubkey::new_unique();
+    roster.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    let shares = pool.delegate(&delegator, 9_000_000).unwrap();
+    roster
+        .opt_in(key, &mut pool, 10_000_000, moment(300))
+        .unwrap();
+    let request = pool.request(&delegator, shares, 310).unwrap();
+    let later = moment(request.available_at);
+    pool.pay(&delegator, request.cooling_shares, request.generation)
+        .unwrap();
+    roster.settle(&key, &mut pool);
+    assert_eq!(roster.entry(&key).unwrap().weight(later), 1_000_000);
+    assert_eq!(
+        roster.at_stake(&SLASHER, &key, &pool, later).unwrap(),
+        1_000_000
+    );
+    let slash = roster.slash(&key, &mut pool, 6_000, later).unwrap();
+    assert_eq!(slash.amount, 600_000);
+}
+
+#[test]
+fn what_is_soon_released_backs_no_weight() {
+    let (mut first, mut second) = (roster(), roster());
+    let (mut pool, key) = (pool(2_000_000, 10_000), Pubkey::new_unique());
+    first.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    first.unsettle(&key, &mut pool);
+    second.opt_in(key, &mut pool, 1_000_000, moment(0)).unwrap();
+    let lowered = second.opt_in(key, &mut pool, 100_000, moment(250)).unwrap();
+    // A tenth of the stake stays. From the release on, 1,100,000 are counted, of which the second network counts a eleventh.
+    pool.staked = 200_000;
+    let weight = pool.weight(&lowered, moment(300)).unwrap();
+    assert_eq!(weight, 200_000 / 11);
+    let released = moment(lowered.release_at);
+    let at_stake = second.at_stake(&SLASHER, &key, &pool, released).unwrap();
+    assert_eq!(at_stake, weight + 1);
+}
+
+#[test]
+fn what_is_at_stake_is_what_a_slash_takes_before_anybody_refreshed() {
+    let (mut roster, mut pool, key) = (roster(), pool(10_000_000, 10_000), Pubkey::new_unique());
+    roster
+        .opt_in(key, &mut pool, 10_000_000, moment(0))
+        .unwrap();
+    let lowered = roster
+        .opt_in(key, &mut pool, 1_000_000, moment(250))
+        .unwrap();
+    pool.staked = 1_000_000;
+    let released = moment(lowered.release_at);
+    let at_stake = roster.at_stake(&SLASHER, &key, &pool, released).unwrap();
+    assert_eq!(at_stake, 1_000_000);
+    let slash = roster.slash(&key, &mut pool, 6_000, released).unwrap();
+    assert_eq!(slash.amount, 600_000);
+    assert_eq!(
+        roster
+            .at_stake(&Pubkey::default(), &key, &pool, released)
+            .unwrap(),
+        0
+    );
+}
+
+#[test]
 fn a_pool_of_more_leverage_than_a_network_takes_stays_out() {
     let mut roster = roster();
     let key = Pubkey::new_unique();
@@ -423,7 +516,16 @@ fn steps() -> impl Strategy<Value = Vec<(usize, usize, Step)>> {
         1 => (1..=10_000u16).prop_map(Step::Slash),
         3 => (1..=2 * EPOCH).prop_map(Step::Wait),
     ];
-    prop::collection::vec((0..2usize, 0..3usize, step), 1..120)
+    prop::collection::vec((0..2usize, 0..4usize, step), 1..120)
+}
+
+/// What a pool weighed in a committee, without what was slashed since, and until when evidence is taken of what was done
+/// with it.
+struct Drawn {
+    roster: usize,
+    pool: usize,
+    weight: u64,
+    until: i64,
 }
 
 /// What a network's epoch promised about a pool when it was first looked at.
@@ -439,14 +541,19 @@ proptest! {
     /// of warm-up, what the rosters count adds up, nobody leaves before a cool-down after his last weight, what a roster
     /// has at hand of a pool is never more than the pool has, nothing but time and slashes takes away what is at stake,
     /// nothing but announced time brings more of a shared pool there, and without leverage no network loses by what another
-    /// does.
+    /// does, and what had weight is at stake as long as evidence is taken.
     #[test]
     fn rosters_keep_their_promises(steps in steps()) {
         let mut rosters = [roster(), roster()];
-        let mut pools = [10_000, 15_000, 20_000].map(|leverage| (Pubkey::new_unique(), pool(1_000_000, leverage)));
-        // Of the last one, somebody else has a share.
-        pools[2].1.delegate(&Pubkey::new_unique(), 1).unwrap();
-        let mut shares = [0u64; 3];
+        let leverages = [10_000, 15_000, 20_000, 10_000];
+        let mut pools = leverages.map(|leverage| (Pubkey::new_unique(), pool(1_000_000, leverage)));
+        // Of the last two, somebody else has a share.
+        for (_, shared) in &mut pools[2..] {
+            shared.delegate(&Pubkey::new_unique(), 1).unwrap();
+        }
+        let mut shares = [0u64; 4];
+        let mut requests: [Vec<Request>; 4] = Default::default();
+        let mut drawn: Vec<Drawn> = Vec::new();
         let mut now = 0i64;
         let mut promises: HashMap<(usize, usize), Promise> = HashMap::new();
         let mut last_weight: HashMap<(usize, usize), u64> = HashMap::new();
@@ -477,14 +584,32 @@ proptest! {
                             roster.settle(key, &mut tried_pool);
                         }
                     }
-                    requested.map(|_| shares[p] -= part).is_ok()
+                    requested
+                        .map(|request| {
+                            shares[p] -= part;
+                            requests[p].push(request);
+                        })
+                        .is_ok()
                 }
                 Step::Withdraw => {
-                    let (all, generation) =
-                        (tried_pool.operator_cooling_shares, tried_pool.cooling_generation);
-                    tried_pool.pay(&tried_pool.operator.clone(), all, generation).is_ok()
+                    let due = requests[p].iter().position(|request| request.available_at <= now);
+                    due.is_some_and(|due| {
+                        let request = requests[p].swap_remove(due);
+                        let (shares, generation) = (request.cooling_shares, request.generation);
+                        tried_pool.pay(&tried_pool.operator.clone(), shares, generation).is_ok()
+                    })
                 }
-                Step::Slash(severity) => tried_roster.slash(key, &mut tried_pool, severity, at).is_ok(),
+                Step::Slash(severity) => {
+                    let at_stake = tried_roster.at_stake(&SLASHER, key, &tried_pool, at).unwrap();
+                    let there = u64::try_from(tried_pool.slashable()).unwrap().min(at_stake);
+                    let slash = tried_roster.slash(key, &mut tried_pool, severity, at);
+                    if let Ok(slash) = &slash {
+                        prop_assert!(slash.amount <= there);
+                        let least = u128::from(there) * u128::from(severity) / 10_000;
+                        prop_assert!(u128::from(slash.amount) >= least);
+                    }
+                    slash.is_ok()
+                }
                 Step::Wait(seconds) => {
                     now += seconds;
                     true
@@ -523,6 +648,11 @@ proptest! {
                             .is_none_or(|before| allocation > before.next.min(before.counted));
                         prop_assert!(!raised || u128::from(pool.allocated) <= pool.backing());
                         prop_assert!(!raised || allocation <= pool.staked);
+                    }
+                    Step::Slash(severity) => {
+                        for of in drawn.iter_mut().filter(|of| (of.roster, of.pool) == (r, p)) {
+                            of.weight -= (of.weight * u64::from(severity)).div_ceil(10_000);
+                        }
                     }
                     Step::Refresh => {
                         let entry = after.unwrap_or_default();
@@ -563,6 +693,25 @@ proptest! {
                     }
                 }
             }
+            // Each step rounds by less than two units.
+            let at = moment(now);
+            drawn.retain(|of| now < of.until);
+            for of in &drawn {
+                let (key, pool) = &pools[of.pool];
+                let left = rosters[of.roster].at_stake(&SLASHER, key, pool, at).unwrap();
+                prop_assert!(left + 240 >= of.weight, "{left} of {} are left", of.weight);
+            }
+            for (roster, state) in rosters.iter().enumerate() {
+                for (place, (key, pool)) in pools.iter().enumerate() {
+                    let Some(entry) = state.entry(key) else { continue };
+                    let weight = if entry.is_home() { entry.weight(at) } else { pool.weight(entry, at).unwrap() };
+                    // Another network's slash takes what leverage promised twice.
+                    if weight > 0 && pool.leverage_bps == 10_000 {
+                        let until = epoch as i64 * EPOCH + at.exposed;
+                        drawn.push(Drawn { roster, pool: place, weight, until });
+                    }
+                }
+            }
             for (key, pool) in &pools {
                 let counted: u64 = rosters
                     .iter()
@@ -578,11 +727,12 @@ proptest! {
                         prop_assert_eq!(entry.counted, pool.allocated);
                         prop_assert_eq!((entry.signer, entry.cooldown), (pool.signer, pool.cooldown));
                         prop_assert!(entry.staked <= pool.staked);
-                        let allocation = entry.allocation_at(epoch);
-                        let weight = pool.weight(allocation, entry.counted, 0);
-                        prop_assert!(entry.weight(allocation, 0) <= weight);
+                        let weight = pool.weight(&entry, moment(now)).unwrap();
+                        let at_home = entry.weight(moment(now));
+                        // What is announced leaves a pool that others count too a smaller part of what it backs.
+                        prop_assert!(at_home <= weight || now < entry.begins_at);
                         if entry.staked == pool.staked {
-                            prop_assert_eq!(entry.weight(allocation, 0), weight);
+                            prop_assert!(at_home >= weight);
                         }
                     }
                 }

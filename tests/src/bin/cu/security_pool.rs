@@ -46,7 +46,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     slashers[3] = slashing::slasher(&PROBE).0;
     let terms = RosterTerms {
         slashers,
-        slash_cap_bps: 5_000,
+        slash_cap_bps: 4_000,
         minimum_allocation: STAKE / 10,
         max_leverage_bps: 10_000,
         bounty_bps: 3_000,
