@@ -230,7 +230,7 @@ pub fn vote_root(
 }
 
 /// The report of the slash of `pool` for having proposed or voted for wrong roots.
-pub fn wrong_root_report(network_id: &[u8; 32], proposal: &Pubkey, pool: &Pubkey) -> Pubkey {
+pub fn wrong_root_report(network_id: &[u8; 32], proposal: &Proposal, pool: &Pubkey) -> Pubkey {
     pools::report(&SLASHER.0, &wrong_root(proposal, pool, network_id))
 }
 
@@ -259,7 +259,7 @@ pub fn challenge_root(
     payee: Option<Pubkey>,
     args: ChallengeRootArgs,
 ) -> Instruction {
-    let offence = wrong_root(key, &proposal.proposer, &reporter.network_id);
+    let offence = wrong_root(proposal, &proposal.proposer, &reporter.network_id);
     build(
         accounts::ChallengeRoot {
             challenger: reporter.payer,
@@ -281,7 +281,7 @@ pub fn slash_voter(
     member: u8,
     pool: &Pubkey,
 ) -> Instruction {
-    let offence = wrong_root(key, pool, &reporter.network_id);
+    let offence = wrong_root(proposal, pool, &reporter.network_id);
     build(
         accounts::SlashVoter {
             challenger: reporter.payer,

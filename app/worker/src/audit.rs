@@ -198,7 +198,7 @@ fn slash_voters(
         &proposal.committee,
         &SLASHER.0,
         |member| proposal.has_voted(member),
-        |pool| emissions::wrong_root_report(&operator.network_id, key, pool),
+        |pool| emissions::wrong_root_report(&operator.network_id, proposal, pool),
     )?;
     let mut events = Vec::new();
     for (member, pool) in unpaid {

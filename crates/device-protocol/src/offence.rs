@@ -51,10 +51,10 @@ pub enum Offence<'a> {
         pool: &'a Hash,
     },
     /// An operator proposed or voted for reward roots that were proven wrong: number 4. It answers for it once, whatever was
-    /// wrong in them.
+    /// wrong in them, and however many proposals take the same vote.
     WrongRoot {
-        /// The proposal's address.
-        proposal: &'a Hash,
+        /// Digest of the vote for them, [`VoteMessage::digest`](crate::VoteMessage::digest).
+        vote: &'a Hash,
         /// The operator's pool.
         pool: &'a Hash,
     },
@@ -117,8 +117,8 @@ impl Offence<'_> {
             Self::FalseAttestation { attestation, pool } => {
                 digest!("offence", &[3], network, *attestation, *pool)
             }
-            Self::WrongRoot { proposal, pool } => {
-                digest!("offence", &[4], network, *proposal, *pool)
+            Self::WrongRoot { vote, pool } => {
+                digest!("offence", &[4], network, *vote, *pool)
             }
             Self::DoubleVote {
                 pool,

@@ -141,6 +141,8 @@ pub enum EmissionError {
     SameVote = 415,
     #[msg("The votes are too old: evidence is taken within the network's evidence window")]
     EvidenceTooOld = 416,
+    #[msg("The report is not the offence's: pass that of the proposal's vote and its proposer")]
+    WrongReport = 417,
 
     #[msg("No root is final yet: claim after finalize_root")]
     NoFinalRoot = 500,

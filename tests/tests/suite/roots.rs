@@ -181,23 +181,22 @@ impl World {
         };
         world.harness.advance(2 * EPOCH);
         world.network.committee(&world.harness, 2);
-        // The archive of the trees, which the program only counts.
-        let commit = streams::commit_root(
-            &world.operators[0].signer.pubkey(),
-            &world.network.key,
-            &world.operators[0].pool,
-            CommitRootArgs {
-                sequence: 0,
-                root: [1; 32],
-                batches: 1,
-                payload_hash: [1; 32],
-                payload_len: 1,
-            },
-        );
+        world.archive(0);
         world
-            .send(&[commit], &[&world.operators[0].signer])
-            .expect("commitment");
-        world
+    }
+
+    /// Operator 0 commits to an archive of the trees, which the program only counts.
+    fn archive(&self, sequence: u64) {
+        let Operator { signer, pool, .. } = &self.operators[0];
+        let args = CommitRootArgs {
+            sequence,
+            root: [1; 32],
+            batches: 1,
+            payload_hash: [1; 32],
+            payload_len: 1,
+        };
+        let commit = streams::commit_root(&signer.pubkey(), &self.network.key, pool, args);
+        self.send(&[commit], &[signer]).expect("commitment");
     }
 
     pub(super) fn send(
@@ -274,14 +273,19 @@ impl World {
     }
 
     pub(super) fn propose(&self, args: ProposeRootArgs) -> Result<Execution, ClientError> {
-        let Operator { signer, stream, .. } = &self.operators[0];
+        self.propose_as(0, args)
+    }
+
+    fn propose_as(&self, operator: usize, args: ProposeRootArgs) -> Result<Execution, ClientError> {
+        let signer = &self.operators[operator].signer;
+        let member = self.member(operator);
         let propose = client::propose_root(
             &self.purse.pubkey(),
             &self.network.key,
             &self.committee(),
-            stream,
+            &self.operators[0].stream,
             &signer.pubkey(),
-            args,
+            ProposeRootArgs { member, ..args },
         );
         self.send(&[propose], &[signer, &self.purse])
     }
@@ -389,27 +393,29 @@ impl World {
         self.challenge_with(key, self.payee(kind, index), args)
     }
 
+    /// The operators' stakes, and the bounties paid.
+    fn books(&self) -> ([u64; STAKES.len()], u64) {
+        let stakes = std::array::from_fn(|operator| self.staked(operator));
+        (stakes, self.harness.balance(&self.bounty))
+    }
+
     /// Shows what is wrong with a proposal that operators 0 and 1 voted for: in that one transaction it is rejected, its
     /// proposer alone loses stake, and the challenger gets the bounty. In one more the other voter loses its own.
     fn convict(&self, case: &str, key: &Pubkey, args: ChallengeRootArgs) {
-        let books = || {
-            let stakes: [u64; STAKES.len()] = std::array::from_fn(|operator| self.staked(operator));
-            (stakes, self.harness.balance(&self.bounty))
-        };
-        let (mut stakes, mut bounty) = books();
+        let (mut stakes, mut bounty) = self.books();
         let payee = self.payee(args.kind, args.index);
         self.challenge_with(key, payee, args)
             .unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(self.proposal(key).status, REJECTED, "{case}");
         stakes[0] -= Self::penalty(0);
         bounty += Self::penalty(0) * 3 / 10;
-        assert_eq!(books(), (stakes, bounty), "{case}");
+        assert_eq!(self.books(), (stakes, bounty), "{case}");
 
         self.slash_voter(key, 1)
             .unwrap_or_else(|error| panic!("{case}: {error}"));
         stakes[1] -= Self::penalty(1);
         bounty += Self::penalty(1) * 3 / 10;
-        assert_eq!(books(), (stakes, bounty), "{case}");
+        assert_eq!(self.books(), (stakes, bounty), "{case}");
     }
 
     fn slash_voter(&self, key: &Pubkey, operator: usize) -> Result<Execution, ClientError> {
@@ -556,6 +562,100 @@ fn a_wrong_amount_costs_its_proposer_and_its_voters() {
     let emission: Emission = world.harness.read(&client::emission(&world.network.key));
     assert_eq!(emission.finals, 1);
     assert_eq!(world.proposal(&right).status, FINAL);
+}
+
+#[test]
+fn copies_of_wrong_roots_cost_nobody_twice() {
+    let world = World::new();
+    let wrong = world.wrong(|rows| rows[0].2 += 1);
+    let place = (OWNER, 0);
+    let key = world.passed(&wrong);
+    // A member with the smallest seat proposes them again with other archives, and copies the votes.
+    let copies = [1, 2].map(|sequence| {
+        world.archive(sequence);
+        let args = ProposeRootArgs {
+            sequence,
+            ..world.args(&wrong)
+        };
+        world.propose_as(3, args).expect("copy");
+        let copy = client::proposal(&world.network.key, &world.operators[0].stream, &args);
+        for voter in 0..2 {
+            world.vote(&copy, voter).expect("copied vote");
+        }
+        copy
+    });
+    let (mut stakes, _) = world.books();
+    let mut slashed = 0;
+    let mut loses = |operator: usize| {
+        stakes[operator] -= World::penalty(operator);
+        slashed += World::penalty(operator);
+        (stakes, slashed * 3 / 10)
+    };
+    world.challenge(&key, &wrong, None, place).expect("shown");
+    assert_eq!(world.books(), loses(0));
+    world.slash_voter(&key, 1).expect("slashed");
+    assert_eq!(world.books(), loses(1));
+    // The first copy costs its own proposer alone, and the second nobody; both are rejected for good.
+    world
+        .challenge(&copies[0], &wrong, None, place)
+        .expect("shown");
+    let books = loses(3);
+    assert_eq!(world.books(), books);
+    world
+        .challenge(&copies[1], &wrong, None, place)
+        .expect("rejected without a slash");
+    for copy in &copies {
+        for voter in 0..2 {
+            assert_refused(world.slash_voter(copy, voter), E::AlreadySlashed);
+        }
+        assert_eq!(world.proposal(copy).status, REJECTED);
+        assert_refused(world.challenge(copy, &wrong, None, place), E::Rejected);
+    }
+    assert_eq!(world.books(), books);
+    // Signed anew in the next ballot, they are another offence: a tenth of what is still counted.
+    world.harness.advance(BALLOT);
+    let again = world.passed(&wrong);
+    world.challenge(&again, &wrong, None, place).expect("shown");
+    let left = STAKES[0] * TOKEN - World::penalty(0);
+    assert_eq!(world.staked(0), books.0[0] - left / 10);
+}
+
+#[test]
+fn a_challenger_can_not_spare_the_proposer_by_another_report() {
+    let world = World::new();
+    let wrong = world.wrong(|rows| rows[0].2 += 1);
+    let place = (OWNER, 0);
+    let key = world.passed(&wrong);
+    let report_of = |operator: usize| {
+        let pool = &world.operators[operator].pool;
+        client::wrong_root_report(&world.network.id, &world.proposal(&key), pool)
+    };
+    // Operator 3 is slashed for a copy first, so that there is a report.
+    world.archive(1);
+    let args = ProposeRootArgs {
+        sequence: 1,
+        ..world.args(&wrong)
+    };
+    world.propose_as(3, args).expect("copy");
+    let copy = client::proposal(&world.network.key, &world.operators[0].stream, &args);
+    world.challenge(&copy, &wrong, None, place).expect("shown");
+    assert!(world.harness.exists(&report_of(3)));
+    let challenge = client::challenge_root(
+        &world.reporter(),
+        &key,
+        &world.proposal(&key),
+        Some(world.owners[0].payee),
+        wrong.evidence(None, OWNER, 0),
+    );
+    let staked = world.staked(0);
+    for other in [report_of(3), report_of(1)] {
+        let swapped = swap(challenge.clone(), &report_of(0), &other);
+        assert_refused(world.send(&[swapped], &[]), E::WrongReport);
+    }
+    // Nor do lamports at the report's address.
+    world.harness.chain.airdrop(&report_of(0), 1_000_000_000);
+    world.send(&[challenge], &[]).expect("shown");
+    assert_eq!(world.staked(0), staked - World::penalty(0));
 }
 
 #[test]

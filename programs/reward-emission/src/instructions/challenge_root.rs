@@ -64,15 +64,15 @@ pub struct ChallengeRoot<'info> {
     pub penalty: Penalty<'info>,
 }
 
-/// Rejects the proposal if the index's leaves contradict each other, and slashes its proposer, as far as it has anything at
-/// stake any more. No pause stops it.
+/// Rejects the proposal if the index's leaves contradict each other, and slashes its proposer, unless it has nothing at
+/// stake any more or was slashed for the same roots before. No pause stops it.
 pub fn handle_challenge_root(ctx: Context<ChallengeRoot>, args: ChallengeRootArgs) -> Result<()> {
     let accounts = ctx.accounts;
     let (network, moment) = {
         let network = accounts.network.load()?;
         (network.id, Moment::of(&network)?)
     };
-    let (event, severity) = {
+    let (event, offence, severity) = {
         let emission = accounts.emission.load()?;
         let mut proposal = accounts.proposal.load_mut()?;
         require!(
@@ -84,6 +84,13 @@ pub fn handle_challenge_root(ctx: Context<ChallengeRoot>, args: ChallengeRootArg
             accounts
                 .penalty
                 .at_stake(&accounts.network.key(), &proposal.proposer, moment)?;
+        let offence = wrong_root(&proposal, &proposal.proposer, &network);
+        // The challenger must not choose: an account that only looks like the report would spare the proposer.
+        require_keys_eq!(
+            accounts.penalty.report.key(),
+            slashing::report(&SLASHER.0, &offence),
+            EmissionError::WrongReport
+        );
         let event = RootRejected {
             network: proposal.network,
             proposal: accounts.proposal.key(),
@@ -91,15 +98,15 @@ pub fn handle_challenge_root(ctx: Context<ChallengeRoot>, args: ChallengeRootArg
             kind: args.kind,
             index: args.index,
             proposer: proposal.proposer,
-            slashed: at_stake > 0,
+            slashed: at_stake > 0 && *accounts.penalty.report.owner != slashing::SECURITY_POOL,
         };
-        (event, emission.root_slash_bps)
+        (event, offence, emission.root_slash_bps)
     };
     if event.slashed {
         accounts.penalty.slash(
             accounts.network.as_ref(),
             accounts.challenger.as_ref(),
-            &wrong_root(&event.proposal, &event.proposer, &network),
+            &offence,
             severity,
         )?;
     }
@@ -187,10 +194,11 @@ fn leaf(entry: &Option<Entry>, hash: fn(&[u8; 32], u64) -> SumNode) -> SumNode {
     })
 }
 
-/// The id of the offence of a pool that proposed or voted for wrong roots.
-pub fn wrong_root(proposal: &Pubkey, pool: &Pubkey, network: &[u8; 32]) -> [u8; 32] {
+/// The id of the offence of a pool that proposed these roots or voted for them; `network` is the network's id. Proposals that
+/// take the same vote have the same: anyone with a seat can propose roots again with another archive.
+pub fn wrong_root(proposal: &Proposal, pool: &Pubkey, network: &[u8; 32]) -> [u8; 32] {
     Offence::WrongRoot {
-        proposal: proposal.as_array(),
+        vote: &proposal.message(*network).digest(),
         pool: pool.as_array(),
     }
     .id(network)

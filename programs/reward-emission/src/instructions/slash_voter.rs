@@ -32,29 +32,32 @@ pub struct SlashVoter<'info> {
     pub penalty: Penalty<'info>,
 }
 
-/// Slashes a member, once a proposal. The proposer, which may have voted too, was slashed when the proposal was rejected.
+/// Slashes a member, once for the roots that it signed. The proposer, which may have voted too, was slashed when the proposal
+/// was rejected.
 pub fn handle_slash_voter(ctx: Context<SlashVoter>, member: u8) -> Result<()> {
     let accounts = ctx.accounts;
     let network = accounts.network.load()?.id;
-    let event = {
+    let (event, offence) = {
         let proposal = accounts.proposal.load()?;
         require!(proposal.status == REJECTED, EmissionError::NotRejected);
         require!(proposal.has_voted(member), EmissionError::NotVoter);
         let committee = accounts.committee.load()?;
         let entry = committee.members().get(usize::from(member));
-        VoterSlashed {
+        let event = VoterSlashed {
             network: proposal.network,
             pool: entry.ok_or_else(|| error!(EmissionError::NotMember))?.pool,
             epoch: proposal.epoch,
             ballot: proposal.ballot,
-        }
+        };
+        let offence = wrong_root(&proposal, &event.pool, &network);
+        (event, offence)
     };
     let severity = accounts.emission.load()?.root_slash_bps;
     accounts.penalty.slash_new(
         accounts.network.as_ref(),
         accounts.challenger.as_ref(),
         &event.pool,
-        &wrong_root(&accounts.proposal.key(), &event.pool, &network),
+        &offence,
         severity,
     )?;
     emit!(event);
