@@ -240,7 +240,6 @@ pub fn challenge_availability(
         accounts::ChallengeAvailability {
             challenger: *challenger,
             network: *network,
-            roster: pools::roster(network),
             stream: *stream,
             challenge: place.challenge(),
             system_program: system_program::ID,

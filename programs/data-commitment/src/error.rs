@@ -43,8 +43,8 @@ pub enum StreamError {
 
     #[msg("Too little time is left to answer: challenge while the answer window ends within the evidence window")]
     ChallengeTooLate = 300,
-    #[msg("The operator would lose nothing for it in this network: challenge while it has stake here and the network slashes")]
-    NothingAtStake = 301,
+    #[msg("The network slashes nobody for readings that are not shown: challenge where withheld_slash_bps is above 0")]
+    NeverSlashed = 301,
     #[msg("The challenge is of another stream: pass the challenge's stream")]
     WrongStream = 302,
     #[msg("Bond and rent go back to who challenged: pass the challenge's challenger")]

@@ -1,14 +1,13 @@
 use super::VerifyBatchArgs;
 use crate::error::StreamError;
 use crate::events::AvailabilityChallenged;
-use crate::penalty::is_at_stake;
 use crate::seeds;
 use crate::state::{Challenge, Challenged, Stream};
 use anchor_lang::prelude::*;
 use anchor_lang::system_program::{transfer, Transfer};
 use commitment::{READINGS_PER_WINDOW, WINDOWS};
 use device_registry::state::Network;
-use security_pool::state::{Moment, Roster};
+use security_pool::state::Moment;
 
 /// Accounts of `challenge_availability`.
 #[derive(Accounts)]
@@ -19,9 +18,6 @@ pub struct ChallengeAvailability<'info> {
     pub challenger: Signer<'info>,
     /// The stream's network.
     pub network: AccountLoader<'info, Network>,
-    /// The network's roster.
-    #[account(has_one = network @ StreamError::WrongRoster)]
-    pub roster: AccountLoader<'info, Roster>,
     /// The stream.
     #[account(mut, has_one = network @ StreamError::WrongNetwork)]
     pub stream: AccountLoader<'info, Stream>,
@@ -44,7 +40,9 @@ pub struct ChallengeAvailability<'info> {
     pub system_program: Program<'info, System>,
 }
 
-/// Opens the challenge: the reading is one of the batch's, and the operator has time to answer and something at stake.
+/// Opens the challenge: the reading is one of the batch's, the operator has time to answer, and the network slashes for it. An
+/// operator that has nothing at stake any more may still attest until the epoch's end, so it is asked all the same: its stream
+/// is marked, and attestations wait.
 pub fn handle_challenge_availability(
     ctx: Context<ChallengeAvailability>,
     proof: VerifyBatchArgs,
@@ -83,11 +81,7 @@ pub fn handle_challenge_availability(
             &proof.batch_path,
         )
         .map_err(|error| error!(StreamError::from(error)))?;
-        require!(
-            parameters.withheld_slash_bps > 0
-                && is_at_stake(&*accounts.roster.load()?, &stream.pool, moment),
-            StreamError::NothingAtStake
-        );
+        require!(parameters.withheld_slash_bps > 0, StreamError::NeverSlashed);
         stream.challenge()?;
     }
     accounts.challenge.load_init()?.open(
