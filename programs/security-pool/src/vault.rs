@@ -21,18 +21,18 @@ pub struct Outflow<'a, 'info> {
 impl<'info> Outflow<'_, 'info> {
     /// Pays `amount` (base units), and reads the vault again.
     pub fn pay(&mut self, to: &Account<'info, TokenAccount>, amount: u64) -> Result<()> {
-        self.transfer(to, amount)?;
+        self.transfer(to.as_ref(), amount)?;
         self.vault.reload()
     }
 
     /// Pays the bounty of something slashed, burns what is nobody's, and reads the vault again; the insurance stays in it.
-    pub fn divide(&mut self, bounty: &Account<'info, TokenAccount>, split: &Split) -> Result<()> {
+    pub fn divide(&mut self, bounty: &AccountInfo<'info>, split: &Split) -> Result<()> {
         self.transfer(bounty, split.bounty)?;
         self.burn(split.burned)?;
         self.vault.reload()
     }
 
-    fn transfer(&self, to: &Account<'info, TokenAccount>, amount: u64) -> Result<()> {
+    fn transfer(&self, to: &AccountInfo<'info>, amount: u64) -> Result<()> {
         if amount == 0 {
             return Ok(());
         }
@@ -42,7 +42,7 @@ impl<'info> Outflow<'_, 'info> {
                 TransferChecked {
                     from: self.vault.to_account_info(),
                     mint: self.mint.to_account_info(),
-                    to: to.to_account_info(),
+                    to: to.clone(),
                     authority: self.authority.clone(),
                 },
                 &[self.seeds],

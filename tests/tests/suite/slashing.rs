@@ -9,7 +9,8 @@ use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
-use fieldproof_client::chain::{self, Execution};
+use anchor_spl::token::spl_token;
+use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::security_pool as client;
 use fieldproof_client::token::{self, TOKEN_PROGRAM};
 use fieldproof_client::ClientError;
@@ -847,6 +848,59 @@ fn collect_excess_refuses_swapped_accounts() {
     let bonds = court.last_report();
     assert_refused(swapped(&key, &bonds), E::WrongReport);
     court.send(good(), &[]).unwrap();
+}
+
+#[test]
+fn excess_is_collected_though_the_reporter_closed_its_account() {
+    let court = Court::new();
+    let operator = court.seated();
+    let (owner, mint) = (&operator.operator, &court.stake_mint);
+    let mine = token::associated(&owner.pubkey(), mint);
+    // It reports itself for everything; half is locked. Then it empties the account, and closes it.
+    let report = court.slash_for(&operator.pool, 10_000, &mine);
+    assert_eq!(court.report(&report).excess, 5_500_000);
+    let amount = court.balance(&mine);
+    assert_eq!(amount, 1_650_000);
+    let key = owner.pubkey();
+    let empty =
+        spl_token::instruction::transfer(&TOKEN_PROGRAM, &mine, &court.bounty, &key, &[], amount);
+    let close = spl_token::instruction::close_account(&TOKEN_PROGRAM, &mine, &key, &key, &[]);
+    court
+        .harness
+        .send(&[empty.unwrap(), close.unwrap()], &[owner])
+        .unwrap();
+    let collect = || {
+        let before = (court.read_pool(&operator.pool).insurance, court.supply());
+        let collect = client::collect_excess(&court.network, &operator.pool, mint, &report, &mine);
+        court.send(collect, &[]).unwrap();
+        let pool = court.read_pool(&operator.pool);
+        assert_eq!(
+            court.balance(&pool.vault),
+            pool.locked_excess + pool.insurance
+        );
+        assert_eq!(pool.locked_excess, court.report(&report).excess);
+        // What was set aside, and what was burned.
+        (pool.insurance - before.0, before.1 - court.supply())
+    };
+    // Of 2,750,000 a fifth is set aside, and the bounty's three tenths are burned with the rest.
+    court.enter(1);
+    assert_eq!(collect(), (550_000, 2_200_000));
+    // Something else at the address does not stop it either: tokens of another mint.
+    let others = court.harness.fund(&key, &court.harness.mint(), 0);
+    let chain = &court.harness.chain;
+    chain.set_account(&mine, chain.account(&others).unwrap().unwrap());
+    court.enter(2);
+    assert_eq!(collect(), (275_000, 1_100_000));
+    // Nor what another program has there.
+    chain.set_account(&mine, chain.account(&operator.pool).unwrap().unwrap());
+    court.enter(3);
+    assert_eq!(collect(), (137_500, 550_000));
+    // An account that takes the bounty gets it.
+    chain.set_account(&mine, chain.account(&court.bounty).unwrap().unwrap());
+    court.enter(4);
+    let before = court.balance(&mine);
+    assert_eq!(collect(), (68_750, 171_875));
+    assert_eq!(court.balance(&mine) - before, 103_125);
 }
 
 #[test]

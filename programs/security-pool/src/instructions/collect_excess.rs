@@ -1,7 +1,7 @@
 use crate::error::PoolError;
 use crate::events::ExcessCollected;
 use crate::seeds;
-use crate::state::{Moment, Pool, Report, Roster};
+use crate::state::{Moment, Pool, Report, Roster, Split};
 use crate::vault::Outflow;
 use anchor_lang::prelude::*;
 use anchor_spl::token::{Mint, Token, TokenAccount};
@@ -34,14 +34,15 @@ pub struct CollectExcess<'info> {
         constraint = report.load()?.is_of_pool(&network.key(), &pool.key()) @ PoolError::WrongReport,
     )]
     pub report: AccountLoader<'info, Report>,
-    /// The reporter's tokens, as the report says.
+    /// CHECK: the reporter's tokens, as the report says, or what has become of them.
     #[account(mut, address = report.load()?.destination @ PoolError::WrongDestination)]
-    pub bounty: Account<'info, TokenAccount>,
+    pub bounty: UncheckedAccount<'info>,
     /// Moves the tokens.
     pub token_program: Program<'info, Token>,
 }
 
-/// Takes what an earlier slash locked, as far as this epoch's cap goes, and divides it as that slash would have.
+/// Takes what an earlier slash locked, as far as this epoch's cap goes, and divides it as that slash would have. The bounty of
+/// a reporter whose token account is gone is burned: an operator could else report itself and close it, to keep the rest.
 pub fn handle_collect_excess(ctx: Context<CollectExcess>) -> Result<()> {
     let accounts = ctx.accounts;
     let moment = Moment::of(&*accounts.network.load()?)?;
@@ -50,7 +51,10 @@ pub fn handle_collect_excess(ctx: Context<CollectExcess>) -> Result<()> {
         let mut pool = accounts.pool.load_mut()?;
         let mut report = accounts.report.load_mut()?;
         let taken = roster.collect(&accounts.pool.key(), &mut pool, report.excess, moment)?;
-        let split = roster.split(taken, report.bounty_bps)?;
+        let mut split = roster.split(taken, report.bounty_bps)?;
+        if !accounts.takes_bounty()? {
+            split = unclaimed(&split)?;
+        }
         pool.insure(split.insurance)?;
         report.collected(taken, split.insurance)?;
         (split, pool.creator, pool.bump)
@@ -72,4 +76,24 @@ pub fn handle_collect_excess(ctx: Context<CollectExcess>) -> Result<()> {
         burned: split.burned,
     });
     accounts.pool.load()?.invariant(accounts.vault.amount)
+}
+
+impl CollectExcess<'_> {
+    /// Whether the bounty's account still holds tokens of the stake mint.
+    fn takes_bounty(&self) -> Result<bool> {
+        let data = self.bounty.try_borrow_data()?;
+        let tokens = TokenAccount::try_deserialize(&mut &data[..]);
+        Ok(*self.bounty.owner == self.token_program.key()
+            && tokens.is_ok_and(|tokens| tokens.mint == self.stake_mint.key()))
+    }
+}
+
+/// What is burned with the bounty.
+fn unclaimed(split: &Split) -> Result<Split> {
+    let burned = split.burned.checked_add(split.bounty);
+    Ok(Split {
+        bounty: 0,
+        insurance: split.insurance,
+        burned: burned.ok_or_else(|| error!(PoolError::Overflow))?,
+    })
 }

@@ -97,7 +97,7 @@ pub fn handle_slash(ctx: Context<Slash>, offence: [u8; 32], severity_bps: u16) -
         seeds: &[seeds::POOL, stake_mint.as_ref(), creator.as_ref(), &[bump]],
         token_program: &accounts.token_program,
     }
-    .divide(&accounts.bounty, &split)?;
+    .divide(accounts.bounty.as_ref(), &split)?;
     emit!(Slashed {
         network,
         pool: key,

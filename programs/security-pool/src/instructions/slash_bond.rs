@@ -103,7 +103,7 @@ pub fn handle_slash_bond(
         seeds: &[seeds::ROSTER, network.as_ref(), &[bump]],
         token_program: &accounts.token_program,
     }
-    .divide(&accounts.bounty, &split)?;
+    .divide(accounts.bounty.as_ref(), &split)?;
     emit!(BondSlashed {
         network,
         owner,
