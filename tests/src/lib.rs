@@ -19,7 +19,7 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use anchor_spl::token::{self, spl_token};
 use fieldproof_client::chain::{self, Chain, Execution, LocalChain};
-use fieldproof_client::{token as tokens, transaction, ClientError};
+use fieldproof_client::{precompile, token as tokens, transaction, ClientError};
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_message::AddressLookupTableAccount;
@@ -248,6 +248,26 @@ pub fn assert_log_filled(execution: &Execution) {
     assert_eq!(last, Some("Log truncated"));
     let bytes: usize = execution.logs.iter().map(String::len).sum();
     assert!(bytes > probe::LOG_BYTES - 100, "{bytes} bytes");
+}
+
+/// The Ed25519 instruction in which all of `signers` sign a message.
+pub fn signatures<'a>(
+    signers: impl IntoIterator<Item = &'a Keypair>,
+    message: &[u8],
+) -> Instruction {
+    let signed: Vec<(Pubkey, [u8; 64])> = signers
+        .into_iter()
+        .map(|signer| (signer.pubkey(), signer.sign_message(message).into()))
+        .collect();
+    let entries: Vec<_> = signed
+        .iter()
+        .map(|(key, signature)| precompile::Entry {
+            public_key: key.as_ref(),
+            message,
+            signature,
+        })
+        .collect();
+    precompile::ed25519(&entries).expect("signatures")
 }
 
 /// Lets the probe that is deployed at `program` make one of the calls of the crate `slashing`, which its slasher signs.

@@ -8,7 +8,7 @@ use super::world::{
 };
 use crate::fixture::{Operator, COOLDOWN, EPOCH, EVIDENCE_WINDOW, TOKEN};
 use crate::oracle::{put_price, terms};
-use crate::START;
+use crate::{signatures, START};
 use ai_feed::instructions::{SubmitAttestationArgs, WindowArgs};
 use ai_feed::state::Attestation;
 use anchor_lang::prelude::Pubkey;
@@ -31,8 +31,8 @@ use fieldproof_client::reports::{
     report_contradiction, report_duplicate, Contradiction, Evidence, ProvenLeaf, Reporter,
 };
 use fieldproof_client::reward_emission::{self as rewards, ClaimAccounts, VoteReference};
+use fieldproof_client::security_pool as pools;
 use fieldproof_client::token::associated;
-use fieldproof_client::{precompile, security_pool as pools};
 use inference::ModelRef;
 use rand::distributions::{Distribution, Standard};
 use rand::Rng;
@@ -1763,20 +1763,5 @@ fn readings_tree(readings: &[SignedReading]) -> Tree {
 }
 
 fn signature(signer: &Keypair, vote: &VoteMessage) -> Instruction {
-    signatures([signer].into_iter(), &vote.digest())
-}
-
-fn signatures<'a>(signers: impl Iterator<Item = &'a Keypair>, message: &[u8; 32]) -> Instruction {
-    let signed: Vec<(Pubkey, [u8; 64])> = signers
-        .map(|signer| (signer.pubkey(), signer.sign_message(message).into()))
-        .collect();
-    let entries: Vec<_> = signed
-        .iter()
-        .map(|(key, signature)| precompile::Entry {
-            public_key: key.as_ref(),
-            message,
-            signature,
-        })
-        .collect();
-    precompile::ed25519(&entries).expect("signatures")
+    signatures([signer], &vote.digest())
 }

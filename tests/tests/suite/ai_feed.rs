@@ -18,13 +18,13 @@ use device_registry::state::{Network, Operation, Pause};
 use feed_reader::{FeedError, Mask};
 use fieldproof_client::ai_feed::{self as client, Attested, Attesting};
 use fieldproof_client::chain::{Chain, Execution};
-use fieldproof_client::{poseidon::poseidon, precompile, ClientError};
+use fieldproof_client::{poseidon::poseidon, ClientError};
 use inference::{Header, ModelRef, BIASES, SHIFTS, WEIGHTS};
 use security_pool::state::{Committee, CommitteeEntry, Pool};
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use tests::{assert_refused, Harness, START};
+use tests::{assert_refused, signatures, Harness, START};
 
 mod reading;
 mod zk;
@@ -414,23 +414,8 @@ impl World {
 
     /// The Ed25519 instruction in which members sign a message.
     fn signatures(&self, members: &[u8], message: &[u8]) -> Instruction {
-        let signers = members.iter().map(|member| {
-            let signer = &self.operators[usize::from(*member)].signer;
-            (
-                signer.pubkey(),
-                <[u8; 64]>::from(signer.sign_message(message)),
-            )
-        });
-        let signers: Vec<_> = signers.collect();
-        let entries: Vec<_> = signers
-            .iter()
-            .map(|(key, signature)| precompile::Entry {
-                public_key: key.as_ref(),
-                message,
-                signature,
-            })
-            .collect();
-        precompile::ed25519(&entries).unwrap()
+        let signer = |member: &u8| &self.operators[usize::from(*member)].signer;
+        signatures(members.iter().map(signer), message)
     }
 
     fn attested(&self, attestation: &Pubkey) -> Attested {

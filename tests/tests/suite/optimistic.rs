@@ -28,7 +28,7 @@ use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::reports::{Evidence, ProvenLeaf};
-use fieldproof_client::{precompile, security_pool as pools, token, ClientError};
+use fieldproof_client::{security_pool as pools, token, ClientError};
 use inference::{Header, ModelRef, BIASES, FEATURES, READINGS, SHIFTS, WEIGHTS};
 use prover::Prover;
 use security_pool::state::{Delegation, Pool, Report, Roster};
@@ -36,7 +36,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::cell::RefCell;
 use tests::fixture::{Device, Network, Operator, EPOCH, EVIDENCE_WINDOW, TOKEN};
-use tests::{assert_refused, Harness, START};
+use tests::{assert_refused, signatures, Harness, START};
 
 /// Seconds of a round.
 const ROUND: i64 = 60;
@@ -515,23 +515,8 @@ impl World {
 
     /// Committee members' signatures of a message.
     fn signatures(&self, members: &[u8], message: &[u8; 32]) -> Instruction {
-        let signed: Vec<_> = members
-            .iter()
-            .map(|member| {
-                let signer = &self.operators[usize::from(*member)].signer;
-                let signature = <[u8; 64]>::from(signer.sign_message(message));
-                (signer.pubkey(), signature)
-            })
-            .collect();
-        let entries: Vec<_> = signed
-            .iter()
-            .map(|(key, signature)| precompile::Entry {
-                public_key: key.as_ref(),
-                message,
-                signature,
-            })
-            .collect();
-        precompile::ed25519(&entries).expect("signatures")
+        let signer = |member: &u8| &self.operators[usize::from(*member)].signer;
+        signatures(members.iter().map(signer), message)
     }
 
     /// Committee members sign the attestation.
