@@ -5,15 +5,23 @@ use anchor_lang::prelude::Pubkey;
 use fieldproof_client::chain::RpcChain;
 use serde_json::{json, Value};
 use solana_account::Account;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{channel, Receiver};
+use std::time::Duration;
+
+/// How long the server may take to start or to do as it is told; it takes a fraction of a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often its start is tried.
+const ATTEMPTS: usize = 3;
 
 /// A running cluster. It ends when this is dropped.
 pub struct Cluster {
     process: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    answers: Receiver<Value>,
     /// Address of its JSON RPC.
     pub rpc_url: String,
     /// Address of its WebSocket.
@@ -33,6 +41,27 @@ impl Cluster {
             directory.join("node_modules").is_dir(),
             "run the tests by `cargo xtask test`, which installs tests/surfpool"
         );
+        let mut cluster = Self::run(&directory);
+        for (id, name) in programs() {
+            let file = deploy.join(format!("{}.so", name.replace('-', "_")));
+            cluster.command(&json!({"deploy": {"id": id.to_string(), "file": file}}));
+        }
+        cluster
+    }
+
+    /// Starts the server. It looks for two free ports and takes them a moment later; where somebody else takes one of
+    /// them in between, it waits for ever, and is started anew.
+    fn run(directory: &Path) -> Self {
+        // Of the servers that tests start, one at a time chooses its ports: two could take the same one and share it.
+        let turn = File::open(directory.join("cluster.js")).expect("cluster.js");
+        turn.lock().expect("lock");
+        (0..ATTEMPTS)
+            .find_map(|_| Self::attempt(directory))
+            .expect("the cluster did not start")
+    }
+
+    /// Starts the server, or gives it up.
+    fn attempt(directory: &Path) -> Option<Self> {
         let mut process = Command::new("node")
             .arg("cluster.js")
             .current_dir(directory)
@@ -41,21 +70,29 @@ impl Cluster {
             .spawn()
             .expect("node: install it with `apt-get install nodejs npm`");
         let input = process.stdin.take().expect("piped");
-        let mut output = BufReader::new(process.stdout.take().expect("piped"));
-        let addresses = line(&mut output);
-        let address = |name: &str| addresses[name].as_str().expect("address").to_owned();
+        let output = BufReader::new(process.stdout.take().expect("piped"));
+        let (send, answers) = channel();
+        // Ends with the process, or with the cluster that listens.
+        std::thread::spawn(move || {
+            let lines = output.lines().map_while(Result::ok);
+            // The server may log others.
+            let mut objects = lines
+                .filter_map(|line| serde_json::from_str(&line).ok())
+                .filter(Value::is_object);
+            objects.try_for_each(|answer| send.send(answer))
+        });
+        // Dropped without an answer, it ends the process.
         let mut cluster = Self {
             process,
             input,
-            output,
-            rpc_url: address("rpcUrl"),
-            websocket_url: address("wsUrl"),
+            answers,
+            rpc_url: String::new(),
+            websocket_url: String::new(),
         };
-        for (id, name) in programs() {
-            let file = deploy.join(format!("{}.so", name.replace('-', "_")));
-            cluster.command(&json!({"deploy": {"id": id.to_string(), "file": file}}));
-        }
-        cluster
+        let addresses = cluster.answers.recv_timeout(PATIENCE).ok()?;
+        let address = |name: &str| addresses[name].as_str().expect("address").to_owned();
+        (cluster.rpc_url, cluster.websocket_url) = (address("rpcUrl"), address("wsUrl"));
+        Some(cluster)
     }
 
     /// A client of the cluster, which the cluster tells what happens.
@@ -89,7 +126,8 @@ impl Cluster {
 
     fn command(&mut self, command: &Value) {
         writeln!(self.input, "{command}").expect("cluster is gone");
-        let answer = line(&mut self.output);
+        let answer = self.answers.recv_timeout(PATIENCE);
+        let answer = answer.unwrap_or_else(|error| panic!("{command}: {error}"));
         assert_eq!(answer["ok"], true, "{command}: {answer}");
     }
 }
@@ -99,19 +137,5 @@ impl Drop for Cluster {
         // Its end is all that is wanted; it may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-/// The next line that is JSON; the validator may log others.
-fn line(output: &mut BufReader<ChildStdout>) -> Value {
-    loop {
-        let mut text = String::new();
-        assert!(
-            output.read_line(&mut text).expect("cluster's output") > 0,
-            "the cluster ended"
-        );
-        if let Ok(value @ Value::Object(_)) = serde_json::from_str(&text) {
-            return value;
-        }
     }
 }

@@ -11,6 +11,7 @@ pub mod fixture;
 pub mod groth16;
 pub mod oracle;
 pub mod pki;
+pub mod port;
 pub mod typescript;
 mod within;
 

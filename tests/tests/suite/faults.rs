@@ -158,10 +158,10 @@ fn of_a_transaction_that_no_longer_counts_are_told_as_such() {
     prepared.last_valid_block_height = chain.block_height().expect("height") + 2;
     rpc.fail(true);
     let ended = AtomicBool::new(false);
+    let other = cluster.chain();
     let expired = std::thread::scope(|scope| {
         // This server makes a block only where there is a transaction for it.
         scope.spawn(|| {
-            let other = cluster.chain();
             while !ended.load(Ordering::Relaxed) {
                 let transfer = system_instruction::transfer(&payer.pubkey(), &payer.pubkey(), 1);
                 transaction::send(&other, &[transfer], &payer, &[]).expect("transaction");

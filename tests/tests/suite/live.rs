@@ -18,13 +18,13 @@ use serde_json::Value;
 use solana_keypair::{write_keypair_file, Keypair};
 use solana_signer::Signer;
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::cluster::Cluster;
 use tests::pki;
+use tests::port::Port;
 use tests::LAMPORTS;
 
 /// Seconds of an epoch.
@@ -59,6 +59,7 @@ pub struct Operator {
     pub pool: Pubkey,
     pub stream: Pubkey,
     pub url: String,
+    port: Port,
     config: PathBuf,
 }
 
@@ -202,13 +203,13 @@ impl Live {
 
     /// Takes a pool with a stream as the next operator, whose signer's key is in the directory.
     pub fn adopt(&mut self, pool: Pubkey) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("port");
-        let address = listener.local_addr().expect("address");
+        let port = Port::reserve();
         let number = self.operators.len();
         self.operators.push(Operator {
             pool,
             stream: streams::stream(&self.deployment.network, &pool),
-            url: format!("http://{address}"),
+            url: format!("http://{}", port.address),
+            port,
             config: self.dir.path().join(format!("worker-{number}.toml")),
         });
     }
@@ -230,7 +231,7 @@ impl Live {
             network = self.deployment.network,
             pool = operator.pool,
             dir = self.dir.path().display(),
-            listen = operator.url.trim_start_matches("http://"),
+            listen = operator.port.address,
         );
         std::fs::write(&operator.config, text).expect("configuration");
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
+use tests::port::Port;
 use tokio::runtime::Runtime;
 
 const SECRET: [u8; 32] = [7; 32];
@@ -30,19 +31,18 @@ const IN_FLIGHT: usize = 32;
 struct Broker {
     process: Child,
     dir: TempDir,
-    port: u16,
+    port: Port,
 }
 
 impl Broker {
     fn start() -> Self {
         let dir = TempDir::new().expect("directory");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("port");
-        let port = listener.local_addr().expect("address").port();
-        drop(listener);
+        let port = Port::reserve();
         // It holds back messages for nobody but who asks for it.
         let config = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n\
+            "listener {} 127.0.0.1\nallow_anonymous true\npersistence true\n\
              persistence_location {}/\nmax_queued_messages 0\nmax_inflight_messages 0\nuser root\n",
+            port.address.port(),
             dir.path().display()
         );
         std::fs::write(dir.path().join("mosquitto.conf"), config).expect("configuration");
@@ -75,12 +75,12 @@ impl Broker {
 
     /// The section of a worker's configuration.
     fn section(&self) -> String {
-        section(self.port)
+        section(self.port.address.port())
     }
 
     /// Publishes messages one after the other until the broker has said of each that it has it.
     async fn publish(&self, topic: &str, messages: Vec<Vec<u8>>) {
-        let mut options = MqttOptions::new("devices", "127.0.0.1", self.port);
+        let mut options = MqttOptions::new("devices", "127.0.0.1", self.port.address.port());
         options
             .set_clean_start(false)
             .set_session_expiry_interval(Some(3_600));
@@ -133,12 +133,12 @@ impl Tap {
         let listener = TcpListener::bind("127.0.0.1:0").expect("port");
         let port = listener.local_addr().expect("address").port();
         let counts = Arc::<Counts>::default();
-        let (upstream, counted) = (broker.port, counts.clone());
+        let (upstream, counted) = (broker.port.address, counts.clone());
         // Ends with the test's process.
         thread::spawn(move || {
             for worker in listener.incoming() {
                 let worker = worker.expect("connection");
-                let broker = TcpStream::connect(("127.0.0.1", upstream)).expect("broker");
+                let broker = TcpStream::connect(upstream).expect("broker");
                 let copy = |stream: &TcpStream| stream.try_clone().expect("handle");
                 let (to_worker, to_broker) = (copy(&worker), copy(&broker));
                 let open = Arc::new(AtomicUsize::new(0));
