@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, PoisonError};
 use tests::cluster::Cluster;
+use tests::port::Port;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -79,6 +80,8 @@ pub enum Running {
 pub struct Process {
     child: Mutex<Child>,
     data: PathBuf,
+    /// Nobody else's while the process has yet to take it.
+    _port: Port,
 }
 
 impl Running {
@@ -101,7 +104,7 @@ impl Process {
         cluster: &Mutex<Cluster>,
         pool: &Pubkey,
         signer: &Keypair,
-        listen: &str,
+        port: Port,
         peers: &BTreeMap<Pubkey, String>,
         directory: &Path,
     ) -> Result<Self> {
@@ -117,11 +120,12 @@ impl Process {
                 .map(|(pool, url)| format!("{pool} = \"{url}\"\n"));
             format!(
                 "rpc_url = \"{}\"\nwebsocket_url = \"{}\"\nnetwork = \"{}\"\npool = \"{pool}\"\nsigner = \"{}\"\n\
-                 listen = \"{listen}\"\ndata = \"{}\"\n\n[prover]\n\n[peers]\n{}",
+                 listen = \"{}\"\ndata = \"{}\"\n\n[prover]\n\n[peers]\n{}",
                 cluster.rpc_url,
                 cluster.websocket_url,
                 network.key(),
                 signer_file.display(),
+                port.address,
                 data.display(),
                 peers.collect::<String>()
             )
@@ -139,6 +143,7 @@ impl Process {
         Ok(Self {
             child: Mutex::new(child),
             data,
+            _port: port,
         })
     }
 
@@ -197,9 +202,9 @@ pub fn operators(
     for (name, tokens) in OPERATORS {
         let (key, signer) = (network.new_key(), network.new_key());
         let pool = bond(network, name, &key, &signer, tokens)?;
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
-        let url = format!("http://{}", listener.local_addr()?);
-        prepared.push((name, key, signer, pool, listener, url));
+        let port = Port::reserve();
+        let url = format!("http://{}", port.address);
+        prepared.push((name, key, signer, pool, port, url));
     }
     let mut urls: Vec<(Pubkey, String)> = prepared
         .iter()
@@ -207,7 +212,7 @@ pub fn operators(
         .collect();
     let last = prepared.len() - 1;
     let mut operators = Vec::new();
-    for (number, (name, key, signer, pool, listener, url)) in prepared.into_iter().enumerate() {
+    for (number, (name, key, signer, pool, port, url)) in prepared.into_iter().enumerate() {
         if number == last {
             for (_, url) in &mut urls {
                 *url = tamperer.tap(runtime, url)?;
@@ -235,18 +240,15 @@ pub fn operators(
                 let proving = Proving::open(&fieldproof_worker::config::Proving::default())?;
                 worker.operator().prove_with(proving);
                 let served = worker.clone();
+                let listener = runtime.block_on(TcpListener::bind(port.address))?;
                 runtime.spawn(async move {
                     server::serve(&served, listener, std::future::pending()).await
                 });
                 Running::Here(worker)
             }
             Ground::Cluster(cluster) => {
-                let listen = listener.local_addr()?.to_string();
-                // The port is the worker's from here on.
-                drop(listener);
-                let process = Process::start(
-                    network, cluster, &pool, &signer, &listen, &peers, &directory,
-                )?;
+                let process =
+                    Process::start(network, cluster, &pool, &signer, port, &peers, &directory)?;
                 Running::Process(process)
             }
         };

@@ -488,8 +488,8 @@ fn a_fleet_drives_a_worker() {
         "--connections",
         "2",
     ];
-    // So many that all of them have a turn in the time, on a slow disk too.
-    let large = [&run[..], &["--readings", "256"]].concat();
+    // So many that all of them have a turn in the first body of each connection, however slow the disk is.
+    let large = [&run[..], &["--readings", "1024"]].concat();
     let mut before = 0;
     for arguments in [&large[..], &[&large[..], &["--sessions"]].concat()] {
         let totals = done(load(arguments));

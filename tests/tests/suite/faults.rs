@@ -18,9 +18,9 @@ use tests::cluster::Cluster;
 use tests::LAMPORTS;
 
 /// So long that no wait which ends was ended by it.
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_secs(120);
 /// What is told is told within this time.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 
 /// Every kind of fault, each where it hurts: the answers that a landing depends on most of all. No period is that of the
 /// worker's own steps, which would stop it for ever.
@@ -164,12 +164,13 @@ fn of_a_transaction_that_no_longer_counts_are_told_as_such() {
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 let transfer = system_instruction::transfer(&payer.pubkey(), &payer.pubkey(), 1);
-                transaction::send(&other, &[transfer], &payer, &[]).expect("transaction");
+                // One that fails is followed by another.
+                let _ = transaction::send(&other, &[transfer], &payer, &[]);
             }
         });
-        let expired = transaction::land(&chain, &prepared).expect_err("forgotten");
+        let landed = transaction::land(&chain, &prepared);
         ended.store(true, Ordering::Relaxed);
-        expired
+        landed.expect_err("forgotten")
     });
     assert!(matches!(expired, ClientError::Expired), "{expired}");
     assert_eq!(chain.account(&to).expect("account"), None);

@@ -208,8 +208,9 @@ fn while_it_proves_proves_again() {
     let attestation_key = feeds::attestation(&feed_key, &stream_key, round, 0, 0);
     let attestation = || live.find::<Attestation>(&attestation_key);
     wait("the attestation", &attestation);
-    worker = again(&live, worker);
+    worker.kill();
     assert_eq!(attestation().expect("attestation").mask & Mask::ZK, 0);
+    worker = live.worker(KILLED);
     wait("the proof", || {
         attestation().filter(|attestation| attestation.mask & Mask::ZK != 0)
     });

@@ -37,8 +37,8 @@ pub const BALLOT: i64 = 1_200;
 pub const CHALLENGE: i64 = 60;
 /// What each operator stakes, base units.
 const STAKE: u64 = 50_000_000;
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// How long anything may take, on a machine that has more to do than it can.
+const PATIENCE: Duration = Duration::from_secs(150);
 /// How often it is looked for.
 const POLL: Duration = Duration::from_millis(10);
 
