@@ -48,11 +48,13 @@ pub fn proposal(network: &Pubkey, stream: &Pubkey, args: &ProposeRootArgs) -> Pu
     ])
 }
 
-/// What a transaction proposed in a network.
-pub fn proposals(execution: &Execution, network: &Pubkey) -> Vec<ProposeRootArgs> {
+/// What a transaction proposed in a network, and the stream whose commitment archives it.
+pub fn proposals(execution: &Execution, network: &Pubkey) -> Vec<(Pubkey, ProposeRootArgs)> {
     event::ran::<instruction::ProposeRoot>(execution, &ID)
-        .filter(|(accounts, _)| accounts.first() == Some(network))
-        .map(|(_, proposed)| proposed.args)
+        .filter_map(|(accounts, proposed)| match accounts {
+            [of, _, _, stream, ..] if of == network => Some((*stream, proposed.args)),
+            _ => None,
+        })
         .collect()
 }
 

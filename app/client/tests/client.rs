@@ -740,7 +740,7 @@ fn proposals_are_those_of_the_network_that_is_named_first() {
         ..execution([])
     };
     let done = by(propose.program_id);
-    assert_eq!(emissions::proposals(&done, &network), [args]);
+    assert_eq!(emissions::proposals(&done, &network), [(other, args)]);
     assert!(emissions::proposals(&done, &other).is_empty());
     assert!(emissions::proposals(&by(stranger), &network).is_empty());
     // Whoever calls it
@@ -748,5 +748,5 @@ fn proposals_are_those_of_the_network_that_is_named_first() {
         inner: vec![call(propose.program_id)],
         ..execution([])
     };
-    assert_eq!(emissions::proposals(&called, &network), [args]);
+    assert_eq!(emissions::proposals(&called, &network), [(other, args)]);
 }

@@ -3,10 +3,12 @@
 //!
 //! What a leaf must be is decided by the last final trees and the proposal's own: with both archives at hand, each leaf is
 //! recomputed as the program does. Scores are no part of this: who disagrees with them does not vote.
+//!
+//! An archive is fetched from whom it may cost minutes, so nothing else waits for this, and each is looked at once.
 
 use crate::committee;
-use crate::payload::{Payload, Reward, Rewards};
-use crate::reward;
+use crate::payload::{Reward, Rewards};
+use crate::reward::{self, EpochRecord};
 use crate::score;
 use crate::slash;
 use crate::worker::{Event, Operator, WorkerError};
@@ -19,41 +21,85 @@ use fieldproof_client::reward_emission as emissions;
 use reward_emission::instructions::{ChallengeRootArgs, Entry};
 use reward_emission::penalty::SLASHER;
 use reward_emission::state::{Emission, Payee, Proposal, FINAL, REJECTED};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A place in the trees: kind and index.
 type Place = (u8, u32);
 
-/// Challenges each of `proposals` that a leaf contradicts, and has the voters of rejected ones slashed.
+/// Proposals that there is nothing more to find in: no leaf contradicts them, or their archive holds other trees than theirs.
+/// Lost with the process.
+#[derive(Debug, Default)]
+pub struct Audited(Mutex<HashSet<Pubkey>>);
+
+impl Audited {
+    /// Whether the proposal at `key` is one.
+    pub fn contains(&self, key: &Pubkey) -> bool {
+        self.lock().contains(key)
+    }
+
+    /// From now on the proposal at `key` is one.
+    pub fn insert(&self, key: &Pubkey) {
+        self.lock().insert(*key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Pubkey>> {
+        // To look once too often does no harm.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Challenges every proposal since the last final roots that a leaf contradicts, unless its roots were computed here too, and
+/// has the voters of rejected ones slashed. What stops one does not stop the others.
 ///
 /// # Errors
 /// The chain's and the database's.
-pub fn step(
-    operator: &Operator,
-    emission: &Emission,
-    proposals: &[(Pubkey, Proposal)],
-) -> Result<Vec<Event>, WorkerError> {
+pub fn step(operator: &Operator) -> Result<Vec<Event>, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let key = emissions::emission(&operator.network);
+    let Some(emission) = chain::find::<Emission>(chain, &key)? else {
+        return Ok(Vec::new());
+    };
     let mut events = Vec::new();
-    for (key, proposal) in proposals {
-        match proposal.status {
-            FINAL => {}
-            REJECTED => events.extend(slash_voters(operator, key, proposal)?),
-            _ => events.extend(challenge(operator, emission, key, proposal)?),
+    for (key, proposal) in chain::read_all::<Proposal>(chain)? {
+        if proposal.network != operator.network || proposal.epoch < emission.final_epoch {
+            continue;
+        }
+        let done = match proposal.status {
+            FINAL => continue,
+            REJECTED => slash_voters(operator, &key, &proposal),
+            _ => challenge(operator, &emission, &key, &proposal)
+                .map(|event| event.into_iter().collect()),
+        };
+        match done {
+            Ok(done) => events.extend(done),
+            Err(error) => events.push(Event::Failed {
+                what: format!("audit of proposal {key}"),
+                detail: error.to_string(),
+            }),
         }
     }
     Ok(events)
 }
 
-fn challenge(
+/// Challenges a proposal that a leaf contradicts.
+///
+/// # Errors
+/// The chain's and the database's.
+pub fn challenge(
     operator: &Operator,
     emission: &Emission,
     key: &Pubkey,
     proposal: &Proposal,
 ) -> Result<Option<Event>, WorkerError> {
-    if proposal.base != emission.finals {
+    if proposal.base != emission.finals || operator.audited.contains(key) {
         return Ok(None);
     }
-    let Some(proposed) = archive(operator, proposal)? else {
+    let computed = operator.store.epoch::<EpochRecord>(proposal.epoch)?;
+    if computed.is_some_and(|record| record.has_roots(&proposal.roots)) {
+        return Ok(None);
+    }
+    let Some(proposed) = archive(operator, key, proposal)? else {
         return Ok(None);
     };
     let before = match emission.finals {
@@ -70,6 +116,7 @@ fn challenge(
             .map(|(key, payee)| ((payee.kind, payee.index), (key, payee)))
             .collect();
     let Some(place) = wrong_place(&proposed, before.as_ref(), proposal, &payees) else {
+        operator.audited.insert(key);
         return Ok(None);
     };
     let args = evidence(&proposed, before.as_ref(), place)?;
@@ -87,22 +134,25 @@ fn challenge(
     }))
 }
 
-/// The trees that a proposal archives, if they can be had and are those that it proposes.
-fn archive(operator: &Operator, proposal: &Proposal) -> Result<Option<Rewards>, WorkerError> {
+/// The trees that a proposal archives, if they can be had and are those that it proposes. Then the own archive has them too.
+///
+/// # Errors
+/// The chain's and the database's.
+pub fn archive(
+    operator: &Operator,
+    key: &Pubkey,
+    proposal: &Proposal,
+) -> Result<Option<Rewards>, WorkerError> {
     let Some(bytes) = committee::committed(operator, &proposal.stream, proposal.sequence)? else {
         return Ok(None);
     };
-    let Ok(Payload::Rewards { rewards, .. }) = Payload::decode(&bytes) else {
-        return Ok(None);
-    };
-    let Ok((score_tree, reward_tree)) = score::trees(&rewards) else {
-        return Ok(None);
-    };
-    let proposed = proposal.roots;
-    let same = score_tree.root() == proposed.score_root()
-        && reward_tree.root() == proposed.reward_root()
-        && rewards.depth == proposed.depth;
-    Ok(same.then_some(rewards))
+    let rewards = reward::leaves(&bytes).filter(|rewards| reward::make(rewards, &proposal.roots));
+    if rewards.is_some() {
+        operator.store.put_payload(&bytes)?;
+    } else {
+        operator.audited.insert(key);
+    }
+    Ok(rewards)
 }
 
 fn by_place(rewards: Option<&Rewards>) -> BTreeMap<Place, &Reward> {

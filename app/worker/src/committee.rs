@@ -214,6 +214,22 @@ fn seen_commitment(
         .ok_or(Refusal::UnknownCommitment)
 }
 
+/// The payload of a commitment, if both are here.
+///
+/// # Errors
+/// The database's.
+pub fn held(
+    operator: &Operator,
+    stream: &Pubkey,
+    sequence: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let store = &operator.store;
+    match store.seen_commitment(&stream.to_bytes(), sequence)? {
+        Some(leaf) => store.payload(&leaf.payload_hash),
+        None => Ok(None),
+    }
+}
+
 /// The payload of a commitment, if the commitment is known here and somebody serves it. What nobody serves is looked for less
 /// and less often.
 ///

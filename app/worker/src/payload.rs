@@ -11,6 +11,7 @@ use crate::window::{Batch, Window};
 use bytes::Bytes;
 use commitment::sum::MAX_DEPTH;
 use commitment::{READINGS_PER_WINDOW, WINDOWS};
+use data_commitment::state::MAX_PAYLOAD_LEN;
 use device_protocol::{Hash, Reading, SignedGrant, SignedReading, Values};
 use parquet::data_type::{AsBytes, FixedLenByteArray};
 use parquet::errors::ParquetError;
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Largest payload that is read, in bytes.
-pub const MAX_LEN: usize = 64 << 20;
+pub const MAX_LEN: usize = MAX_PAYLOAD_LEN as usize;
 /// Batches of a payload at most.
 pub const MAX_BATCHES: usize = 512;
 /// Readings of a batch at most.

@@ -23,10 +23,11 @@ use fieldproof_client::reward_emission::{self as emissions, VoteReference};
 use fieldproof_client::{ai_feed as feeds, chain, credits, security_pool as pools};
 use inference::Header;
 use reward_emission::instructions::ProposeRootArgs;
-use reward_emission::state::{self, Budget, Emission, Epoch, Proposal, Roots, FINAL, PASSED};
+use reward_emission::state::{self, Budget, Emission, Epoch, Proposal, Roots, PASSED};
 use security_pool::state::{Bond, Committee, Report};
 use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
+use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,9 @@ pub struct EpochRecord {
     /// The ballot for which it was computed: for the next one, should none of this have a majority, it is computed anew.
     #[serde(default)] // records of before there were ballots in them
     pub ballot: u32,
+    /// Whether payloads could not be had, so that it is computed anew once they may be.
+    #[serde(default)] // only whole ones were written down before
+    pub incomplete: bool,
     /// Hash of the archived trees, which the own archive holds.
     pub payload_hash: Hash,
     /// Depth of both trees.
@@ -55,7 +59,7 @@ pub struct EpochRecord {
 
 impl EpochRecord {
     /// Whether `roots` are those computed here.
-    fn has_roots(&self, roots: &Roots) -> bool {
+    pub fn has_roots(&self, roots: &Roots) -> bool {
         let Roots {
             score_hash,
             score_sum,
@@ -70,21 +74,22 @@ impl EpochRecord {
     }
 }
 
-/// The epoch that was scored last without payloads that nobody served, and how long to wait until they are looked for again.
+/// The epoch and ballot scored last without payloads that nobody served, and how long to wait until they are looked for again.
 /// Lost with the process.
 #[derive(Debug, Default)]
-pub struct Scored(Mutex<Option<(EpochRecord, Wait)>>);
+pub struct Scored(Mutex<Option<(u64, u32, Wait)>>);
 
 impl Scored {
-    fn lock(&self) -> MutexGuard<'_, Option<(EpochRecord, Wait)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(u64, u32, Wait)>> {
         // What is scored once more does no harm.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was scored for this ballot.
-    fn of(&self, epoch: u64, ballot: u32) -> Option<(EpochRecord, Wait)> {
+    /// The wait of this ballot, if it is what was scored.
+    fn of(&self, epoch: u64, ballot: u32) -> Option<Wait> {
         let scored = *self.lock();
-        scored.filter(|(record, _)| (record.epoch, record.ballot) == (epoch, ballot))
+        let (.., wait) = scored.filter(|scored| (scored.0, scored.1) == (epoch, ballot))?;
+        Some(wait)
     }
 }
 
@@ -105,31 +110,34 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     proposals.retain(|(_, proposal)| {
         proposal.network == operator.network && proposal.epoch == record.epoch
     });
-    let others: Vec<_> = proposals
-        .iter()
-        .filter(|(_, proposal)| !record.has_roots(&proposal.roots))
-        .copied()
-        .collect();
-    let events = audit::step(operator, &emission, &others)?;
-    if !events.is_empty() {
-        return Ok(events);
-    }
     if let Some((key, proposal)) = proposals
         .iter()
         .find(|(_, proposal)| proposal.status == PASSED)
     {
         return finalize(operator, &emission, key, proposal, now);
     }
-    let ballot = record.ballot;
+    let mut same = Vec::new();
     for (key, proposal) in &proposals {
-        if proposal.ballot == ballot
+        if proposal.ballot == record.ballot
             && record.has_roots(&proposal.roots)
             && is_archived(operator, &record, proposal)?
         {
-            return vote(operator, &record, key, proposal);
+            same.push((key, proposal));
         }
     }
-    propose(operator, &emission, &record)
+    // Whoever proposes the same once more does not scatter the votes.
+    let most = same.into_iter().max_by_key(|(key, proposal)| {
+        let Proposal {
+            voted_allocation,
+            proposed_at,
+            ..
+        } = proposal;
+        (*voted_allocation, Reverse((*proposed_at, *key)))
+    });
+    match most {
+        Some((key, proposal)) => vote(operator, &record, key, proposal),
+        None => propose(operator, &emission, &record),
+    }
 }
 
 /// The epoch to reward next: after the last final one, or the first in which anything was committed; `None` until it is
@@ -169,11 +177,10 @@ fn compute(
     };
     let ballot = emission.ballot(&network, epoch, now)?;
     let known = operator.store.epoch::<EpochRecord>(epoch)?;
-    if let Some(record) = known.filter(|record| record.ballot == ballot) {
-        return Ok(Some(record));
-    }
     let before = operator.scored.of(epoch, ballot);
-    if let Some((record, _)) = before.filter(|(_, wait)| !wait.is_over(now)) {
+    let waits = before.is_some_and(|wait| !wait.is_over(now));
+    let stands = |record: &EpochRecord| record.ballot == ballot && (!record.incomplete || waits);
+    if let Some(record) = known.filter(stands) {
         return Ok(Some(record));
     }
     let Some(previous) = previous(operator, emission)? else {
@@ -203,9 +210,11 @@ fn compute(
         rewards: rewards.clone(),
     }
     .encode()?;
+    let incomplete = !computed.missing.is_empty();
     let record = EpochRecord {
         epoch,
         ballot,
+        incomplete,
         payload_hash: operator.store.put_payload(&payload)?,
         depth: rewards.depth,
         score_hash: score_root.hash,
@@ -213,17 +222,10 @@ fn compute(
         reward_hash: reward_root.hash,
         reward_sum: reward_root.sum,
     };
-    let is_whole = computed.missing.is_empty();
-    if is_whole {
-        operator.store.put_epoch(epoch, &record)?;
-    }
+    operator.store.put_epoch(epoch, &record)?;
     // What nobody serves now may be served later.
-    *operator.scored.lock() = (!is_whole).then(|| {
-        (
-            record,
-            Wait::after(before.map(|(_, wait)| wait), LONGEST_WAIT, now),
-        )
-    });
+    *operator.scored.lock() =
+        incomplete.then(|| (epoch, ballot, Wait::after(before, LONGEST_WAIT, now)));
     Ok(Some(record))
 }
 
@@ -592,8 +594,8 @@ pub fn final_rewards(
     Ok(final_payload(operator, emission)?.and_then(|bytes| leaves(&bytes)))
 }
 
-/// The payload with the leaves behind the last final roots: that computed here, or else that which the final proposal
-/// archives. `None` while none is final, or it can't be had.
+/// The payload with the leaves behind the last final roots: that computed here, or else one that a proposal of these roots
+/// archives. The final one itself may archive something else. `None` while none is final, or it can't be had.
 ///
 /// # Errors
 /// The chain's and the database's.
@@ -604,35 +606,48 @@ pub fn final_payload(
     if emission.finals == 0 {
         return Ok(None);
     }
+    let roots = &emission.roots;
     let record = operator.store.epoch::<EpochRecord>(emission.final_epoch)?;
-    if let Some(record) = record.filter(|record| record.has_roots(&emission.roots)) {
+    if let Some(record) = record.filter(|record| record.has_roots(roots)) {
         return Ok(operator.store.payload(&record.payload_hash)?);
     }
-    let chain = operator.chain.as_ref();
-    let proposals: Vec<(Pubkey, Proposal)> = chain::read_all(chain)?;
-    let Some((_, proposal)) = proposals.into_iter().find(|(_, proposal)| {
+    let mut proposals: Vec<(Pubkey, Proposal)> = chain::read_all(operator.chain.as_ref())?;
+    proposals.retain(|(_, proposal)| {
         proposal.network == operator.network
             && proposal.epoch == emission.final_epoch
-            && proposal.status == FINAL
-    }) else {
-        return Ok(None);
-    };
-    let Some(bytes) = committee::committed(operator, &proposal.stream, proposal.sequence)? else {
-        return Ok(None);
-    };
-    let Some(rewards) = leaves(&bytes) else {
-        return Ok(None);
-    };
-    let root = score::trees(&rewards).map(|(_, tree)| tree.root());
-    if root != Ok(emission.roots.reward_root()) {
-        return Ok(None);
+            && proposal.roots == *roots
+    });
+    // What is here is no reason to wait for anybody.
+    for (_, proposal) in &proposals {
+        let held = committee::held(operator, &proposal.stream, proposal.sequence)?;
+        let is_it = |bytes: &Vec<u8>| leaves(bytes).is_some_and(|rewards| make(&rewards, roots));
+        if let Some(bytes) = held.filter(is_it) {
+            return Ok(Some(bytes));
+        }
     }
-    operator.store.put_payload(&bytes)?;
-    Ok(Some(bytes))
+    for (key, proposal) in &proposals {
+        if !operator.audited.contains(key) && audit::archive(operator, key, proposal)?.is_some() {
+            return Ok(committee::held(
+                operator,
+                &proposal.stream,
+                proposal.sequence,
+            )?);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether leaves make these roots.
+pub fn make(rewards: &Rewards, roots: &Roots) -> bool {
+    score::trees(rewards).is_ok_and(|(scores, amounts)| {
+        scores.root() == roots.score_root()
+            && amounts.root() == roots.reward_root()
+            && rewards.depth == roots.depth
+    })
 }
 
 /// The leaves that a payload holds, if it is one of rewards.
-fn leaves(payload: &[u8]) -> Option<Rewards> {
+pub fn leaves(payload: &[u8]) -> Option<Rewards> {
     match Payload::decode(payload) {
         Ok(Payload::Rewards { rewards, .. }) => Some(rewards),
         _ => None,
@@ -804,6 +819,10 @@ fn finalize(
 ) -> Result<Vec<Event>, WorkerError> {
     if now < proposal.finalizable_at(emission.challenge_window)? {
         return Ok(Vec::new());
+    }
+    // The time to challenge is over once they are final.
+    if let Some(challenged) = audit::challenge(operator, emission, key, proposal)? {
+        return Ok(vec![challenged]);
     }
     let instruction = emissions::finalize_root(&operator.network, key);
     let execution = operator.land(&[instruction], |_| Ok(()))?;

@@ -120,7 +120,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     let mut events = Vec::new();
     events.extend(land_commitment(operator)?);
     if events.is_empty() {
-        build(operator, now)?;
+        events.extend(build(operator, now)?);
         events.extend(land_commitment(operator)?);
     }
     for mut job in operator.store.jobs::<Job>()? {
@@ -155,8 +155,13 @@ fn mmr(commitments: &[Commitment]) -> Result<MmrBuilder, WorkerError> {
     Ok(mmr)
 }
 
-/// Decides on the next commitment: the batches of every feed's ended rounds for which there are readings and no job yet.
-fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
+/// Decides on the next commitment: the batches of every feed's ended rounds for which there are readings and no job yet. What
+/// stops one feed does not stop the others.
+fn build(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
+    let mut events = Vec::new();
+    if now < operator.network()?.genesis {
+        return Ok(events);
+    }
     let feeds: Vec<(Pubkey, Feed)> = chain::read_all(operator.chain.as_ref())?;
     let mut batches: Vec<(Batch, Computed)> = Vec::new();
     for (_, feed) in &feeds {
@@ -170,13 +175,20 @@ fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
             if batches.len() == MAX_BATCHES {
                 break;
             }
-            if operator.store.job::<Job>(&feed.id, round)?.is_none() {
-                batches.extend(build_batches(operator, feed, round)?);
+            if operator.store.job::<Job>(&feed.id, round)?.is_some() {
+                continue;
+            }
+            match build_batches(operator, feed, round) {
+                Ok(batch) => batches.extend(batch),
+                Err(error) => events.push(Event::Failed {
+                    what: format!("round {round} of feed {}", hex::encode(feed.id)),
+                    detail: error.to_string(),
+                }),
             }
         }
     }
     if batches.is_empty() {
-        return Ok(());
+        return Ok(events);
     }
     let _deciding = operator
         .deciding
@@ -224,7 +236,7 @@ fn build(operator: &Operator, now: i64) -> Result<(), WorkerError> {
     operator
         .store
         .decide_commitment(sequence, &record, &payload, &jobs)?;
-    Ok(())
+    Ok(events)
 }
 
 fn build_batches(
@@ -257,6 +269,11 @@ fn build_batches(
     }
     let bytes = prove::model_bytes(operator, feed)?.ok_or(window::BatchError::Model)?;
     let model = ModelRef::parse(&bytes).map_err(|_| window::BatchError::Model)?;
+    // One device that measures too little would keep all others from being heard.
+    windows.retain(|_, window| window.values(model.header()).is_some());
+    if windows.is_empty() {
+        return Ok(None);
+    }
     let batch = Batch {
         feed: feed.id,
         model: feed.model,

@@ -39,6 +39,15 @@ impl Window {
             .find(|signed| signed.grant.counter == session)
     }
 
+    /// Of each reading the value that a model looks at; `None` where a reading has too few.
+    pub fn values(&self, header: &Header) -> Option<[i32; READINGS_PER_WINDOW]> {
+        let mut values = [0; READINGS_PER_WINDOW];
+        for (signed, value) in self.readings.iter().zip(&mut values) {
+            *value = *signed.reading.values.get(usize::from(header.value_index))?;
+        }
+        Some(values)
+    }
+
     /// The sessions of its readings that need a grant, in order.
     pub fn sessions(&self) -> BTreeSet<u32> {
         let sessions = self.readings.iter().map(|signed| signed.reading.session);
@@ -213,15 +222,12 @@ pub fn sources(batch: &Batch, header: &Header) -> Result<Sources, BatchError> {
     if batch.windows.is_empty() || batch.windows.len() > WINDOWS {
         return Err(BatchError::Count);
     }
-    let value_index = usize::from(header.value_index);
     let mut windows = Vec::with_capacity(batch.windows.len());
     let mut window_leaves = Vec::with_capacity(batch.windows.len());
     let (mut first_capture, mut last_capture) = (i64::MAX, i64::MIN);
     for window in &batch.windows {
-        let mut values = [0; READINGS_PER_WINDOW];
-        for (signed, value) in window.readings.iter().zip(&mut values) {
-            let reading = &signed.reading;
-            *value = *reading.values.get(value_index).ok_or(BatchError::Schema)?;
+        let values = window.values(header).ok_or(BatchError::Schema)?;
+        for SignedReading { reading, .. } in window.readings.iter() {
             first_capture = first_capture.min(reading.captured_at);
             last_capture = last_capture.max(reading.captured_at);
         }

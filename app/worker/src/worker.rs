@@ -1,5 +1,6 @@
 //! The worker itself: one operator's keys, chain, database and peers, and the loop that drives it.
 
+use crate::audit::{self, Audited};
 use crate::availability::{self, Challenges};
 use crate::challenge::{self, Checked};
 use crate::committee::{Refusal, ANSWER_TIME};
@@ -276,8 +277,9 @@ pub enum Part {
     /// To follow the chain, answer challenges, commit, attest and finalise: what must be done in time. Of others it needs
     /// their signatures, for which all are asked at once, and what the own archive has lost.
     Rounds,
-    /// To score epochs, propose and vote for their rewards, and check what others propose, for which others' payloads are
-    /// fetched.
+    /// To check the rewards that others propose, for which their archives are fetched.
+    Audit,
+    /// To score epochs, propose and vote for their rewards, for which others' payloads are fetched.
     Rewards,
     /// To prove what was attested.
     Proofs,
@@ -287,7 +289,13 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Rounds, Self::Rewards, Self::Proofs, Self::Watch];
+    pub const ALL: [Self; 5] = [
+        Self::Rounds,
+        Self::Audit,
+        Self::Rewards,
+        Self::Proofs,
+        Self::Watch,
+    ];
 }
 
 /// One operator's means, shared by the loops and the server.
@@ -320,6 +328,8 @@ pub struct Operator {
     pub patience: Patience,
     /// The epoch that was scored without payloads that nobody serves.
     pub scored: Scored,
+    /// The proposals of rewards that there is nothing more to find in.
+    pub audited: Audited,
     /// What it proves with, if it does.
     proving: OnceLock<Proving>,
     /// The chain's time as it was read last, unix seconds.
@@ -527,6 +537,7 @@ impl Worker {
             checked: Checked::default(),
             patience: Patience::default(),
             scored: Scored::default(),
+            audited: Audited::default(),
             proving: OnceLock::new(),
             now: now.clone(),
             following: Mutex::new(()),
@@ -629,6 +640,7 @@ impl Worker {
         let operator = self.operator.as_ref();
         let events = match part {
             Part::Rounds => self.rounds()?,
+            Part::Audit => audit::step(operator)?,
             Part::Rewards => self.rewards()?,
             Part::Proofs => prove::step(operator, operator.now())?,
             Part::Watch => challenge::step(operator, operator.now())?,

@@ -16,6 +16,8 @@ pub enum StreamError {
     WrongPool = 3,
     #[msg("Commitments are paused on this network: wait until the pause ends")]
     Paused = 4,
+    #[msg("The network has not begun: commit from its genesis on")]
+    BeforeGenesis = 5,
 
     #[msg("This is not the stream's next sequence: read stream.count again and commit with it")]
     WrongSequence = 100,
@@ -27,6 +29,8 @@ pub enum StreamError {
     ClockBehind = 103,
     #[msg("The stream is full: open one with another pool")]
     StreamFull = 104,
+    #[msg("The payload is longer than any that is archived: commit to several of at most 64 MiB")]
+    PayloadTooLong = 105,
 
     #[msg(
         "A path's length is not its tree's depth: build the proof at the stream's current count"

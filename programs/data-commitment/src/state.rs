@@ -4,4 +4,4 @@ mod challenge;
 mod stream;
 
 pub use challenge::{Challenge, Challenged};
-pub use stream::Stream;
+pub use stream::{Stream, MAX_PAYLOAD_LEN};

@@ -9,7 +9,7 @@ use data_commitment::error::StreamError as E;
 use data_commitment::instructions::{
     CommitRootArgs, VerifiedBatch, VerifiedReading, VerifyBatchArgs, VerifyReadingArgs,
 };
-use data_commitment::state::Stream;
+use data_commitment::state::{Stream, MAX_PAYLOAD_LEN};
 use device_protocol::{Reading, Values, SIGNATURE_LEN};
 use device_registry::state::Operation;
 use fieldproof_client::chain::{Chain, Execution};
@@ -305,6 +305,7 @@ fn a_stream_is_the_range_of_its_commitments_and_tells_of_each() {
 #[test]
 fn commit_root_takes_the_next_whole_commitment_only() {
     let streamer = Streamer::new();
+    streamer.world.harness.advance(1);
     streamer.commit(args(0)).unwrap();
     for sequence in [0, 2, u64::MAX] {
         assert_refused(streamer.commit(args(sequence)), E::WrongSequence);
@@ -319,6 +320,11 @@ fn commit_root_takes_the_next_whole_commitment_only() {
         ..args(1)
     };
     assert_refused(streamer.commit(nothing), E::EmptyPayload);
+    let too_long = CommitRootArgs {
+        payload_len: MAX_PAYLOAD_LEN + 1,
+        ..args(1)
+    };
+    assert_refused(streamer.commit(too_long), E::PayloadTooLong);
     streamer.world.harness.advance(-1);
     assert_refused(streamer.commit(args(1)), E::ClockBehind);
     streamer.world.harness.advance(1);
@@ -385,6 +391,21 @@ fn commit_root_refuses_swapped_accounts() {
             error,
         );
     }
+}
+
+/// What lies in no epoch would stop whoever computes rewards from all that was committed.
+#[test]
+fn commit_root_waits_for_the_networks_genesis() {
+    let streamer = Streamer::new();
+    let chain = &streamer.world.harness.chain;
+    chain.set_time(START - 1);
+    assert_refused(streamer.commit(args(0)), E::BeforeGenesis);
+    chain.set_time(START);
+    let longest = CommitRootArgs {
+        payload_len: MAX_PAYLOAD_LEN,
+        ..args(0)
+    };
+    streamer.commit(longest).unwrap();
 }
 
 #[test]

@@ -32,6 +32,7 @@ use fieldproof_client::{security_pool as pools, token, transaction, ClientError}
 use fieldproof_worker::committee::{MemberSignature, Refused, SignRequest};
 use fieldproof_worker::payload::{Payload, Reward, Rewards};
 use fieldproof_worker::reward::{ClaimProof, EpochRecord};
+use fieldproof_worker::round::Commitment;
 use fieldproof_worker::score;
 use fieldproof_worker::server::{self, Accepted, Status};
 use fieldproof_worker::window::{self, Batch, BatchError, Window};
@@ -231,6 +232,28 @@ impl World {
     fn deliver(&self, device: usize, readings: &[SignedReading]) {
         let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
         assert_eq!(self.post(device, body).accepted, readings.len());
+    }
+
+    /// Has an operator commit to a payload that nobody has. Returns the commitment's number.
+    fn commit_hidden(&self, operator: usize, payload_hash: [u8; 32]) -> u64 {
+        let Operator {
+            pool,
+            stream,
+            signer,
+            ..
+        } = &self.operators[operator];
+        let stream: Stream = chain::read(self.chain.as_ref(), stream).expect("stream");
+        let args = CommitRootArgs {
+            sequence: stream.count,
+            root: payload_hash,
+            batches: 1,
+            payload_hash,
+            payload_len: 100,
+        };
+        let commit = streams::commit_root(&signer.pubkey(), &self.network.key, pool, args);
+        let author = self.workers[operator].worker.operator();
+        author.land(&[commit], |_| Ok(())).expect("commitment");
+        stream.count
     }
 
     /// Steps every worker until none has anything to do, and returns what they did. Nothing may fail.
@@ -1224,6 +1247,48 @@ mod round {
         );
     }
 
+    /// A model may look at a value that only some devices of its schema measure.
+    #[test]
+    fn go_on_though_a_device_measures_too_little() {
+        let world = World::new();
+        let mut second = MODEL.to_vec();
+        second[7] = 1; // value_index
+        let parsed = ModelRef::parse(&second).expect("model");
+        assert_eq!(parsed.header().value_index, 1);
+        let hash = inference::model_hash(&parsed, poseidon).expect("hash");
+        let payer = world.payer.pubkey();
+        let args = feed_args_of(&world.network, &payer, &hash, HOUR as u32);
+        let feed = feeds::feed(&args.id);
+        world
+            .send(&[feeds::register_model(&payer, hash, second)])
+            .expect("model");
+        let create = feeds::create_feed(&payer, &payer, &world.network.key, &hash, args);
+        world.send(&[create]).expect("feed");
+        // Of three devices one measures two values.
+        for device in 0..3 {
+            let readings = world.readings(device, HOUR, 800).map(|signed| {
+                let values = [signed.reading.values[0], 900];
+                let reading = Reading {
+                    values: Values::new(&values[..=usize::from(device == 2)]).expect("values"),
+                    ..signed.reading
+                };
+                sign(&world.devices[device].signer, reading)
+            });
+            world.deliver(device, &readings);
+        }
+        world.settle();
+        assert_eq!(world.feed().entries, 1);
+        let feed: Feed = chain::read(world.chain.as_ref(), &feed).expect("feed");
+        assert_eq!(feed.entries, 0);
+        let commitments: Vec<Commitment> = world.workers[2]
+            .worker
+            .operator()
+            .store
+            .commitments()
+            .expect("store");
+        assert_eq!(commitments[0].batches.len(), 2);
+    }
+
     #[test]
     fn of_three_operators_ends_in_a_final_value() {
         let world = World::new();
@@ -1837,6 +1902,80 @@ mod rewards {
         assert_eq!(states.len(), 2);
         assert_eq!(states[0], (0, OPEN, 0));
         assert_eq!((states[1].0, states[1].1), (1, FINAL));
+    }
+
+    #[test]
+    fn are_voted_for_whatever_archives_others_have_looked_at() {
+        let world = World::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        // A worker of operator 1, for which operator 0 is where nobody answers.
+        let (url, taken) = challenges::silent();
+        let mut peers = world.workers[1].worker.operator().peers.clone();
+        peers.insert(world.operators[0].pool, url);
+        let archive = &world.workers[1].worker.operator().store;
+        let (runtime, listener) = (&world.runtime, listen(&world.runtime));
+        let own = &world.operators[1];
+        let served = serve(runtime, &world.chain, &world.network, own, peers, listener);
+        let voter = &served.worker;
+        for (_, leaf) in archive.seen_commitments().expect("store") {
+            let payload = archive.payload(&leaf.payload_hash).expect("store");
+            let store = &voter.operator().store;
+            store
+                .put_payload(&payload.expect("payload"))
+                .expect("store");
+        }
+        // Operator 2 proposes the true roots.
+        world.set_time(START + 3 * EPOCH + 60);
+        let turn = &world.workers[2].worker;
+        while !turn
+            .step()
+            .expect("step")
+            .iter()
+            .any(|event| matches!(event, Event::Proposed { .. }))
+        {}
+        // Operator 0 proposes others, of which nobody knows whether a leaf is wrong.
+        let chain = world.chain.as_ref();
+        let [(_, honest)] = chain::read_all::<Proposal>(chain).expect("proposals")[..] else {
+            panic!("one proposal")
+        };
+        let operator = world.workers[0].worker.operator();
+        let committee: Committee = chain::read(chain, &honest.committee).expect("committee");
+        let (record, rewards) = computed(turn.operator());
+        let (_, tree) = score::trees(&rewards).expect("trees");
+        let (owners, operators) = emissions::halves(&tree).expect("halves");
+        let args = ProposeRootArgs {
+            epoch: 2,
+            ballot: 0,
+            member: committee.member(&operator.pool).expect("a seat") as u8,
+            depth: record.depth,
+            score_hash: [9; 32],
+            score_sum: record.score_sum,
+            owners,
+            operators,
+            sequence: world.commit_hidden(0, [7; 32]),
+        };
+        let (signer, network) = (operator.signer_key(), &world.network.key);
+        let committee = &honest.committee;
+        let propose =
+            emissions::propose_root(&signer, network, committee, &operator.stream, &signer, args);
+        operator.land(&[propose], |_| Ok(())).expect("proposal");
+
+        voter.tick().expect("clock");
+        let done = voter.work(Part::Rewards).expect("step");
+        assert!(
+            done.iter()
+                .any(|event| matches!(event, Event::Voted { .. })),
+            "{done:?}"
+        );
+        assert_eq!(taken.load(Ordering::SeqCst), 0);
+        // Whoever has the time looks, and does not look again at once.
+        for _ in 0..2 {
+            assert!(voter.work(Part::Audit).expect("step").is_empty());
+            assert_eq!(taken.load(Ordering::SeqCst), 1);
+        }
     }
 
     #[test]

@@ -138,8 +138,9 @@ struct Final {
     epoch: u64,
     proposal: Pubkey,
     roots: Roots,
-    stream: Pubkey,
-    sequence: u64,
+    /// Commitments that are said to archive both trees: the final proposal's and those of others of the same roots. Stream
+    /// and number.
+    archives: Vec<(Pubkey, u64)>,
     /// What the epoch grants owners and operators at most, base units, as the program computed when it was proposed.
     budget: Budget,
 }
@@ -150,8 +151,8 @@ struct Past {
     network: Pubkey,
     /// Transactions so far.
     transactions: usize,
-    /// All proposals, and the number of the transaction of the first one of an epoch.
-    proposed: Vec<ProposeRootArgs>,
+    /// All proposals with the stream that archives each, and the number of the transaction of the first one of an epoch.
+    proposed: Vec<(Pubkey, ProposeRootArgs)>,
     first: BTreeMap<u64, usize>,
     budgets: BTreeMap<Pubkey, Budget>,
     finalized: Vec<RootFinalized>,
@@ -174,9 +175,9 @@ impl Past {
 
     fn read(&mut self, execution: &Execution) {
         self.transactions += 1;
-        for args in emissions::proposals(execution, &self.network) {
+        for (stream, args) in emissions::proposals(execution, &self.network) {
             self.first.entry(args.epoch).or_insert(self.transactions);
-            self.proposed.push(args);
+            self.proposed.push((stream, args));
         }
         let program = &reward_emission::ID;
         for event in event::events::<RootProposed>(execution, program) {
@@ -209,22 +210,30 @@ impl Past {
         let mut finals = Vec::new();
         for event in &self.finalized {
             // A proposal's address is made of its roots and archive, so these are the ones that were voted on.
-            let found = self.proposed.iter().find(|args| {
+            let found = self.proposed.iter().find(|(stream, args)| {
                 args.epoch == event.epoch
-                    && emissions::proposal(&self.network, &event.stream, args) == event.proposal
+                    && emissions::proposal(&self.network, stream, args) == event.proposal
             });
-            let (Some(args), Some(budget)) = (found, self.budgets.get(&event.proposal)) else {
+            let (Some((stream, args)), Some(budget)) = (found, self.budgets.get(&event.proposal))
+            else {
                 return stage.fails(format!(
                     "the chain has not kept how {} was proposed",
                     event.proposal
                 ));
             };
+            let roots = args.roots().map_err(at(stage))?;
+            // Of several proposals of the same roots the final one may be that which archives something else.
+            let same = self.proposed.iter().filter(|(_, other)| {
+                other.epoch == event.epoch && other.roots().is_ok_and(|of| of == roots)
+            });
+            let same = same.map(|(stream, other)| (*stream, other.sequence));
             finals.push(Final {
                 epoch: event.epoch,
                 proposal: event.proposal,
-                roots: args.roots().map_err(at(stage))?,
-                stream: event.stream,
-                sequence: event.sequence,
+                roots,
+                archives: std::iter::once((*stream, args.sequence))
+                    .chain(same)
+                    .collect(),
                 budget: *budget,
             });
         }
@@ -245,15 +254,33 @@ impl Past {
     }
 }
 
-/// The leaves that final roots archive, which must make these roots.
+/// The leaves that make final roots, from whichever of the archives has them.
 fn leaves(
     history: &History,
     decided: &Final,
     network: &Hash,
     archive: Archive<'_>,
 ) -> Result<Rewards, Failure> {
+    let mut first = None;
+    for place in &decided.archives {
+        match leaves_of(history, decided, place, network, archive) {
+            Ok(rewards) => return Ok(rewards),
+            Err(failure) => first = first.or(Some(failure)),
+        }
+    }
+    Err(first.unwrap_or_else(|| at(Stage::Archive)("the final roots have no archive")))
+}
+
+/// The leaves that a commitment archives, which must make the final roots.
+fn leaves_of(
+    history: &History,
+    decided: &Final,
+    place: &(Pubkey, u64),
+    network: &Hash,
+    archive: Archive<'_>,
+) -> Result<Rewards, Failure> {
     let stage = Stage::Archive;
-    let commitment = history.commitment(&(decided.stream, decided.sequence))?;
+    let commitment = history.commitment(place)?;
     let bytes = fetch(&commitment, archive).map_err(|refusal| Failure {
         stage,
         reason: format!(

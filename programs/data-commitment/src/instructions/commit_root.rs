@@ -17,7 +17,7 @@ pub struct CommitRootArgs {
     pub batches: u32,
     /// SHA-256 of the archived payload.
     pub payload_hash: [u8; 32],
-    /// Its length in bytes, at least 1.
+    /// Its length in bytes, 1 to [`MAX_PAYLOAD_LEN`](crate::state::MAX_PAYLOAD_LEN).
     pub payload_len: u64,
 }
 
@@ -51,13 +51,15 @@ pub fn handle_commit_root(ctx: Context<CommitRoot>, args: CommitRootArgs) -> Res
         payload_len,
     } = args;
     let posted_at = Clock::get()?.unix_timestamp;
-    require!(
-        !ctx.accounts
-            .network
-            .load()?
-            .is_paused(Operation::Commit, posted_at),
-        StreamError::Paused
-    );
+    {
+        let network = ctx.accounts.network.load()?;
+        require!(
+            !network.is_paused(Operation::Commit, posted_at),
+            StreamError::Paused
+        );
+        // What lies in no epoch has no committee, and could count in none.
+        require!(posted_at >= network.genesis, StreamError::BeforeGenesis);
+    }
     ctx.accounts.stream.load_mut()?.commit(&CommitmentLeaf {
         sequence,
         posted_at,

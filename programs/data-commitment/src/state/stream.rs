@@ -5,6 +5,9 @@ use commitment::{mmr, CommitmentLeaf};
 /// The layout that this version of the program writes.
 const VERSION: u8 = 1;
 
+/// Bytes of an archived payload at most: what everybody who recomputes is ready to read.
+pub const MAX_PAYLOAD_LEN: u64 = 64 << 20;
+
 /// The commitments of one operator in one network, at `["stream", network, pool]`: a Merkle mountain range of
 /// [`CommitmentLeaf`]s, of which the account holds the peaks.
 #[account(zero_copy)]
@@ -50,6 +53,10 @@ impl Stream {
         require!(leaf.sequence == self.count, StreamError::WrongSequence);
         require!(leaf.batches > 0, StreamError::NoBatches);
         require!(leaf.payload_len > 0, StreamError::EmptyPayload);
+        require!(
+            leaf.payload_len <= MAX_PAYLOAD_LEN,
+            StreamError::PayloadTooLong
+        );
         require!(
             leaf.posted_at >= self.last_posted_at,
             StreamError::ClockBehind

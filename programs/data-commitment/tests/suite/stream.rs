@@ -1,7 +1,7 @@
 use bytemuck::Zeroable;
 use commitment::{mmr, CommitmentLeaf, MmrBuilder, ProofError};
 use data_commitment::error::StreamError;
-use data_commitment::state::Stream;
+use data_commitment::state::{Stream, MAX_PAYLOAD_LEN};
 use proptest::prelude::*;
 
 fn leaf(sequence: u64, posted_at: i64) -> CommitmentLeaf {
@@ -48,6 +48,13 @@ fn a_commitment_must_be_the_next_whole_and_not_before_the_last() {
                 ..leaf(1, 100)
             },
             StreamError::EmptyPayload,
+        ),
+        (
+            CommitmentLeaf {
+                payload_len: MAX_PAYLOAD_LEN + 1,
+                ..leaf(1, 100)
+            },
+            StreamError::PayloadTooLong,
         ),
     ] {
         assert_refused(stream.commit(&leaf), error);

@@ -149,6 +149,7 @@ impl World {
         let record = EpochRecord {
             epoch: rewards.epoch,
             ballot: 0,
+            incomplete: false,
             payload_hash: store.put_payload(&bytes).expect("store"),
             depth: rewards.depth,
             score_hash: score.hash,

@@ -10,8 +10,9 @@ use device_registry::CreateNetworkArgs;
 use fieldproof_client::chain::Chain;
 use fieldproof_client::credits::{self, Purchase};
 use fieldproof_worker::committee::Refusal;
+use fieldproof_worker::reward;
 use fieldproof_worker::trace::{self, Failure, Stage, Step};
-use reward_emission::state::{Credits, Payee, Roots};
+use reward_emission::state::{Credits, Payee, Roots, PASSED};
 use security_pool::state::{Bond, Checkpoint, CHECKPOINTS};
 use solana_account::Account;
 use tests::oracle;
@@ -357,6 +358,101 @@ fn say_so_where_the_past_can_not_be_read_any_more() {
     );
 }
 
+/// Votes are for roots, so whoever copies them can have a proposal pass whose archive nobody voted for, and one payload that is
+/// never shown keeps every worker from scoring an epoch in whole.
+#[test]
+fn go_on_and_are_recomputed_though_what_is_final_archives_something_else() {
+    let mut world = World::new();
+    for device in 0..3 {
+        world.deliver(device, &world.readings(device, HOUR, 800));
+    }
+    world.settle();
+    let hidden = world.commit_hidden(0, [7; 32]);
+    let liar = world.workers.remove(0);
+    world.set_time(START + 3 * EPOCH + 60);
+    world.settle();
+    // Two thirds have voted; operator 0 proposes the same, and names what it does not show as the archive.
+    let (chain, network) = (world.chain.as_ref(), &world.network.key);
+    let proposals = || chain::read_all::<Proposal>(chain).expect("proposals");
+    let [(honest, passed)] = proposals()[..] else {
+        panic!("one proposal")
+    };
+    assert_eq!(passed.status, PASSED);
+    let (record, rewards) = computed(world.workers[0].worker.operator());
+    assert!(record.incomplete);
+    let operator = liar.worker.operator();
+    let (_, tree) = score::trees(&rewards).expect("trees");
+    let (owners, operators) = emissions::halves(&tree).expect("halves");
+    let committee: Committee = chain::read(chain, &passed.committee).expect("committee");
+    let args = ProposeRootArgs {
+        epoch: 2,
+        ballot: 0,
+        member: committee.member(&operator.pool).expect("a seat") as u8,
+        depth: record.depth,
+        score_hash: record.score_hash,
+        score_sum: record.score_sum,
+        owners,
+        operators,
+        sequence: hidden,
+    };
+    let (signer, stream) = (operator.signer_key(), &operator.stream);
+    let propose =
+        emissions::propose_root(&signer, network, &passed.committee, stream, &signer, args);
+    operator.land(&[propose], |_| Ok(())).expect("proposal");
+    let copy = emissions::proposal(network, stream, &args);
+    assert_ne!(copy, honest);
+    for voter in &world.operators[1..] {
+        let digest = passed.message(world.network.id).digest();
+        let vote = tests::signatures([&voter.signer], &digest);
+        let reference = emissions::VoteReference {
+            instruction: 0,
+            index: 0,
+            member: committee.member(&voter.pool).expect("a seat") as u8,
+        };
+        let count = emissions::vote_root(network, &passed.committee, &copy, reference);
+        world.send(&[vote, count]).expect("vote");
+    }
+    world.set_time(world.now() + CHALLENGE);
+    world
+        .send(&[emissions::finalize_root(network, &copy)])
+        .expect("final");
+    let second = world.emission().roots;
+
+    // A worker with nothing but the chain finds the leaves, and so does whoever recomputes.
+    let peers = world.workers[0].worker.operator().peers.clone();
+    let fresh = serve(
+        &world.runtime,
+        &world.chain,
+        &world.network,
+        &world.operators[1],
+        peers,
+        listen(&world.runtime),
+    );
+    fresh.worker.step().expect("step");
+    let found = reward::final_rewards(fresh.worker.operator(), &world.emission());
+    assert_eq!(found.expect("chain"), Some(rewards));
+    assert_eq!(world.recompute(2).expect("true"), second);
+    // Owners have their proofs, and the next epoch adds to these.
+    for worker in 0..2 {
+        let proof = world.proof(worker, &world.owners[0].pubkey());
+        assert_eq!(proof.expect("proof").epoch, 2);
+    }
+    world.set_time(START + 3 * EPOCH + 20 * HOUR);
+    world.settle();
+    world.deliver(1, &world.readings(1, HOUR, 800));
+    world.settle();
+    world.set_time(START + 4 * EPOCH + 60);
+    for _ in 0..2 {
+        world.settle();
+        world.set_time(world.now() + BALLOT);
+    }
+    world.set_time(world.now() + CHALLENGE);
+    world.settle();
+    assert_eq!(world.emission().final_epoch, 3);
+    let both = world.recompute(3);
+    assert_eq!(both.expect("true"), world.emission().roots);
+}
+
 /// Whoever proposes roots or makes them final may keep what the program does out of the log.
 #[test]
 fn are_recomputed_without_logs() {
@@ -380,7 +476,7 @@ fn are_recomputed_without_logs() {
         .execution(&proposed.expect("proposed"))
         .expect("chain");
     let network = &world.network.key;
-    let args = emissions::proposals(&proposed.expect("transaction"), network).remove(0);
+    let (_, args) = emissions::proposals(&proposed.expect("transaction"), network).remove(0);
 
     // In the next one another member is the first to propose the same, with a log that is filled before.
     world.set_time(world.now() + BALLOT);
