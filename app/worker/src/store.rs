@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Grants of sessions by device, leaf nonce and counter.
 const GRANTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("grants");
-/// Second readings of one sequence, by their digest: evidence.
+/// Second readings of one sequence, by device and digest: evidence.
 const EQUIVOCATIONS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("equivocations");
 /// Archived payloads by their hash.
 const PAYLOADS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("payloads");
@@ -272,13 +272,18 @@ impl Store {
         let transaction = db!(self.database.begin_read());
         let table = db!(transaction.open_table(EQUIVOCATIONS));
         let mut pairs = Vec::new();
-        for entry in db!(table.iter()) {
+        let (first, last) = match device {
+            Some(device) => (*device, *device),
+            None => ([0; 32], [0xff; 32]),
+        };
+        let (first, last) = (
+            equivocation_key(&first, &[0; 32]),
+            equivocation_key(&last, &[0xff; 32]),
+        );
+        for entry in db!(table.range(first.as_slice()..=last.as_slice())) {
             let (_, bytes) = db!(entry);
             let (second, _) = SignedReading::parse(bytes.value())
                 .map_err(|_| StoreError::Damaged("equivocation"))?;
-            if device.is_some_and(|device| *device != second.reading.device) {
-                continue;
-            }
             if let Some(first) = self.log.taken(&second.reading)? {
                 pairs.push([first, second]);
             }
@@ -298,6 +303,9 @@ impl Store {
         &self,
         grants: &[SignedGrant],
     ) -> Result<Vec<Result<(), Reject>>, StoreError> {
+        if grants.is_empty() {
+            return Ok(Vec::new());
+        }
         let transaction = db!(self.database.begin_write());
         let mut results = Vec::with_capacity(grants.len());
         {
@@ -327,7 +335,12 @@ impl Store {
                 });
             }
         }
-        db!(transaction.commit());
+        if results.iter().any(Result::is_ok) {
+            db!(transaction.commit());
+        } else {
+            // Anybody can send what is known: it must not cost a write.
+            db!(transaction.abort());
+        }
         Ok(results)
     }
 
@@ -736,11 +749,19 @@ fn put_equivocations(database: &Database, readings: &[Bytes]) -> Result<(), Stor
         for bytes in readings {
             let (signed, _) =
                 SignedReading::parse(bytes).map_err(|_| StoreError::Damaged("equivocation"))?;
-            db!(table.insert(signed.reading.digest().as_slice(), bytes.as_ref()));
+            let key = equivocation_key(&signed.reading.device, &signed.reading.digest());
+            db!(table.insert(key.as_slice(), bytes.as_ref()));
         }
     }
     db!(transaction.commit());
     Ok(())
+}
+
+fn equivocation_key(device: &Hash, digest: &Hash) -> [u8; 64] {
+    let mut key = [0; 64];
+    key[..32].copy_from_slice(device);
+    key[32..].copy_from_slice(digest);
+    key
 }
 
 fn grant_key(device: &Hash, leaf_nonce: u32, counter: u32) -> [u8; 40] {

@@ -507,6 +507,44 @@ mod store {
         );
     }
 
+    /// Grants are in payloads, where anybody finds some to send again and again.
+    #[test]
+    fn writes_nothing_for_grants_that_are_known_or_too_old() {
+        let data = TempDir::new().expect("directory");
+        let store = Store::open(data.path()).expect("store");
+        let put = |grants: &[SignedGrant]| store.put_grants(grants).expect("store");
+        let file = || std::fs::read(data.path().join("worker.redb")).expect("database");
+        assert_eq!(put(&[grant(3, 0, 3)]), [Ok(())]);
+        let before = file();
+        assert_eq!(
+            put(&[grant(3, 0, 3), grant(2, 0, 2)]),
+            [Err(Reject::Replay), Err(Reject::StaleGrant)]
+        );
+        assert!(put(&[]).is_empty());
+        assert!(file() == before);
+        assert_eq!(put(&[grant(4, 0, 4)]), [Ok(())]);
+        assert!(file() != before);
+    }
+
+    #[test]
+    fn gives_a_devices_equivocations_apart_from_all_others() {
+        let data = TempDir::new().expect("directory");
+        let store = Store::open(data.path()).expect("store");
+        let mut pairs = Vec::new();
+        for _ in 0..8 {
+            let signer = DeviceSigner::generate(Curve::Ed25519);
+            let pair = [reading(&signer, 2, 20), reading(&signer, 2, 21)];
+            take(&store, &pair.map(Ok));
+            pairs.push(pair);
+        }
+        let of = |device: Option<&Hash>, most| store.equivocations(device, most).expect("store");
+        for pair in &pairs {
+            assert_eq!(of(Some(&pair[0].reading.device), 256), [*pair]);
+        }
+        assert_eq!((of(None, 256).len(), of(None, 3).len()), (8, 3));
+        assert!(of(Some(&[9; 32]), 256).is_empty());
+    }
+
     #[test]
     fn decides_each_commitment_once() {
         let data = TempDir::new().expect("directory");
