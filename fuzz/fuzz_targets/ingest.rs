@@ -7,15 +7,15 @@ use fieldproof_worker::ingest::{Ingest, MAX_READINGS};
 use fieldproof_worker::plausibility::Rules;
 use fieldproof_worker::registry::Registry;
 use fieldproof_worker::store::Store;
+use fieldproof_worker::time::Time;
 use libfuzzer_sys::fuzz_target;
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, LazyLock};
 
 static INGEST: LazyLock<Ingest> = LazyLock::new(|| {
     let directory = tempfile::tempdir().expect("directory");
     let store = Arc::new(Store::open(directory.path()).expect("database"));
-    let now = Arc::new(AtomicI64::new(1_386_892_800));
-    Ingest::new(store, Registry::default(), [7; 32], now, Rules::default())
+    let time = Arc::new(Time::new(1_386_892_800));
+    Ingest::new(store, Registry::default(), [7; 32], time, Rules::default())
 });
 
 fuzz_target!(|body: &[u8]| {

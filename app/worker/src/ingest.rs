@@ -5,11 +5,12 @@ use crate::log::{Batch, Record, Session};
 use crate::plausibility::{Plausibility, Rules};
 use crate::registry::{Device, Registry};
 use crate::store::{Store, StoreError, Taken};
+use crate::time::{Time, UnknownTime};
 use crate::{verify, Reject};
 use axum::body::Bytes;
 use device_protocol::{DeviceKey, Hash, SessionGrant, SignedGrant, SignedReading};
 use fieldproof_client::key::PublicKey;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most readings in one body.
@@ -27,11 +28,24 @@ pub struct Ingest {
     store: Arc<Store>,
     registry: Registry,
     network: Hash,
-    /// The chain's time, in seconds.
-    now: Arc<AtomicI64>,
+    time: Arc<Time>,
     signers: [Mutex<Cache<SignerId, Arc<Signer>>>; SHARDS],
     plausibility: Plausibility,
 }
+
+/// Why nothing was taken, not even what can't be taken ever: it is to be sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The disk or the database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is from the future can't be told.
+    #[error(transparent)]
+    Time(#[from] UnknownTime),
+}
+
+/// The grants of one body: those that verify, and why others don't.
+pub struct Grants(Vec<Result<SignedGrant, Reject>>);
 
 /// A device's key of a session; 0 is the hardware key's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,19 +63,19 @@ struct Signer {
 }
 
 impl Ingest {
-    /// Takes readings for the network with id `network` at the time that `now` holds, if they are plausible by `rules`.
+    /// Takes readings for the network with id `network` at that `time`, if they are plausible by `rules`.
     pub fn new(
         store: Arc<Store>,
         registry: Registry,
         network: Hash,
-        now: Arc<AtomicI64>,
+        time: Arc<Time>,
         rules: Rules,
     ) -> Self {
         Self {
             store,
             registry,
             network,
-            now,
+            time,
             signers: std::array::from_fn(|_| Mutex::new(Cache::new(SHARD_LEN))),
             plausibility: Plausibility::new(rules),
         }
@@ -71,8 +85,9 @@ impl Ingest {
     /// more can be read: they end the body as one malformed reading.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub fn check(&self, body: Bytes) -> Result<Batch, StoreError> {
+    /// [`IngestError`].
+    pub fn check(&self, body: Bytes) -> Result<Batch, IngestError> {
+        let now = self.time.span()?;
         let mut items = Vec::new();
         let mut rest = body.as_ref();
         while !rest.is_empty() {
@@ -81,7 +96,7 @@ impl Ingest {
                 Ok((signed, after)) if items.len() < MAX_READINGS => {
                     rest = after;
                     let reading = &signed.reading;
-                    items.push(self.check_reading(&signed)?.map(|()| Record {
+                    items.push(self.check_reading(&signed, &now)?.map(|()| Record {
                         bytes: start..body.len() - after.len(),
                         device: reading.device,
                         session: Session::of(reading),
@@ -109,42 +124,51 @@ impl Ingest {
     /// Checks and takes a body, for threads that may wait for the disk.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing was taken.
-    pub fn accept(&self, body: &[u8]) -> Result<Taken, StoreError> {
-        self.store
-            .take_blocking(self.check(Bytes::copy_from_slice(body))?)
+    /// [`IngestError`]; then nothing was taken.
+    pub fn accept(&self, body: &[u8]) -> Result<Taken, IngestError> {
+        let batch = self.check(Bytes::copy_from_slice(body))?;
+        Ok(self.store.take_blocking(batch)?)
     }
 
-    /// Takes the signed grants that stand back to back in `body`, and says of each what became of it. Waits for the
-    /// disk.
+    /// Parses and verifies the signed grants that stand back to back in `body`.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing of the body was taken.
-    pub fn accept_grants(&self, body: &[u8]) -> Result<Vec<Result<(), Reject>>, StoreError> {
-        let mut good = Vec::new();
-        let mut results = Vec::new();
-        for bytes in body.chunks(SignedGrant::LEN) {
-            results.push(self.check_grant(bytes).map(|grant| good.push(grant)));
-        }
-        let mut stored = self.store.put_grants(&good)?.into_iter();
-        for result in &mut results {
-            if result.is_ok() {
-                *result = stored.next().unwrap_or(Ok(()));
-            }
-            if let Err(reject) = result {
-                self.store.figures().count(*reject);
-            }
-        }
-        Ok(results)
+    /// [`UnknownTime`].
+    pub fn check_grants(&self, body: &[u8]) -> Result<Grants, UnknownTime> {
+        let now = self.time.span()?;
+        let grants = body.chunks(SignedGrant::LEN);
+        Ok(Grants(
+            grants.map(|bytes| self.check_grant(bytes, &now)).collect(),
+        ))
     }
 
-    fn check_reading(&self, signed: &SignedReading) -> Result<Result<(), Reject>, StoreError> {
+    /// Takes what was checked, and says of each grant what became of it: what was accepted is on the disk. Waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was taken.
+    pub fn take_grants(
+        &self,
+        Grants(grants): Grants,
+    ) -> Result<Vec<Result<(), Reject>>, StoreError> {
+        let good: Vec<_> = grants.iter().filter_map(|item| item.ok()).collect();
+        let mut stored = self.store.put_grants(&good)?.into_iter();
+        let results = grants.into_iter().map(|item| {
+            let result = item.and_then(|_| stored.next().unwrap_or(Ok(())));
+            result.inspect_err(|reject| self.store.figures().count(*reject))
+        });
+        Ok(results.collect())
+    }
+
+    fn check_reading(
+        &self,
+        signed: &SignedReading,
+        now: &RangeInclusive<i64>,
+    ) -> Result<Result<(), Reject>, StoreError> {
         let reading = &signed.reading;
         let Some(device) = self.registry.device(&reading.device) else {
             return Ok(Err(Reject::UnknownDevice));
         };
-        let (now, clock) = (self.now.load(Ordering::Relaxed), self.plausibility.clock());
-        let standing = verify::verify_time(reading.captured_at, now, clock)
+        let standing = verify::verify_time(reading.captured_at, now, self.plausibility.clock())
             .and_then(|()| verify::verify_sender(reading, &device, &self.network));
         if standing.is_err() {
             return Ok(standing);
@@ -192,13 +216,12 @@ impl Ingest {
         Ok(Ok(signer))
     }
 
-    fn check_grant(&self, bytes: &[u8]) -> Result<SignedGrant, Reject> {
+    fn check_grant(&self, bytes: &[u8], now: &RangeInclusive<i64>) -> Result<SignedGrant, Reject> {
         let signed = SignedGrant::parse(bytes).map_err(|_| Reject::Malformed)?;
         let device = self
             .registry
             .device(&signed.grant.device)
             .ok_or(Reject::UnknownDevice)?;
-        let now = self.now.load(Ordering::Relaxed);
         verify::verify_grant_time(&signed.grant, now, self.plausibility.clock())?;
         verify::verify_grant(&signed, &device, &self.network)?;
         Ok(signed)

@@ -30,6 +30,7 @@ pub mod score;
 pub mod server;
 pub mod slash;
 pub mod store;
+pub mod time;
 pub mod trace;
 pub mod verify;
 pub mod window;

@@ -6,8 +6,7 @@
 //! broker sends beyond waits in its connection: so the memory has a bound, and a worker that is behind slows the broker and
 //! nobody else.
 
-use crate::ingest::{Ingest, MAX_READINGS};
-use crate::store::StoreError;
+use crate::ingest::{Ingest, IngestError, MAX_READINGS};
 use axum::body::Bytes;
 use device_protocol::{Reading, SIGNATURE_LEN};
 use futures_util::stream::FuturesOrdered;
@@ -69,7 +68,7 @@ enum MqttError {
     #[error("the broker ended the connection")]
     Disconnected,
     #[error("{0}")]
-    Store(#[from] StoreError),
+    Ingest(#[from] IngestError),
     #[error("{0}: {1}")]
     Password(PathBuf, std::io::Error),
 }
@@ -159,27 +158,27 @@ async fn take(
     }
 }
 
-fn acknowledge(client: &AsyncClient, taken: Result<Publish, StoreError>) -> Result<(), MqttError> {
+fn acknowledge(client: &AsyncClient, taken: Result<Publish, IngestError>) -> Result<(), MqttError> {
     client.try_ack(&taken?).map_err(Box::new)?;
     Ok(())
 }
 
-async fn take_readings(ingest: Arc<Ingest>, message: Publish) -> Result<Publish, StoreError> {
+async fn take_readings(ingest: Arc<Ingest>, message: Publish) -> Result<Publish, IngestError> {
     let (body, checker) = (message.payload.clone(), ingest.clone());
     let batch = blocking(move || checker.check(body)).await?;
     ingest.take(batch).await?;
     Ok(message)
 }
 
-async fn take_grants(ingest: Arc<Ingest>, message: Publish) -> Result<Publish, StoreError> {
+async fn take_grants(ingest: Arc<Ingest>, message: Publish) -> Result<Publish, IngestError> {
     let body: Bytes = message.payload.clone();
-    blocking(move || ingest.accept_grants(&body)).await?;
+    blocking(move || Ok(ingest.take_grants(ingest.check_grants(&body)?)?)).await?;
     Ok(message)
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
+    work: impl FnOnce() -> Result<T, IngestError> + Send + 'static,
+) -> Result<T, IngestError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

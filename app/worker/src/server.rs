@@ -4,7 +4,7 @@ mod gate;
 mod metrics;
 
 use crate::committee::{self, Refused, SignRequest};
-use crate::ingest::{Ingest, MAX_GRANTS, MAX_READINGS};
+use crate::ingest::{Ingest, IngestError, MAX_GRANTS, MAX_READINGS};
 use crate::reward;
 use crate::store::StoreError;
 use crate::worker::{Journal, Operator, Worker};
@@ -35,8 +35,8 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
@@ -49,8 +49,8 @@ const MAX_GRANTS_BODY: usize = MAX_GRANTS * SignedGrant::LEN;
 const MAX_OTHER_BODY: usize = 4_096;
 /// Conflicts in one answer, at most.
 const MAX_CONFLICTS: usize = 256;
-/// A worker that has not read the chain's time for so long can't judge readings.
-const MAX_CLOCK_AGE: Duration = Duration::from_secs(60);
+/// Seconds after which to send again what can't be judged now.
+const UNREADY_PAUSE: &str = "10";
 /// How long it waits before it accepts again after that failed, as it does when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -88,7 +88,6 @@ struct Served {
     operator: Arc<Operator>,
     ingest: Arc<Ingest>,
     gate: Arc<Gate>,
-    ticked: Arc<Mutex<Instant>>,
     mqtt: Arc<AtomicBool>,
 }
 
@@ -101,14 +100,13 @@ impl FromRef<Served> for Arc<Operator> {
 /// Serves `worker` on `listener` until `stop` is done, then ends what has begun.
 ///
 /// # Errors
-/// None at present: a listener that fails for a while is asked again.
+/// When the worker can take no readings until it is started again. A listener that fails for a while is asked again.
 pub async fn serve(
     worker: &Worker,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    serve_until(worker, listener, Box::pin(stop)).await;
-    Ok(())
+    serve_until(worker, listener, Box::pin(stop)).await
 }
 
 /// Not generic, so that it is compiled and optimised here and not with whoever calls.
@@ -116,26 +114,27 @@ async fn serve_until(
     worker: &Worker,
     listener: TcpListener,
     mut stop: Pin<Box<dyn Future<Output = ()> + Send>>,
-) {
+) -> std::io::Result<()> {
     let served = Served {
         operator: worker.operator().clone(),
         ingest: worker.ingest().clone(),
         gate: Arc::new(Gate::new(worker.limits())),
-        ticked: worker.ticked(),
         mqtt: worker.mqtt(),
     };
     let gate = served.gate.clone();
     let router = router(served);
     let connections = Arc::new(Semaphore::new(worker.limits().connections));
     let ending = GracefulShutdown::new();
-    loop {
+    let store = worker.operator().store.clone();
+    let ended = loop {
         let accepted = async {
             let place = connections.clone().acquire_owned().await;
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
             accepted = accepted => accepted,
-            () = &mut stop => break,
+            () = &mut stop => break Ok(()),
+            () = store.ended() => break Err(std::io::Error::other(StoreError::Ended)),
         };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
@@ -160,9 +159,10 @@ async fn serve_until(
                 tracing::debug!(%error, %address, "connection");
             }
         });
-    }
+    };
     drop(listener);
     ending.shutdown().await;
+    ended
 }
 
 async fn answer(
@@ -218,12 +218,13 @@ async fn readings(State(served): State<Served>, request: Request) -> Response {
     };
     drop(turn);
     let taken = match batch {
-        Ok(batch) => served.ingest.take(batch).await,
+        Ok(batch) => served.ingest.take(batch).await.map_err(IngestError::from),
         Err(error) => Err(error),
     };
     match taken {
         Ok(taken) => results(taken.iter().map(|item| item.as_ref().map(drop))),
-        Err(error) => unstored(&error),
+        Err(IngestError::Store(error)) => unstored(&error),
+        Err(IngestError::Time(error)) => unready(error.to_string()),
     }
 }
 
@@ -232,16 +233,24 @@ async fn grants(State(served): State<Served>, request: Request) -> Response {
         Ok(held) => held,
         Err(refusal) => return served.gate.refuse(refusal),
     };
-    let _turn = served.gate.turn().await;
+    let turn = served.gate.turn().await;
     let ingest = served.ingest.clone();
     let work = move || {
-        let content = held.content()?;
-        Ok(ingest.accept_grants(&content))
+        let grants = held.content().map(|content| ingest.check_grants(&content));
+        (held, grants)
     };
-    match blocking(work).await {
-        Ok(Ok(Ok(taken))) => results(taken.iter().map(Result::as_ref).map(|item| item.map(drop))),
-        Ok(Ok(Err(error))) => unstored(&error),
-        Ok(Err(refusal)) => served.gate.refuse(refusal),
+    let (_held, grants) = match blocking(work).await {
+        Ok((held, Ok(Ok(grants)))) => (held, grants),
+        Ok((_, Ok(Err(error)))) => return unready(error.to_string()),
+        Ok((_, Err(refusal))) => return served.gate.refuse(refusal),
+        Err(response) => return response,
+    };
+    // Who waits for the disk needs no processor.
+    drop(turn);
+    let ingest = served.ingest.clone();
+    match blocking(move || ingest.take_grants(grants)).await {
+        Ok(Ok(taken)) => results(taken.iter().map(|item| item.as_ref().map(|()| ()))),
+        Ok(Err(error)) => unstored(&error),
         Err(response) => response,
     }
 }
@@ -267,22 +276,22 @@ fn unstored(error: &StoreError) -> Response {
     }
 }
 
-async fn ready(State(served): State<Served>) -> Response {
-    let ticked = *served.ticked.lock().unwrap_or_else(PoisonError::into_inner);
-    let unready = |detail: &str| {
-        failure(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unready",
-            detail.to_owned(),
-        )
-    };
-    if served.operator.store.figures().failing() {
-        return unready("the last write of readings failed");
+fn unready(detail: String) -> Response {
+    let response = failure(StatusCode::SERVICE_UNAVAILABLE, "unready", detail);
+    gate::again(response, UNREADY_PAUSE)
+}
+
+async fn ready(State(Served { operator, .. }): State<Served>) -> Response {
+    if operator.store.figures().failing() {
+        return unready("the last write of readings failed".to_owned());
     }
-    if ticked.elapsed() > MAX_CLOCK_AGE {
-        return unready("the chain's time has not been read for a minute");
+    if operator.time.is_silent() {
+        return unready("the chain's time has not been read for a minute".to_owned());
     }
-    "ready".into_response()
+    match operator.time.span() {
+        Ok(_) => "ready".into_response(),
+        Err(error) => unready(error.to_string()),
+    }
 }
 
 async fn figures(State(served): State<Served>) -> Response {

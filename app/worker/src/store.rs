@@ -227,6 +227,13 @@ impl Store {
         answer.blocking_recv().map_err(|_| StoreError::Ended)?
     }
 
+    /// Waits until no readings can be written any more.
+    pub async fn ended(&self) {
+        if let Some(queue) = &self.queue {
+            queue.closed().await;
+        }
+    }
+
     /// Readings of `device` captured in `from..=to` (ms), oldest first.
     ///
     /// # Errors
@@ -786,4 +793,28 @@ fn json<T: Serialize>(value: &T) -> Vec<u8> {
 
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(bytes).map_err(|_| StoreError::Damaged("record"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// As after a panic of the writer.
+    #[tokio::test]
+    async fn says_when_its_writer_has_ended() {
+        let data = tempfile::TempDir::new().expect("directory");
+        let mut store = Store::open(data.path()).expect("store");
+        let moment = Duration::from_millis(10);
+        let waited = tokio::time::timeout(moment, store.ended()).await;
+        assert!(waited.is_err());
+        let (queue, _) = mpsc::channel(1);
+        store.queue = Some(queue);
+        store.ended().await;
+        let batch = Batch {
+            body: Bytes::new(),
+            items: Vec::new(),
+        };
+        assert!(matches!(store.take(batch).await, Err(StoreError::Ended)));
+    }
 }

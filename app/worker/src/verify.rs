@@ -5,6 +5,7 @@ use crate::registry::Device;
 use crate::Reject;
 use device_protocol::{DeviceKey, Hash, Reading, SessionGrant, SignedGrant, SignedReading, Status};
 use fieldproof_client::key;
+use std::ops::RangeInclusive;
 
 /// Checks a reading that `device` signed with its hardware key (session 0) for `network`: standing, nonce, session and
 /// signature.
@@ -90,32 +91,39 @@ pub fn verify_grant(signed: &SignedGrant, device: &Device, network: &Hash) -> Re
     Ok(())
 }
 
-/// Checks that a reading captured at `captured_at` (ms) may arrive at `now` (s).
+/// Checks that a reading captured at `captured_at` (ms) may arrive at some time of `now` (s).
 ///
 /// # Errors
 /// [`Reject::ClockInFuture`] or [`Reject::TooOld`].
-pub fn verify_time(captured_at: i64, now: i64, clock: Clock) -> Result<(), Reject> {
-    let now = i128::from(now) * 1_000;
+pub fn verify_time(
+    captured_at: i64,
+    now: &RangeInclusive<i64>,
+    clock: Clock,
+) -> Result<(), Reject> {
     let captured_at = i128::from(captured_at);
-    if captured_at > now + i128::from(clock.ahead) * 1_000 {
+    if captured_at > (i128::from(*now.end()) + i128::from(clock.ahead)) * 1_000 {
         return Err(Reject::ClockInFuture);
     }
-    if captured_at < now - i128::from(clock.age) * 1_000 {
+    if captured_at < (i128::from(*now.start()) - i128::from(clock.age)) * 1_000 {
         return Err(Reject::TooOld);
     }
     Ok(())
 }
 
-/// Checks that a reading of a session may still arrive at `now` (s), and that the session starts within a day.
+/// Checks that a reading of a session may still arrive at some time of `now` (s), and that the session starts within a day.
 ///
 /// # Errors
 /// [`Reject::ClockInFuture`] or [`Reject::TooOld`].
-pub fn verify_grant_time(grant: &SessionGrant, now: i64, clock: Clock) -> Result<(), Reject> {
-    let now = i128::from(now);
-    if i128::from(grant.not_before) > now + i128::from(SessionGrant::MAX_SECONDS) {
+pub fn verify_grant_time(
+    grant: &SessionGrant,
+    now: &RangeInclusive<i64>,
+    clock: Clock,
+) -> Result<(), Reject> {
+    let (earliest, latest) = (i128::from(*now.start()), i128::from(*now.end()));
+    if i128::from(grant.not_before) > latest + i128::from(SessionGrant::MAX_SECONDS) {
         return Err(Reject::ClockInFuture);
     }
-    if i128::from(grant.expires) <= now - i128::from(clock.age) {
+    if i128::from(grant.expires) <= earliest - i128::from(clock.age) {
         return Err(Reject::TooOld);
     }
     Ok(())

@@ -13,6 +13,7 @@ use crate::prove::Proving;
 use crate::registry::Registry;
 use crate::reward::Scored;
 use crate::store::{Store, StoreError};
+use crate::time::Time;
 use crate::window::BatchError;
 use crate::{follow, prove, reward, round};
 use ai_feed::state::Feed;
@@ -34,7 +35,7 @@ use solana_signature::Signature;
 use solana_signer::Signer;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -332,8 +333,8 @@ pub struct Operator {
     pub audited: Audited,
     /// What it proves with, if it does.
     proving: OnceLock<Proving>,
-    /// The chain's time as it was read last, unix seconds.
-    now: Arc<AtomicI64>,
+    /// The chain's time.
+    pub time: Arc<Time>,
     /// Held while the chain is followed.
     pub(crate) following: Mutex<()>,
     /// Held while the next commitment is decided on: rounds and rewards have numbers of one stream.
@@ -361,7 +362,7 @@ impl Operator {
 
     /// The chain's time as it was read last, unix seconds.
     pub fn now(&self) -> i64 {
-        self.now.load(Ordering::Relaxed)
+        self.time.now()
     }
 
     /// What was done lately.
@@ -488,8 +489,6 @@ pub struct Worker {
     operator: Arc<Operator>,
     ingest: Arc<Ingest>,
     limits: Limits,
-    now: Arc<AtomicI64>,
-    ticked: Arc<Mutex<Instant>>,
     mqtt: Arc<AtomicBool>,
 }
 
@@ -509,12 +508,12 @@ impl Worker {
         let network_id = chain::read::<Network>(chain.as_ref(), &network)?.id;
         let store = Arc::new(Store::open(data)?);
         let registry = Registry::load(&store)?;
-        let now = Arc::new(AtomicI64::new(chain.clock()?.unix_timestamp));
+        let time = Arc::new(Time::new(chain.clock()?.unix_timestamp));
         let ingest = Ingest::new(
             store.clone(),
             registry.clone(),
             network_id,
-            now.clone(),
+            time.clone(),
             Rules::default(),
         );
         let http = reqwest::blocking::Client::builder()
@@ -539,7 +538,7 @@ impl Worker {
             scored: Scored::default(),
             audited: Audited::default(),
             proving: OnceLock::new(),
-            now: now.clone(),
+            time,
             following: Mutex::new(()),
             deciding: Mutex::new(()),
             journal: Mutex::default(),
@@ -549,8 +548,6 @@ impl Worker {
             operator: Arc::new(operator),
             ingest: Arc::new(ingest),
             limits: Limits::default(),
-            now,
-            ticked: Arc::new(Mutex::new(Instant::now())),
             mqtt: Arc::default(),
         })
     }
@@ -569,14 +566,14 @@ impl Worker {
             store,
             registry,
             network_id,
-            now,
+            time,
             ..
         } = self.operator.as_ref();
         let ingest = Ingest::new(
             store.clone(),
             registry.clone(),
             *network_id,
-            now.clone(),
+            time.clone(),
             rules,
         );
         self.ingest = Arc::new(ingest);
@@ -591,11 +588,6 @@ impl Worker {
     /// Whether it is connected to an MQTT broker.
     pub fn mqtt(&self) -> Arc<AtomicBool> {
         self.mqtt.clone()
-    }
-
-    /// When the chain's time was read last.
-    pub fn ticked(&self) -> Arc<Mutex<Instant>> {
-        self.ticked.clone()
     }
 
     /// The operator's means.
@@ -613,9 +605,9 @@ impl Worker {
     /// # Errors
     /// The chain's.
     pub fn tick(&self) -> Result<i64, WorkerError> {
+        let asked = Instant::now();
         let now = self.operator.chain.clock()?.unix_timestamp;
-        self.now.store(now, Ordering::Relaxed);
-        *self.ticked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.operator.time.set(now, asked);
         Ok(now)
     }
 

@@ -324,14 +324,14 @@ mod bodies {
     use fieldproof_worker::ingest::{Ingest, MAX_READINGS};
     use fieldproof_worker::plausibility::Rules;
     use fieldproof_worker::registry::Registry;
-    use std::sync::atomic::AtomicI64;
+    use fieldproof_worker::time::Time;
     use std::sync::Arc;
 
     /// What takes readings where no device is registered, on a database in `dir`.
     fn ingest(dir: &TempDir) -> Ingest {
         let store = Arc::new(Store::open(dir.path()).expect("database"));
-        let now = Arc::new(AtomicI64::new(1_386_892_800));
-        Ingest::new(store, Registry::default(), [7; 32], now, Rules::default())
+        let time = Arc::new(Time::new(1_386_892_800));
+        Ingest::new(store, Registry::default(), [7; 32], time, Rules::default())
     }
 
     proptest! {

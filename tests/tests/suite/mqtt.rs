@@ -28,14 +28,14 @@ const READINGS: usize = 8;
 const IN_FLIGHT: usize = 32;
 
 /// Mosquitto, which keeps sessions and messages on the disk. It is killed when this is dropped.
-struct Broker {
+pub struct Broker {
     process: Child,
     dir: TempDir,
     port: Port,
 }
 
 impl Broker {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let dir = TempDir::new().expect("directory");
         let port = Port::reserve();
         // It holds back messages for nobody but who asks for it.
@@ -82,7 +82,7 @@ impl Broker {
     }
 
     /// Publishes messages one after the other until the broker has said of each that it has it.
-    async fn publish(&self, topic: &str, messages: Vec<Vec<u8>>) {
+    pub async fn publish(&self, topic: &str, messages: Vec<Vec<u8>>) {
         let mut options = MqttOptions::new("devices", "127.0.0.1", self.port.address.port());
         options
             .set_clean_start(false)
@@ -118,8 +118,9 @@ fn section(port: u16) -> String {
 }
 
 /// A line between a worker and its broker on which packets are counted.
-struct Tap {
-    port: u16,
+pub struct Tap {
+    /// Where it begins, on this machine.
+    pub port: u16,
     counts: Arc<Counts>,
 }
 
@@ -132,7 +133,7 @@ struct Counts {
 }
 
 impl Tap {
-    fn to(broker: &Broker) -> Self {
+    pub fn to(broker: &Broker) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("port");
         let port = listener.local_addr().expect("address").port();
         let counts = Arc::<Counts>::default();
@@ -177,11 +178,13 @@ impl Tap {
         Self { port, counts }
     }
 
-    fn most(&self) -> usize {
+    /// Messages that the worker had been sent on one connection and not acknowledged, at most.
+    pub fn most(&self) -> usize {
         self.counts.most.load(Ordering::SeqCst)
     }
 
-    fn acknowledged(&self) -> usize {
+    /// Messages that it acknowledged.
+    pub fn acknowledged(&self) -> usize {
         self.counts.acknowledged.load(Ordering::SeqCst)
     }
 }

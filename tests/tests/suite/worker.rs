@@ -3,6 +3,7 @@
 mod altered;
 mod challenges;
 mod claims;
+mod clock;
 mod epochs;
 
 use ai_feed::state::{Attestation, AttesterBonds, Feed, BY_TIME};
@@ -775,7 +776,8 @@ mod readings {
             ("outside_session", in_session(now + 100_000 - day - 1)),
             ("bad_signature", altered(&|reading| reading.session = 2)),
             ("bad_signature", forged),
-            ("clock_in_future", world.reading(0, now + 30_001, 500)),
+            // However much time has passed since the worker read the clock.
+            ("clock_in_future", world.reading(0, now + 600_000, 500)),
             ("accepted", world.reading(0, now + 30_000, 500)),
             ("too_old", world.reading(0, now - day - 1, 500)),
             ("accepted", world.reading(0, now - day, 500)),
@@ -863,7 +865,7 @@ mod readings {
             (
                 "clock_in_future",
                 altered(
-                    &|grant| (grant.not_before, grant.expires) = (now + day + 1, now + day + 2),
+                    &|grant| (grant.not_before, grant.expires) = (now + 2 * day, now + 2 * day + 1),
                     signer,
                 ),
             ),

@@ -231,10 +231,9 @@ impl Gate {
                 "the body did not arrive whole within ten seconds",
             ),
         };
-        let mut response = failure(status, refusal.name(), detail.to_owned());
+        let response = failure(status, refusal.name(), detail.to_owned());
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let headers = response.headers_mut();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            return again(response, "1");
         }
         response
     }
@@ -252,6 +251,13 @@ impl Gate {
     pub fn in_flight(&self) -> usize {
         (self.capacity - self.room.available_permits()) * PERMIT
     }
+}
+
+/// The response with the seconds after which to ask again.
+pub fn again(mut response: Response, seconds: &'static str) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+    response
 }
 
 async fn arrive(body: Body, most: usize) -> Result<Bytes, Refusal> {
