@@ -570,9 +570,11 @@ fn committee(
             && quorum(signed, committee.total)
     };
     if found.is_closed {
-        // Whose message is gone with it. Of the epoch in which it was submitted: after its commitment, and before the round was over.
-        let epoch = |time| network.epoch(time).map_err(at(stage));
-        for epoch in epoch(attestation.posted_at)?..=epoch(entry.posted_at)? {
+        // Whose message is gone with it. Of the epoch in which it was submitted: after its commitment, which may be older than
+        // the network's genesis, and before the round was over.
+        let first = network.epoch(attestation.posted_at).unwrap_or(0);
+        let last = network.epoch(entry.posted_at).map_err(at(stage))?;
+        for epoch in first..=last {
             let key = pools::committee(&feed.network, epoch);
             let committee: Option<Committee> = chain::find(chain, &key).map_err(at(stage))?;
             let Some(committee) = committee else {

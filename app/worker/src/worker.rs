@@ -403,9 +403,11 @@ impl Operator {
     /// # Errors
     /// The chain's.
     pub fn owns(&self, feed: &Feed) -> Result<bool, ClientError> {
+        if feed.network != self.network {
+            return Ok(false);
+        }
         let network: Network = chain::read(self.chain.as_ref(), &self.network)?;
-        Ok(feed.network == self.network
-            && [network.creator, network.authority].contains(&feed.creator))
+        Ok([network.creator, network.authority].contains(&feed.creator))
     }
 
     /// Whether `feed` is one of the network's own and goes on.

@@ -59,6 +59,7 @@ use tokio::runtime::Runtime;
 mod proofs;
 mod refutations;
 mod requests;
+mod strangers;
 mod tracing;
 
 /// The model that comes with the project.
