@@ -59,6 +59,8 @@ pub enum RegistryError {
     InvalidWithheldSlash = 116,
     #[msg("The network charges for this: pass pricing, epoch, credits and reward-emission")]
     CreditsMissing = 117,
+    #[msg("What was staked and attested counts on the evidence window: propose one that is no shorter")]
+    EvidenceWindowShortened = 118,
 
     #[msg("There is no such tier to approve: use 0 (self-signed), 1 (voucher) or 2 (certificate chain)")]
     InvalidTier = 200,

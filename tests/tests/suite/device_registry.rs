@@ -517,6 +517,16 @@ fn parameters_change_behind_the_timelock() {
         ),
         E::InvalidMaxSpeed,
     );
+    assert_refused(
+        propose(
+            &world.authority,
+            Parameters {
+                evidence_window: parameters().evidence_window - 1,
+                ..changed
+            },
+        ),
+        E::EvidenceWindowShortened,
+    );
     assert_refused(apply(), E::NothingProposed);
 
     propose(&world.authority, changed).expect("propose");

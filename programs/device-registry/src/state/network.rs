@@ -268,6 +268,10 @@ impl Network {
     /// Proposes parameters; a later proposal replaces an earlier one and its waiting time starts anew.
     pub fn propose(&mut self, parameters: Parameters, now: i64) -> Result<()> {
         parameters.validate()?;
+        require!(
+            parameters.evidence_window >= self.parameters.evidence_window,
+            RegistryError::EvidenceWindowShortened
+        );
         self.pending_at = now
             .checked_add(self.timelock)
             .ok_or_else(|| error!(RegistryError::Overflow))?;
