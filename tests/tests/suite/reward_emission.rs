@@ -17,7 +17,7 @@ use device_registry::state::{Network, Operation, Parameters, Pause};
 use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::reward_emission::{self as client, ClaimAccounts, VoteReference};
 use fieldproof_client::token::{associated, TOKEN_PROGRAM};
-use fieldproof_client::{credits, precompile, security_pool as pools, transaction, ClientError};
+use fieldproof_client::{credits, security_pool as pools, transaction, ClientError};
 use reward_emission::error::EmissionError as E;
 use reward_emission::instructions::{CreateEmissionArgs, Half, ProposeRootArgs, ScoringArgs};
 use reward_emission::state::{
@@ -392,14 +392,7 @@ impl World {
     }
 
     fn signature(&self, member: usize, message: &[u8]) -> Instruction {
-        let signer = &self.members[member].signer;
-        let signature = <[u8; 64]>::from(signer.sign_message(message));
-        precompile::ed25519(&[precompile::Entry {
-            public_key: &signer.pubkey().to_bytes(),
-            message,
-            signature: &signature,
-        }])
-        .unwrap()
+        tests::signatures([&self.members[member].signer], message)
     }
 
     /// A vote for `proposal` whose signature is the first of the transaction's first instruction.

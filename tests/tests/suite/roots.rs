@@ -13,8 +13,7 @@ use fieldproof_client::chain::{Chain, Execution};
 use fieldproof_client::reports::Reporter;
 use fieldproof_client::reward_emission::{self as client, VoteReference};
 use fieldproof_client::{
-    data_commitment as streams, device_registry as registry, precompile, security_pool as pools,
-    ClientError,
+    data_commitment as streams, device_registry as registry, security_pool as pools, ClientError,
 };
 use reward_emission::error::EmissionError as E;
 use reward_emission::instructions::{
@@ -302,14 +301,7 @@ impl World {
     }
 
     fn signature(&self, operator: usize, message: &VoteMessage) -> Instruction {
-        let signer = &self.operators[operator].signer;
-        let message = message.digest();
-        precompile::ed25519(&[precompile::Entry {
-            public_key: signer.pubkey().as_ref(),
-            message: &message,
-            signature: signer.sign_message(&message).as_array(),
-        }])
-        .expect("signature")
+        tests::signatures([&self.operators[operator].signer], &message.digest())
     }
 
     pub(super) fn vote(&self, key: &Pubkey, operator: usize) -> Result<Execution, ClientError> {

@@ -1729,7 +1729,6 @@ mod rewards {
     use device_protocol::VoteMessage;
     use fieldproof_client::chain::Chain;
     use fieldproof_client::event;
-    use fieldproof_client::precompile::{self, Entry};
     use fieldproof_client::reports::Reporter;
     use reward_emission::instructions::{ReportDoubleVoteArgs, SignedVote};
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -2365,15 +2364,7 @@ mod rewards {
             reward_sum,
             committee_epoch: 2,
         });
-        let signed = votes.map(|vote| {
-            let message = vote.digest();
-            precompile::ed25519(&[Entry {
-                public_key: liar.signer.pubkey().as_ref(),
-                message: &message,
-                signature: liar.signer.sign_message(&message).as_array(),
-            }])
-            .expect("signature")
-        });
+        let signed = votes.map(|vote| tests::signatures([&liar.signer], &vote.digest()));
         let payer = world.payer.pubkey();
         let mint = world.network.stake_mint;
         let reporter = Reporter {

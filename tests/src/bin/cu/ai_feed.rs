@@ -16,7 +16,7 @@ use device_registry::state::network::CREDITS;
 use device_registry::state::Network;
 use fieldproof_client::ai_feed::{self as client, Attested, Attesting, Proven};
 use fieldproof_client::credits::charge;
-use fieldproof_client::{data_commitment as streams, poseidon::poseidon, precompile};
+use fieldproof_client::{data_commitment as streams, poseidon::poseidon};
 use inference::{Header, Model, ModelRef, BIASES, SHIFTS, WEIGHTS};
 use security_pool::state::{Committee, CommitteeEntry, Pool, MAX_OPERATORS};
 use solana_keypair::Keypair;
@@ -262,7 +262,7 @@ impl<'a> Feed<'a> {
         case: Option<&'static str>,
     ) -> Result<()> {
         let state: Attestation = self.bench.harness.read(attestation);
-        let signatures = self.signatures(members, &state.message)?;
+        let signatures = self.signatures(members, &state.message);
         let members = members.iter().map(|member| *member as u8).collect();
         let attest = client::attest_committee(&self.attested(attestation, &state), 0, members);
         self.take("attest_committee", case, &[signatures, attest], &[])
@@ -282,7 +282,7 @@ impl<'a> Feed<'a> {
             epoch: state.committee_epoch,
         }
         .digest();
-        let signatures = self.signatures(&HEAVY, &message)?;
+        let signatures = self.signatures(&HEAVY, &message);
         let members = HEAVY.map(|member| member as u8).to_vec();
         let attest = client::attest_sources(&self.attested(attestation, &state), 0, members);
         let case = "5 signers, roster of 64; the attestation passes";
@@ -326,21 +326,9 @@ impl<'a> Feed<'a> {
     }
 
     /// The Ed25519 instruction in which members sign a message.
-    fn signatures(&self, members: &[usize], message: &[u8; 32]) -> Result<Instruction> {
-        let signed: Vec<(Pubkey, [u8; 64])> = members
-            .iter()
-            .map(|member| &self.members[*member].signer)
-            .map(|signer| (signer.pubkey(), signer.sign_message(message).into()))
-            .collect();
-        let entries: Vec<precompile::Entry> = signed
-            .iter()
-            .map(|(key, signature)| precompile::Entry {
-                public_key: key.as_ref(),
-                message,
-                signature,
-            })
-            .collect();
-        Ok(precompile::ed25519(&entries)?)
+    fn signatures(&self, members: &[usize], message: &[u8; 32]) -> Instruction {
+        let signers = members.iter().map(|member| &self.members[*member].signer);
+        tests::signatures(signers, message)
     }
 
     fn attested(&self, attestation: &Pubkey, state: &Attestation) -> Attested {

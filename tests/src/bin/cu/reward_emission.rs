@@ -17,8 +17,8 @@ use device_registry::state::{Network, Parameters};
 use fieldproof_client::chain::Chain;
 use fieldproof_client::credits::set_pricing;
 use fieldproof_client::reward_emission::{self as client, ClaimAccounts, VoteReference};
+use fieldproof_client::security_pool as pools;
 use fieldproof_client::token::{associated, create_associated, TOKEN_PROGRAM};
-use fieldproof_client::{precompile, security_pool as pools};
 use reward_emission::instructions::{CreateEmissionArgs, ProposeRootArgs};
 use reward_emission::state::{Payee, PayeeKind, Proposal, Schedule};
 use security_pool::state::{Committee, CommitteeEntry, Pool, MAX_OPERATORS};
@@ -274,11 +274,7 @@ impl<'a> Emission<'a> {
     fn vote(&self, proposal: &Pubkey, member: u8) -> Result<[Instruction; 2]> {
         let state: Proposal = self.bench.harness.read(proposal);
         let message = state.message(NETWORK).digest();
-        let signature = precompile::ed25519(&[precompile::Entry {
-            public_key: &self.member.pubkey().to_bytes(),
-            message: &message,
-            signature: &self.member.sign_message(&message).into(),
-        }])?;
+        let signature = tests::signatures([&self.member], &message);
         let reference = VoteReference {
             instruction: 0,
             index: 0,

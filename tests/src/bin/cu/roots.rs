@@ -8,9 +8,9 @@ use commitment::sum::{score_leaf, MAX_DEPTH, OWNER};
 use commitment::{reward_leaf, SumTree};
 use data_commitment::instructions::CommitRootArgs;
 use device_protocol::VoteMessage;
+use fieldproof_client::data_commitment as streams;
 use fieldproof_client::reports::Reporter;
 use fieldproof_client::reward_emission::{self as client, VoteReference};
-use fieldproof_client::{data_commitment as streams, precompile};
 use reward_emission::instructions::{
     ChallengeRootArgs, CreateEmissionArgs, Entry, ProposeRootArgs, ReportDoubleVoteArgs, SignedVote,
 };
@@ -108,7 +108,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
         member: seat,
     };
     let vote = client::vote_root(&key, &committee, &proposal_key, reference);
-    bench.run(&[sign(&voter.signer, &message)?, vote], &[])?;
+    bench.run(&[sign(&voter.signer, &message), vote], &[])?;
 
     let entry = |value| Some(Entry { payee, value });
     let args = ChallengeRootArgs {
@@ -154,8 +154,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
         "report_double_vote",
         "without its slash",
         &[
-            sign(&voter.signer, &message)?,
-            sign(&voter.signer, &other)?,
+            sign(&voter.signer, &message),
+            sign(&voter.signer, &other),
             report,
         ],
         &security_pool::ID,
@@ -167,11 +167,6 @@ pub fn measure(bench: &Bench) -> Result<()> {
     bench.measure("close_proposal", "", &[close], &[])
 }
 
-fn sign(signer: &Keypair, message: &VoteMessage) -> Result<Instruction> {
-    let message = message.digest();
-    Ok(precompile::ed25519(&[precompile::Entry {
-        public_key: signer.pubkey().as_ref(),
-        message: &message,
-        signature: signer.sign_message(&message).as_array(),
-    }])?)
+fn sign(signer: &Keypair, message: &VoteMessage) -> Instruction {
+    tests::signatures([signer], &message.digest())
 }

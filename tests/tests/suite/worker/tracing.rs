@@ -6,7 +6,7 @@ use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use bytemuck::{bytes_of, Pod};
 use data_commitment::events::RootCommitted;
 use fieldproof_client::chain::{Chain, Execution};
-use fieldproof_client::{event, precompile};
+use fieldproof_client::event;
 use fieldproof_worker::committee::{fetch_from, Refusal};
 use fieldproof_worker::trace::{self, Failure, Stage, Step};
 use solana_account::Account;
@@ -88,24 +88,11 @@ impl World {
         let committee: Committee =
             chain::read(self.chain.as_ref(), &attestation.committee).expect("committee");
         let message = attestation.message;
-        let signatures: Vec<(Pubkey, [u8; 64])> = committee
-            .members()
-            .iter()
-            .map(|member| {
-                let mut operators = self.operators.iter();
-                let operator = operators.find(|operator| operator.pool == member.pool);
-                let signer = &operator.expect("operator").signer;
-                (signer.pubkey(), signer.sign_message(&message).into())
-            })
-            .collect();
-        let entries: Vec<_> = signatures
-            .iter()
-            .map(|(key, signature)| precompile::Entry {
-                public_key: key.as_ref(),
-                message: &message,
-                signature,
-            })
-            .collect();
+        let signers = committee.members().iter().map(|member| {
+            let mut operators = self.operators.iter();
+            let operator = operators.find(|operator| operator.pool == member.pool);
+            &operator.expect("operator").signer
+        });
         let attested = feeds::Attested {
             network: self.network.key,
             feed: self.feed,
@@ -113,11 +100,11 @@ impl World {
             round: feeds::round(&self.feed, attestation.round),
             attestation: key,
         };
-        let members = (0..signatures.len() as u8).collect();
+        let members = (0..committee.members().len() as u8).collect();
         let payer = self.operators[0].signer.pubkey();
         let place = before.len() as u16;
         let brought = [
-            precompile::ed25519(&entries).expect("signatures"),
+            tests::signatures(signers, &message),
             feeds::attest_committee(&attested, place, members),
         ];
         let attested = self.send(&[before, &brought].concat()).expect("committee");

@@ -247,19 +247,11 @@ impl World {
         let mut signed = Vec::new();
         for signer in signers {
             let member = self.member(&committee, *signer)?;
-            let signer = &self.seats[*signer].operator.signer;
-            let signature = <[u8; 64]>::from(signer.sign_message(&state.message));
-            signed.push((member, signer.pubkey(), signature));
+            signed.push((member, &self.seats[*signer].operator.signer));
         }
-        signed.sort_by_key(|(member, ..)| *member);
-        let entries: Vec<_> = signed
-            .iter()
-            .map(|(_, key, signature)| precompile::Entry {
-                public_key: key.as_ref(),
-                message: &state.message,
-                signature,
-            })
-            .collect();
+        signed.sort_by_key(|(member, _)| *member);
+        let signatures =
+            tests::signatures(signed.iter().map(|(_, signer)| *signer), &state.message);
         let attested = Attested {
             network: self.network.key,
             feed: self.feeds[0].0,
@@ -267,11 +259,10 @@ impl World {
             round: feeds::round(&self.feeds[0].0, state.round),
             attestation: *attestation,
         };
-        let members = signed.iter().map(|(member, ..)| *member).collect();
+        let members = signed.iter().map(|(member, _)| *member).collect();
         let attest = feeds::attest_committee(&attested, 0, members);
         let by = &self.seats[seat].operator.signer;
-        self.send(by, &[precompile::ed25519(&entries)?, attest], &[])
-            .context("sign")?;
+        self.send(by, &[signatures, attest], &[]).context("sign")?;
         Ok(())
     }
 
