@@ -1,6 +1,7 @@
 //! What can go wrong between a person and the chain.
 
 use anchor_lang::prelude::Pubkey;
+use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
 
 /// An error of the client.
@@ -58,8 +59,21 @@ pub enum ClientError {
     #[error(transparent)]
     Tree(#[from] crate::registry_tree::TreeError),
     /// The block height up to which the transaction could land has passed, and it did not.
-    #[error("the transaction expired before it landed: send it again")]
-    Expired,
+    #[error("transaction {0} expired before it landed: send it again")]
+    Expired(Signature),
+    /// A transaction was sent, and then the cluster did not tell what became of it.
+    #[error(
+        "transaction {signature} may have landed: look it up before you send it again, it counts up to block height \
+         {last_valid_block_height} ({reason})"
+    )]
+    Unsettled {
+        /// Its signature.
+        signature: Signature,
+        /// Beyond this height it lands no more.
+        last_valid_block_height: u64,
+        /// What the cluster answered.
+        reason: String,
+    },
 }
 
 /// What is missing of a cost.
@@ -133,7 +147,7 @@ impl ClientError {
 
     /// Whether a transaction that met this error while it was being sent may still land.
     pub fn may_land(&self) -> bool {
-        matches!(self, Self::Cluster(_))
+        matches!(self, Self::Unsettled { .. })
     }
 
     /// Whether the same instructions may pass in another transaction: the cluster did not answer, or the transaction came
@@ -142,7 +156,8 @@ impl ClientError {
         matches!(
             self,
             Self::Cluster(_)
-                | Self::Expired
+                | Self::Expired(_)
+                | Self::Unsettled { .. }
                 | Self::Failed {
                     error: TransactionError::BlockhashNotFound,
                     ..

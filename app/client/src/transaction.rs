@@ -187,7 +187,7 @@ pub fn fits(
 ///
 /// # Errors
 /// [`ClientError::Expired`] when it can't land any more, the transaction's own error when it failed,
-/// [`ClientError::Rejected`] when no cluster would take it. After any other error it may still land.
+/// [`ClientError::Rejected`] when no cluster would take it. After [`ClientError::Unsettled`] it may have landed or still land.
 pub fn land(chain: &dyn Chain, prepared: &Prepared) -> Result<Execution, ClientError> {
     let signature = prepared.signature();
     let mut watch = chain.watch(Topic::Signature(signature));
@@ -207,6 +207,13 @@ pub fn land(chain: &dyn Chain, prepared: &Prepared) -> Result<Execution, ClientE
         match answer {
             Ok(()) => answered = Instant::now(),
             Err(ClientError::Cluster(_)) if answered.elapsed() < chain.patience() => sent = None,
+            Err(ClientError::Cluster(reason)) => {
+                return Err(ClientError::Unsettled {
+                    signature,
+                    last_valid_block_height: prepared.last_valid_block_height,
+                    reason,
+                })
+            }
             Err(error) => return Err(error),
         }
         watch.wait(POLL);
@@ -222,7 +229,7 @@ fn look(
     // The height is read before the status: whatever lands up to it is then seen.
     let height = chain.block_height()?;
     match chain.execution(signature)? {
-        None if height > prepared.last_valid_block_height => Err(ClientError::Expired),
+        None if height > prepared.last_valid_block_height => Err(ClientError::Expired(*signature)),
         landed => Ok(landed),
     }
 }

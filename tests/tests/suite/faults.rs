@@ -172,7 +172,7 @@ fn of_a_transaction_that_no_longer_counts_are_told_as_such() {
         ended.store(true, Ordering::Relaxed);
         landed.expect_err("forgotten")
     });
-    assert!(matches!(expired, ClientError::Expired), "{expired}");
+    assert!(matches!(expired, ClientError::Expired(_)), "{expired}");
     assert_eq!(chain.account(&to).expect("account"), None);
 }
 
