@@ -1,14 +1,14 @@
 //! Device keys and vouchers as files.
 
-use anyhow::{anyhow, Context as _, Result};
+use anyhow::{anyhow, bail, Context as _, Result};
 use clap::ValueEnum;
 use device_protocol::{Curve, Hash};
 use fieldproof_client::certificate::CertificateFile;
 use fieldproof_client::key::DeviceSigner;
 use serde::{Deserialize, Serialize};
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use tempfile::NamedTempFile;
 
 /// A device's key as a file. It holds the secret: only its owner may read it.
 #[derive(Serialize, Deserialize)]
@@ -78,25 +78,26 @@ pub fn write_device_key(
 
 /// Writes a file that only its owner may read, and over another only if `force` says so.
 pub fn write_secret(file: &Path, content: &str, force: bool) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create_new(!force)
-        .create(force)
-        .truncate(force);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+    let name = || file.display().to_string();
+    let dir = match file.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    };
+    // A new file takes the place of an old one: who may read that says nothing of who may read this.
+    let mut output = NamedTempFile::new_in(dir).with_context(name)?;
+    writeln!(output, "{content}").with_context(name)?;
+    output.as_file().sync_all().with_context(name)?;
+    let written = if force {
+        output.persist(file)
+    } else {
+        output.persist_noclobber(file)
+    };
+    match written {
+        Err(failed) if failed.error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{}: refusing to overwrite, unless with --force", name())
+        }
+        written => written.map(drop).with_context(name),
     }
-    let mut output = options.open(file).with_context(|| {
-        format!(
-            "{}: refusing to overwrite, unless with --force",
-            file.display()
-        )
-    })?;
-    writeln!(output, "{content}")?;
-    Ok(())
 }
 
 /// Reads a device key.

@@ -1,5 +1,6 @@
 //! `fieldproof`: for device owners, makers, consumers of feeds, operators and authorities.
 
+mod answer;
 mod archive;
 mod commands;
 mod context;

@@ -19,6 +19,7 @@ use fieldproof_worker::payload::{Payload, Rewards};
 use reward_emission::state::{Emission, Proposal, PASSED};
 use serde_json::{json, Value};
 use solana_signer::Signer;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -635,6 +636,12 @@ fn assert_keys(live: &Live) {
     }
     let again = live.cli("owner.json", &["keys", "new", "--outfile", "one.json"]);
     assert_failed(&again, "refusing to overwrite");
+    // Who could read the file before can't read the secret.
+    live.sh("echo {} > loose.json && chmod 644 loose.json");
+    let forced = ["keys", "new", "--outfile", "loose.json", "--force"];
+    live.cli_done("owner.json", &forced);
+    let loose = std::fs::metadata(live.dir.path().join("loose.json")).expect("file");
+    assert_eq!(loose.permissions().mode() & 0o777, 0o600);
     let missing = live.cli("owner.json", &["keys", "show", "none.json"]);
     assert_failed(&missing, "none.json");
     let other = live.cli("owner.json", &["keys", "show", "owner.json"]);

@@ -256,9 +256,7 @@ impl Court<'_> {
             .ok()
             .and_then(|sequence| history.commitments.get(sequence))
             .ok_or_else(|| anyhow!("the cluster does not tell of the challenged commitment"))?;
-        let payload = archive.payload(commitment)?.ok_or_else(|| {
-            anyhow!("the payload with hash {} is not there: ask another worker, or name its file with --payload", hex::encode(commitment.payload_hash))
-        })?;
+        let payload = archive.open()?.get(commitment)?;
         drop(progress);
         let (evidence, path) = availability::shown(&payload, &challenge)?;
         let reading = &evidence.reading.reading;

@@ -1,7 +1,7 @@
 //! `fieldproof claim`: pays an owner what the last final rewards grant, in one transaction; or everybody.
 
 use crate::context::Context;
-use crate::output;
+use crate::{answer, output};
 use anchor_spl::token::Mint;
 use anyhow::{anyhow, bail, Context as _, Result};
 use fieldproof_client::{chain, reward_emission as emissions, token, transaction};
@@ -271,5 +271,5 @@ fn fetch(worker: &str, payee: &str) -> Result<ClaimProof> {
     if response.status() == reqwest::StatusCode::NOT_FOUND {
         bail!("nothing to claim in the last final epoch");
     }
-    Ok(response.error_for_status()?.json()?)
+    answer::read(response)
 }

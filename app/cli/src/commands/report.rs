@@ -2,7 +2,7 @@
 
 use crate::archive::Archive;
 use crate::context::Context;
-use crate::{files, leaves, output};
+use crate::{answer, files, leaves, output};
 use ai_feed::state::Model;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{anyhow, bail, Context as _, Result};
@@ -150,8 +150,7 @@ impl Case<'_> {
         let mut conflicts: Vec<Conflict> = Vec::new();
         for worker in &archive.workers {
             let url = format!("{}/v1/conflicts", worker.trim_end_matches('/'));
-            let answer = reqwest::blocking::get(url)?.error_for_status()?;
-            conflicts.append(&mut answer.json()?);
+            conflicts.append(&mut answer::read(reqwest::blocking::get(url)?)?);
         }
         let mut streams = None;
         for conflict in &conflicts {
@@ -271,6 +270,7 @@ impl Case<'_> {
         archive: &Archive,
     ) -> Result<Option<(Evidence, Committed)>> {
         // No worker takes a reading from a day ahead, so no commitment before that holds it.
+        let payloads = archive.open()?;
         let earliest = reading.captured_at.div_euclid(1_000).saturating_sub(86_400);
         for (stream, history) in streams {
             let candidates = history
@@ -278,7 +278,7 @@ impl Case<'_> {
                 .iter()
                 .filter(|commitment| (earliest..before).contains(&commitment.posted_at));
             for commitment in candidates {
-                let Some(payload) = archive.payload(commitment)? else {
+                let Ok(payload) = payloads.get(commitment) else {
                     continue;
                 };
                 let Ok(Payload::Readings { batches, .. }) = Payload::decode(&payload) else {

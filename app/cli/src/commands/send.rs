@@ -1,7 +1,7 @@
 //! `fieldproof send`: signs one reading as a device does, and hands it to a worker.
 
 use crate::context::Context;
-use crate::files;
+use crate::{answer, files};
 use anyhow::{bail, Context as _, Result};
 use device_protocol::{Reading, SignedReading, Values};
 use fieldproof_worker::server::Accepted;
@@ -74,15 +74,14 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         signature: signer.sign(&reading.digest()),
     };
     let progress = context.progress("sending the reading");
-    let answer: Accepted = reqwest::blocking::Client::new()
+    let answer = reqwest::blocking::Client::new()
         .post(format!(
             "{}/v1/readings",
             arguments.worker.trim_end_matches('/')
         ))
         .body(signed.to_bytes())
-        .send()?
-        .error_for_status()?
-        .json()?;
+        .send()?;
+    let answer: Accepted = answer::read(answer)?;
     drop(progress);
     if answer.accepted != 1 {
         bail!(

@@ -1,7 +1,7 @@
 //! `fieldproof status`: a network at a glance, and a worker if one is named.
 
 use crate::context::Context;
-use crate::output;
+use crate::{answer, output};
 use ai_feed::state::Feed;
 use anyhow::Result;
 use fieldproof_client::chain::{self, Chain};
@@ -75,11 +75,10 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
         None => None,
     };
     let worker = match &arguments.worker {
-        Some(url) => Some(
-            reqwest::blocking::get(format!("{}/v1/status", url.trim_end_matches('/')))?
-                .error_for_status()?
-                .json()?,
-        ),
+        Some(url) => {
+            let url = format!("{}/v1/status", url.trim_end_matches('/'));
+            Some(answer::read(reqwest::blocking::get(url)?)?)
+        }
         None => None,
     };
     drop(progress);

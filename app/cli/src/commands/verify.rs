@@ -1,18 +1,15 @@
 //! `fieldproof verify`: recomputes what the chain says from what devices signed.
 
+use crate::archive::Archive;
 use crate::context::Context;
 use crate::output;
 use ai_feed::state::Feed;
 use anchor_lang::prelude::Pubkey;
-use anyhow::{anyhow, Context as _, Result};
+use anyhow::{anyhow, Result};
 use commitment::CommitmentLeaf;
 use fieldproof_client::chain;
-use fieldproof_worker::committee::{fetch_from, Refusal};
-use fieldproof_worker::payload;
 use fieldproof_worker::trace::{self, Failure, Stage, Step};
-use reqwest::blocking::Client;
 use serde::Serialize;
-use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -31,7 +28,7 @@ pub struct FeedArguments {
     #[arg(long, value_name = "NUMBER")]
     round: Option<u64>,
     #[command(flatten)]
-    payloads: Payloads,
+    archive: Archive,
 }
 
 #[derive(clap::Args)]
@@ -40,28 +37,7 @@ pub struct EpochArguments {
     #[arg(value_name = "NUMBER")]
     epoch: u64,
     #[command(flatten)]
-    payloads: Payloads,
-}
-
-/// Where payloads are.
-#[derive(clap::Args)]
-struct Payloads {
-    /// Address of a worker that serves archived payloads; give that of each operator
-    #[arg(long, value_name = "URL")]
-    worker: Vec<String>,
-    /// An archived payload, from wherever you have it
-    #[arg(long, value_name = "FILE")]
-    payload: Vec<PathBuf>,
-}
-
-impl Payloads {
-    /// The files' contents.
-    fn files(&self) -> Result<Vec<Vec<u8>>> {
-        self.payload
-            .iter()
-            .map(|file| std::fs::read(file).with_context(|| file.display().to_string()))
-            .collect()
-    }
+    archive: Archive,
 }
 
 #[derive(Serialize)]
@@ -102,10 +78,8 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
 
 fn feed(context: &Context, arguments: &FeedArguments) -> Result<()> {
     let chain = context.chain();
-    let http = Client::new();
-    let files = arguments.payloads.files()?;
-    let archive =
-        |commitment: &CommitmentLeaf| payload_of(commitment, &files, &arguments.payloads, &http);
+    let payloads = arguments.archive.open()?;
+    let archive = |commitment: &CommitmentLeaf| payloads.get(commitment);
     let progress = context.progress("reading the network's history");
     let mut steps = Vec::new();
     let traced = trace::trace(
@@ -148,10 +122,8 @@ fn feed(context: &Context, arguments: &FeedArguments) -> Result<()> {
 fn epoch(context: &Context, arguments: &EpochArguments) -> Result<()> {
     let chain = context.chain();
     let (network, _) = context.network(&chain)?;
-    let http = Client::new();
-    let files = arguments.payloads.files()?;
-    let archive =
-        |commitment: &CommitmentLeaf| payload_of(commitment, &files, &arguments.payloads, &http);
+    let payloads = arguments.archive.open()?;
+    let archive = |commitment: &CommitmentLeaf| payloads.get(commitment);
     let progress = context.progress("reading the network's history");
     let mut steps = Vec::new();
     let traced = trace::epoch(&chain, &network, arguments.epoch, &archive, &mut |step| {
@@ -210,29 +182,4 @@ fn table<T>(
         rows.iter()
             .map(|(name, found)| (name.as_str(), found.clone())),
     )
-}
-
-/// A commitment's payload from the files given, or else from the first worker that has the bytes committed to.
-fn payload_of(
-    commitment: &CommitmentLeaf,
-    files: &[Vec<u8>],
-    payloads: &Payloads,
-    http: &Client,
-) -> Result<Vec<u8>, Refusal> {
-    let mut files = files.iter();
-    if let Some(bytes) = files.find(|bytes| payload::hash(bytes) == commitment.payload_hash) {
-        return Ok(bytes.clone());
-    }
-    let mut last = Refusal::Unavailable(format!(
-        "name with --worker or --payload who has {}",
-        hex::encode(commitment.payload_hash)
-    ));
-    for worker in &payloads.worker {
-        match fetch_from(http, worker.trim_end_matches('/'), commitment) {
-            Ok(bytes) => return Ok(bytes),
-            Err(refusal) if !matches!(last, Refusal::Tampered) => last = refusal,
-            Err(_) => {}
-        }
-    }
-    Err(last)
 }

@@ -121,7 +121,10 @@ fn challenges_are_made_listed_answered_and_settled() {
     assert_failed(&answer(&live, second, &[]), "say where");
     live.file("other.parquet", "other");
     let wrong = ["--payload", "other.parquet"];
-    assert_failed(&answer(&live, second, &wrong), "is not there");
+    assert_failed(
+        &answer(&live, second, &wrong),
+        "name with --worker or --payload who has",
+    );
     let url = live.operators[1].url.clone();
     let worker = ["--worker", &url];
     let answered = answer(&live, second, &worker);
