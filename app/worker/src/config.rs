@@ -6,7 +6,7 @@ use anchor_lang::prelude::Pubkey;
 use fieldproof_client::chain::{PriorityFee, RpcChain};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// A worker's configuration file (TOML).
@@ -69,16 +69,19 @@ pub struct KeyFile {
     pub sha256: String,
 }
 
-/// What the HTTP interface takes at most. Beyond it, clients are told to come again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What the HTTP interface takes at most, of connections and bytes no more than an eighth from one address (of IPv6, from one
+/// /64). Beyond it, clients are told to come again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Connections at a time; more wait in the system's own queue.
     pub connections: usize,
     /// Bytes of bodies held at a time.
     pub in_flight_bytes: usize,
-    /// Requests a second from one address (of IPv6, from one /64), as many at once.
+    /// Requests a second from one address, as many at once.
     pub requests_per_second: u32,
+    /// Reverse proxies before this worker: what they send counts for the address that they name last in `X-Forwarded-For`.
+    pub proxies: Vec<IpAddr>,
 }
 
 impl Limits {
@@ -104,6 +107,7 @@ impl Default for Limits {
             connections: 1_024,
             in_flight_bytes: 64 << 20,
             requests_per_second: 1_000,
+            proxies: Vec::new(),
         }
     }
 }

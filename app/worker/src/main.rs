@@ -2,9 +2,11 @@
 
 use clap::Parser;
 use fieldproof_client::chain::Topic;
+use fieldproof_worker::config::Limits;
 use fieldproof_worker::prove::Proving;
 use fieldproof_worker::{mqtt, server, Config, Event, Part, Worker};
 use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +15,9 @@ use tracing::{info, warn};
 
 /// How often the chain is looked at.
 const POLL: Duration = Duration::from_millis(500);
+/// Files that a worker opens besides its clients' connections, with a margin: its log and database, and connections of its
+/// own.
+const OWN_FILES: usize = 128;
 
 /// Runs an operator's worker: takes readings over HTTP, commits, attests, checks others, votes.
 #[derive(Parser)]
@@ -39,7 +44,8 @@ fn run() -> Result<(), Box<dyn Error>> {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()),
         )
         .init();
-    let config = Config::read(&Arguments::parse().config)?;
+    let mut config = Config::read(&Arguments::parse().config)?;
+    fit_to_files(&mut config.limits)?;
     let signer = solana_keypair::read_keypair_file(&config.signer)?;
     let chain = Arc::new(config.chain());
     let worker = Worker::open(
@@ -92,6 +98,21 @@ fn run() -> Result<(), Box<dyn Error>> {
             never = follow => match never {},
         }
     })?;
+    Ok(())
+}
+
+/// Lets the process open as many files as the system allows it, and take no more connections than that leaves room for.
+fn fit_to_files(limits: &mut Limits) -> io::Result<()> {
+    let files = rlimit::increase_nofile_limit(u64::MAX)?;
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let most = files.saturating_sub(OWN_FILES).max(1);
+    if limits.connections > most {
+        warn!(
+            most,
+            files, "fewer connections: the system allows no more open files"
+        );
+        limits.connections = most;
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod gate;
 mod metrics;
+mod room;
 
 use crate::committee::{self, Refused, SignRequest};
 use crate::ingest::{Ingest, IngestError, MAX_GRANTS, MAX_READINGS};
@@ -11,24 +12,25 @@ use crate::worker::{Journal, Operator, Worker};
 use crate::Reject;
 use anchor_lang::prelude::Pubkey;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, FromRef, Path, Query, Request, State};
+use axum::extract::{FromRef, Path, Query, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use device_protocol::{
     check_equivocation, Hash, Reading, SignedGrant, SignedReading, SIGNATURE_LEN,
 };
 use fieldproof_client::reports::{Conflict, Evidence};
 use fieldproof_client::{chain, reward_emission as emissions};
-use gate::Gate;
+use gate::{Gate, Refusal};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use reward_emission::state::Emission;
+use room::Client;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -39,6 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
 /// Largest body of readings, in bytes.
@@ -49,6 +52,10 @@ const MAX_GRANTS_BODY: usize = MAX_GRANTS * SignedGrant::LEN;
 const MAX_OTHER_BODY: usize = 4_096;
 /// Conflicts in one answer, at most.
 const MAX_CONFLICTS: usize = 256;
+/// How long a request may take until its answer begins.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take no byte of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Seconds after which to send again what can't be judged now.
 const UNREADY_PAUSE: &str = "10";
 /// How long it waits before it accepts again after that failed, as it does when there are too many open files.
@@ -97,7 +104,7 @@ impl FromRef<Served> for Arc<Operator> {
     }
 }
 
-/// Serves `worker` on `listener` until `stop` is done, then ends what has begun.
+/// Serves `worker` on `listener` until `stop` is done, then ends what has begun, if that does not take too long.
 ///
 /// # Errors
 /// When the worker can take no readings until it is started again. A listener that fails for a while is asked again.
@@ -144,24 +151,30 @@ async fn serve_until(
                 continue;
             }
         };
+        let Ok(own_place) = gate.connect(address.ip()) else {
+            continue;
+        };
         // An answer is one small packet; without this it may wait for the client's next.
         let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(WRITE_TIMEOUT));
         let (router, gate) = (router.clone(), gate.clone());
         let service =
             service_fn(move |request| answer(router.clone(), gate.clone(), address.ip(), request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = ending.watch(connection);
         tokio::spawn(async move {
-            let _place = place;
+            let _places = (own_place, place);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %address, "connection");
             }
         });
     };
     drop(listener);
-    ending.shutdown().await;
+    // Whoever takes longer is cut off.
+    let _ = tokio::time::timeout(REQUEST_TIMEOUT, ending.shutdown()).await;
     ended
 }
 
@@ -171,15 +184,28 @@ async fn answer(
     address: IpAddr,
     request: hyper::Request<Incoming>,
 ) -> Result<Response, std::convert::Infallible> {
+    let mut request = request.map(Body::new);
+    let client = gate.client(address, request.headers());
+    request.extensions_mut().insert(client);
     // Monitors must see a worker that is overrun.
-    let request = request.map(Body::new);
-    if request.uri().path().starts_with("/v1/") {
-        if let Err(refusal) = gate.enter(address) {
+    let limited = request.uri().path().starts_with("/v1/");
+    if limited {
+        if let Err(refusal) = gate.enter(client) {
             gate::discard(request.into_body()).await;
             return Ok(gate.refuse(refusal));
         }
     }
-    router.oneshot(request).await
+    let asks = request.method() == Method::GET;
+    let answered = tokio::time::timeout(REQUEST_TIMEOUT, router.oneshot(request)).await;
+    let Ok(answered) = answered else {
+        return Ok(gate.refuse(Refusal::Timeout));
+    };
+    let response = answered?;
+    Ok(if limited && asks {
+        gate.hold(client, response).await
+    } else {
+        response
+    })
 }
 
 fn router(served: Served) -> Router {
@@ -196,12 +222,15 @@ fn router(served: Served) -> Router {
         .route("/health", get(|| async { "ok" }))
         .route("/ready", get(ready))
         .route("/metrics", get(figures))
-        .layer(DefaultBodyLimit::max(MAX_OTHER_BODY))
         .with_state(served)
 }
 
-async fn readings(State(served): State<Served>, request: Request) -> Response {
-    let held = match served.gate.body(request, MAX_BODY).await {
+async fn readings(
+    State(served): State<Served>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Response {
+    let held = match served.gate.body(client, request, MAX_BODY).await {
         Ok(held) => held,
         Err(refusal) => return served.gate.refuse(refusal),
     };
@@ -228,8 +257,12 @@ async fn readings(State(served): State<Served>, request: Request) -> Response {
     }
 }
 
-async fn grants(State(served): State<Served>, request: Request) -> Response {
-    let held = match served.gate.body(request, MAX_GRANTS_BODY).await {
+async fn grants(
+    State(served): State<Served>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Response {
+    let held = match served.gate.body(client, request, MAX_GRANTS_BODY).await {
         Ok(held) => held,
         Err(refusal) => return served.gate.refuse(refusal),
     };
@@ -303,7 +336,11 @@ fn parse_hash(text: &str) -> Option<Hash> {
     hex::decode(text).ok()?.try_into().ok()
 }
 
-async fn payload(State(operator): State<Arc<Operator>>, Path(hash): Path<String>) -> Response {
+async fn payload(
+    State(served): State<Served>,
+    Extension(client): Extension<Client>,
+    Path(hash): Path<String>,
+) -> Response {
     let Some(hash) = parse_hash(&hash) else {
         return failure(
             StatusCode::BAD_REQUEST,
@@ -311,7 +348,17 @@ async fn payload(State(operator): State<Arc<Operator>>, Path(hash): Path<String>
             "give 32 bytes in hex".to_owned(),
         );
     };
-    match blocking(move || operator.store.payload(&hash)).await {
+    let place = match served.gate.errand(client) {
+        Ok(place) => place,
+        Err(refusal) => return served.gate.refuse(refusal),
+    };
+    let _load = served.gate.load().await;
+    let store = served.operator.store.clone();
+    let read = move || {
+        let _place = place;
+        store.payload(&hash)
+    };
+    match blocking(read).await {
         Ok(Ok(Some(bytes))) => bytes.into_response(),
         Ok(Ok(None)) => failure(
             StatusCode::NOT_FOUND,
@@ -323,22 +370,37 @@ async fn payload(State(operator): State<Arc<Operator>>, Path(hash): Path<String>
     }
 }
 
-async fn sign(State(operator): State<Arc<Operator>>, Json(request): Json<SignRequest>) -> Response {
-    let Ok(key) = request.attestation.parse::<Pubkey>() else {
+async fn sign(
+    State(served): State<Served>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Response {
+    let body = served.gate.body(client, request, MAX_OTHER_BODY).await;
+    let content = match body.and_then(|held| held.content()) {
+        Ok(content) => content,
+        Err(refusal) => return served.gate.refuse(refusal),
+    };
+    let asked = serde_json::from_slice::<SignRequest>(&content).ok();
+    let Some(key) = asked.and_then(|asked| asked.attestation.parse::<Pubkey>().ok()) else {
         return failure(
             StatusCode::BAD_REQUEST,
             "attestation",
             "give the attestation's address".to_owned(),
         );
     };
-    match blocking(move || committee::sign(&operator, &key)).await {
+    let operator = served.operator.clone();
+    match errand(&served, client, move || committee::sign(&operator, &key)).await {
         Ok(Ok(signature)) => Json(signature).into_response(),
         Ok(Err(refusal)) => failure(StatusCode::CONFLICT, refusal.name(), refusal.to_string()),
         Err(response) => response,
     }
 }
 
-async fn rewards(State(operator): State<Arc<Operator>>, Path(payee): Path<String>) -> Response {
+async fn rewards(
+    State(served): State<Served>,
+    Extension(client): Extension<Client>,
+    Path(payee): Path<String>,
+) -> Response {
     let Ok(payee) = payee.parse::<Pubkey>() else {
         return failure(
             StatusCode::BAD_REQUEST,
@@ -346,7 +408,9 @@ async fn rewards(State(operator): State<Arc<Operator>>, Path(payee): Path<String
             "give the payee's address".to_owned(),
         );
     };
-    match blocking(move || reward::claim_proof(&operator, &payee)).await {
+    let operator = served.operator.clone();
+    let prove = move || reward::claim_proof(&operator, &payee);
+    match errand(&served, client, prove).await {
         Ok(Ok(Some(proof))) => Json(proof).into_response(),
         Ok(Ok(None)) => failure(
             StatusCode::NOT_FOUND,
@@ -358,13 +422,17 @@ async fn rewards(State(operator): State<Arc<Operator>>, Path(payee): Path<String
     }
 }
 
-async fn all_rewards(State(operator): State<Arc<Operator>>) -> Response {
+async fn all_rewards(
+    State(served): State<Served>,
+    Extension(client): Extension<Client>,
+) -> Response {
+    let operator = served.operator.clone();
     let find = move || {
         let key = emissions::emission(&operator.network);
         let emission: Emission = chain::read(operator.chain.as_ref(), &key)?;
         reward::final_payload(&operator, &emission)
     };
-    match blocking(find).await {
+    match errand(&served, client, find).await {
         Ok(Ok(Some(bytes))) => bytes.into_response(),
         Ok(Ok(None)) => failure(
             StatusCode::NOT_FOUND,
@@ -384,7 +452,8 @@ struct Accused {
 }
 
 async fn conflicts(
-    State(operator): State<Arc<Operator>>,
+    State(served): State<Served>,
+    Extension(client): Extension<Client>,
     Query(Accused { device }): Query<Accused>,
 ) -> Response {
     let device = match device.as_deref().map(parse_hash) {
@@ -395,7 +464,9 @@ async fn conflicts(
         Some(device) => device,
         None => None,
     };
-    match blocking(move || equivocations(&operator, device.as_ref())).await {
+    let operator = served.operator.clone();
+    let find = move || equivocations(&operator, device.as_ref());
+    match errand(&served, client, find).await {
         Ok(Ok(conflicts)) => Json(conflicts).into_response(),
         Ok(Err(error)) => unstored(&error),
         Err(response) => response,
@@ -459,6 +530,22 @@ async fn status(State(operator): State<Arc<Operator>>) -> Response {
         counters: counters.collect(),
     })
     .into_response()
+}
+
+/// Runs `work`, which reads disk or chain for `client`, if not too much of that is done already. It counts until it ends,
+/// whether or not anybody still waits.
+async fn errand<T: Send + 'static>(
+    served: &Served,
+    client: Client,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Response> {
+    let place = served.gate.errand(client);
+    let place = place.map_err(|refusal| served.gate.refuse(refusal))?;
+    blocking(move || {
+        let _place = place;
+        work()
+    })
+    .await
 }
 
 /// Runs `work`, which waits for disk or network, off the threads that serve.

@@ -583,8 +583,8 @@ impl Worker {
     }
 
     /// The limits of its HTTP interface.
-    pub fn limits(&self) -> Limits {
-        self.limits
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Whether it is connected to an MQTT broker.

@@ -330,7 +330,7 @@ fn serve(args: &Args, runtime: &tokio::runtime::Runtime) -> Result<()> {
         BTreeMap::new(),
         &args.data,
     )?;
-    let mut limits = worker.limits();
+    let mut limits = worker.limits().clone();
     limits.requests_per_second = u32::MAX;
     let worker = Arc::new(worker.with_limits(limits));
     register(

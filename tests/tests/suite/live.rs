@@ -250,11 +250,21 @@ impl Live {
 
     /// As [`Live::worker`], on a disk that is full when a file is as long as `blocks` of 512 bytes.
     pub fn worker_on_a_full_disk(&self, number: usize, blocks: u64) -> Process {
-        let mut shell = Command::new("sh");
         // A write beyond the limit fails, and the signal that would end the process is ignored.
+        self.worker_within(number, &format!("trap '' XFSZ; ulimit -f {blocks}"))
+    }
+
+    /// As [`Live::worker`], which may open `files` files unless it asks for more.
+    pub fn worker_with_files(&self, number: usize, files: u64) -> Process {
+        self.worker_within(number, &format!("ulimit -Sn {files}"))
+    }
+
+    /// As [`Live::worker`], in a shell that has done `limit`.
+    fn worker_within(&self, number: usize, limit: &str) -> Process {
+        let mut shell = Command::new("sh");
         shell
             .arg("-c")
-            .arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""))
+            .arg(format!("{limit}; exec \"$@\""))
             .arg("sh")
             .arg(binary("fieldproof-worker"));
         self.start_worker(number, shell)

@@ -4,6 +4,7 @@ mod altered;
 mod challenges;
 mod claims;
 mod clock;
+mod crowds;
 mod epochs;
 
 use ai_feed::state::{Attestation, AttesterBonds, Feed, BY_TIME};
@@ -949,8 +950,11 @@ mod limits {
     use std::net::TcpStream;
     use std::time::{Duration, Instant};
 
+    /// How long a body may take to arrive.
+    const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
     /// Another worker of the first operator, with limits of its own.
-    fn limited(world: &World, limits: Limits) -> Served {
+    pub fn limited(world: &World, limits: Limits) -> Served {
         another(world, |worker| worker.with_limits(limits))
     }
 
@@ -1006,6 +1010,15 @@ mod limits {
             let line = format!("fieldproof_readings_rejected_total{{reason=\"{reason}\"}} 1\n");
             assert!(page.contains(&line), "{page}");
         }
+    }
+
+    /// The figure `name` of a worker.
+    pub fn figure(world: &World, served: &Served, name: &str) -> f64 {
+        let page = world.http.get(format!("{}/metrics", served.url)).send();
+        let page = page.and_then(Response::text).expect("metrics");
+        let line = page.lines().find(|line| line.starts_with(name));
+        let (_, value) = line.expect("figure").rsplit_once(' ').expect("value");
+        value.parse().expect("number")
     }
 
     fn gzip(content: &[u8]) -> Vec<u8> {
@@ -1070,51 +1083,41 @@ mod limits {
                 ..most
             },
         );
-        let figure = |name: &str| -> f64 {
-            let url = format!("{}/metrics", served.url);
-            let page = world.http.get(url).send().expect("metrics");
-            let page = page.text().expect("metrics");
-            let line = page.lines().find(|line| line.starts_with(name));
-            let (_, value) = line.expect("figure").rsplit_once(' ').expect("value");
-            value.parse().expect("number")
-        };
+        let figure = |name: &str| figure(&world, &served, name);
         let until = |what: &str, is: &dyn Fn(f64) -> bool| {
             super::super::live::wait(what, || {
                 is(figure("fieldproof_in_flight_bytes")).then_some(())
             });
         };
+        let whole = || post(&world, &served.url, None, vec![0; 1_000_000]);
         // Three clients announce a body of 1.2 MB and don't send it.
-        let idle: Vec<TcpStream> = (0..3)
-            .map(|_| {
-                let address = served.url.trim_start_matches("http://");
-                let mut stream = TcpStream::connect(address).expect("connection");
-                let head =
-                    "POST /v1/readings HTTP/1.1\r\nhost: x\r\ncontent-length: 1200000\r\n\r\n";
-                stream.write_all(head.as_bytes()).expect("head");
-                stream
-            })
-            .collect();
-        until("three bodies in flight", &|bytes| bytes >= 3_600_000.0);
-        assert_refused(
-            post(&world, &served.url, None, vec![0; 1_000_000]),
-            429,
-            "busy",
-        );
+        let head = "POST /v1/readings HTTP/1.1\r\nhost: x\r\ncontent-length: 1200000\r\n\r\n";
+        let (idle, beyond) = super::super::live::wait("an answer before bodies time out", || {
+            until("nothing in flight", &|bytes| bytes == 0.0);
+            let start = Instant::now();
+            let idle = [2, 3, 4].map(|host| crowds::connect(host, &served.url, head));
+            until("three bodies in flight, or given up", &|bytes| {
+                bytes >= 3_600_000.0 || start.elapsed() >= BODY_TIMEOUT
+            });
+            let beyond = whole();
+            // On a machine that is overrun it may come late.
+            (start.elapsed() < BODY_TIMEOUT).then_some((idle, beyond))
+        });
+        assert_refused(beyond, 429, "busy");
+        drop(idle);
+        until("nothing in flight", &|bytes| bytes == 0.0);
+        let before = figure("fieldproof_readings_rejected_total{reason=\"malformed\"}");
+        assert_eq!(whole().status().as_u16(), 200);
         // What fits is taken.
         let reading = world.reading(0, world.now() * 1_000, 500).to_bytes();
         let answer = post(&world, &served.url, None, reading);
         assert_eq!(answer.status().as_u16(), 200);
-        drop(idle);
-        until("nothing in flight", &|bytes| bytes == 0.0);
-        let answer = post(&world, &served.url, None, vec![0; 1_000_000]);
-        assert_eq!(answer.status().as_u16(), 200);
-        let busy = "fieldproof_requests_refused_total{reason=\"busy\"}";
-        assert_eq!(figure(busy), 1.0);
+        assert!(figure("fieldproof_requests_refused_total{reason=\"busy\"}") >= 1.0);
         let never_came = "fieldproof_requests_refused_total{reason=\"timeout\"}";
-        assert_eq!(figure(never_came), 3.0);
+        assert!(figure(never_came) >= 3.0);
         assert_eq!(figure("fieldproof_readings_accepted_total"), 1.0);
         let malformed = "fieldproof_readings_rejected_total{reason=\"malformed\"}";
-        assert_eq!(figure(malformed), 1.0);
+        assert_eq!(figure(malformed), before + 1.0);
         assert_eq!(figure("fieldproof_devices"), 4.0);
     }
 

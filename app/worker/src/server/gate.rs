@@ -1,12 +1,14 @@
 //! What stands before the HTTP interface: limits on rate and on what is held in memory, and bodies taken within them.
 
 use super::failure;
+use super::room::{Client, Place, Room};
 use crate::cache::Cache;
 use crate::config::Limits;
+use crate::payload;
 use axum::body::{to_bytes, Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt;
@@ -15,7 +17,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A compressed body may be this many times as long when it is not. A signature can't be compressed, so no body of
 /// readings or grants shrinks to a fifth.
@@ -24,9 +26,13 @@ const MAX_RATIO: usize = 8;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a refused body that are still read.
 const MAX_DISCARDED: usize = 4 << 20;
-/// Bytes that one permit stands for.
-const PERMIT: usize = 1_024;
-/// What a body counts at least, for all that goes with a request.
+/// Requests that read disk or chain at a time: far fewer than there may be threads for it, of which readings need some.
+const ERRANDS: usize = 64;
+/// Payloads that are read from the disk at a time.
+const LOADS: usize = 2;
+/// Bytes of answers held at a time, until clients have read them: those of a few of the largest payloads.
+const ANSWERS: usize = 4 * payload::MAX_LEN;
+/// What a body or an answer counts at least, for all that goes with a request.
 const MIN_CHARGE: usize = 4_096;
 /// Addresses whose rates are remembered at least.
 const ADDRESSES: usize = 1 << 14;
@@ -34,7 +40,7 @@ const ADDRESSES: usize = 1 << 14;
 /// Why a request was not looked at, each with a counter of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Too many bytes are in flight.
+    /// Too much is in flight, of all or of this address.
     Busy,
     /// Too many requests from this address.
     Rate,
@@ -42,18 +48,21 @@ pub enum Refusal {
     Length,
     /// The body can't be decompressed, or is not compressed in a known way.
     Encoding,
-    /// The body did not arrive, or not in time.
+    /// The body did not arrive, or the request was not done with, in time.
     Timeout,
+    /// Too many connections from this address.
+    Connections,
 }
 
 impl Refusal {
     /// Every refusal, in the order of the variants.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Busy,
         Self::Rate,
         Self::Length,
         Self::Encoding,
         Self::Timeout,
+        Self::Connections,
     ];
 
     /// Its name in counters and answers.
@@ -64,6 +73,7 @@ impl Refusal {
             Self::Length => "length",
             Self::Encoding => "encoding",
             Self::Timeout => "timeout",
+            Self::Connections => "connections",
         }
     }
 }
@@ -73,7 +83,7 @@ pub struct Held {
     bytes: Bytes,
     /// The length up to which it is decompressed, if it is compressed.
     gzip: Option<usize>,
-    _room: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Held {
@@ -97,14 +107,30 @@ impl Held {
     }
 }
 
+/// The bytes of an answer, which count until the connection has no more use for them.
+struct Answer {
+    bytes: Bytes,
+    _place: Place,
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// The limits, and what counts against them.
 pub struct Gate {
-    room: Arc<Semaphore>,
+    connections: Arc<Room>,
+    bodies: Arc<Room>,
+    answers: Arc<Room>,
+    errands: Arc<Room>,
+    loads: Semaphore,
     turns: Semaphore,
     rate: f64,
-    rates: Mutex<Cache<u64, Bucket>>,
+    rates: Mutex<Cache<Client, Bucket>>,
+    proxies: Vec<IpAddr>,
     refused: [AtomicU64; Refusal::ALL.len()],
-    capacity: usize,
 }
 
 /// What is left of an address's requests.
@@ -115,24 +141,51 @@ struct Bucket {
 
 impl Gate {
     /// A gate with these limits.
-    pub fn new(limits: Limits) -> Self {
-        let capacity = limits.in_flight_bytes / PERMIT;
+    pub fn new(limits: &Limits) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            room: Arc::new(Semaphore::new(capacity)),
+            connections: Room::new(limits.connections),
+            bodies: Room::new(limits.in_flight_bytes),
+            answers: Room::new(ANSWERS),
+            errands: Room::new(ERRANDS),
+            loads: Semaphore::new(LOADS),
             turns: Semaphore::new(processors),
             rate: f64::from(limits.requests_per_second),
             rates: Mutex::new(Cache::new(ADDRESSES)),
+            proxies: limits.proxies.iter().map(IpAddr::to_canonical).collect(),
             refused: Default::default(),
-            capacity,
         }
     }
 
-    /// Counts a request from this address.
+    /// The place of a connection from `address`. A proxy needs none.
+    ///
+    /// # Errors
+    /// [`Refusal::Connections`], which is counted.
+    pub fn connect(&self, address: IpAddr) -> Result<Option<Place>, Refusal> {
+        if self.is_proxy(address) {
+            return Ok(None);
+        }
+        match self.connections.take(address.into(), 1) {
+            Some(place) => Ok(Some(place)),
+            None => Err(self.count(Refusal::Connections)),
+        }
+    }
+
+    /// Whom a request is counted for that came with `headers` from `address`.
+    pub fn client(&self, address: IpAddr, headers: &HeaderMap) -> Client {
+        let named = self.is_proxy(address).then(|| forwarded(headers)).flatten();
+        named.unwrap_or(address).into()
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.contains(&address.to_canonical())
+    }
+
+    /// Counts a request of this client.
     ///
     /// # Errors
     /// [`Refusal::Rate`].
-    pub fn enter(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub fn enter(&self, client: Client) -> Result<(), Refusal> {
         let now = Instant::now();
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         let full = || {
@@ -141,7 +194,7 @@ impl Gate {
                 at: now,
             })
         };
-        let Ok(bucket) = rates.get_or_try_insert_with(network_of(address), full);
+        let Ok(bucket) = rates.get_or_try_insert_with(client, full);
         let came = now.duration_since(bucket.at).as_secs_f64() * self.rate;
         *bucket = Bucket {
             left: (bucket.left + came).min(self.rate),
@@ -154,15 +207,20 @@ impl Gate {
         Ok(())
     }
 
-    /// Takes a request's body of at most `most` bytes, if there is room for it now.
+    /// Takes the body of a request of `client`, of at most `most` bytes, if there is room for it now.
     ///
     /// # Errors
     /// Any [`Refusal`] but of the rate.
-    pub async fn body(&self, request: Request, most: usize) -> Result<Held, Refusal> {
+    pub async fn body(
+        &self,
+        client: Client,
+        request: Request,
+        most: usize,
+    ) -> Result<Held, Refusal> {
         let encoding = request.headers().get(CONTENT_ENCODING).cloned();
         let body = request.into_body();
-        let (room, gzip) = match self.room(encoding.as_ref(), &body, most) {
-            Ok(room) => room,
+        let (place, gzip) = match self.place(client, encoding.as_ref(), &body, most) {
+            Ok(place) => place,
             Err(refusal) => {
                 discard(body).await;
                 return Err(refusal);
@@ -172,17 +230,18 @@ impl Gate {
         Ok(Held {
             bytes,
             gzip,
-            _room: room,
+            _place: place,
         })
     }
 
     /// Room for a body, and the length up to which it is decompressed if it is compressed.
-    fn room(
+    fn place(
         &self,
+        client: Client,
         encoding: Option<&HeaderValue>,
         body: &Body,
         most: usize,
-    ) -> Result<(OwnedSemaphorePermit, Option<usize>), Refusal> {
+    ) -> Result<(Place, Option<usize>), Refusal> {
         let gzip = match encoding {
             None => false,
             Some(encoding) if encoding == "identity" => false,
@@ -196,9 +255,40 @@ impl Gate {
         }
         let content = (len * MAX_RATIO).min(most);
         let charge = if gzip { len + content } else { len };
-        let permits = u32::try_from(charge.max(MIN_CHARGE).div_ceil(PERMIT)).unwrap_or(u32::MAX);
-        let room = self.room.clone().try_acquire_many_owned(permits);
-        Ok((room.map_err(|_| Refusal::Busy)?, gzip.then_some(content)))
+        let place = self.bodies.take(client, charge.max(MIN_CHARGE));
+        Ok((place.ok_or(Refusal::Busy)?, gzip.then_some(content)))
+    }
+
+    /// A place for a request that reads disk or chain.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`].
+    pub fn errand(&self, client: Client) -> Result<Place, Refusal> {
+        self.errands.take(client, 1).ok_or(Refusal::Busy)
+    }
+
+    /// Waits until a payload may be read from the disk.
+    pub async fn load(&self) -> Option<SemaphorePermit<'_>> {
+        self.loads.acquire().await.ok()
+    }
+
+    /// Has an answer to `client` count until it is read, or says that there is no room for it.
+    pub async fn hold(&self, client: Client, response: Response) -> Response {
+        let (parts, body) = response.into_parts();
+        // It is in memory already.
+        let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+            return self.refuse(Refusal::Busy);
+        };
+        match self.answers.take(client, bytes.len().max(MIN_CHARGE)) {
+            Some(place) => {
+                let answer = Answer {
+                    bytes,
+                    _place: place,
+                };
+                Response::from_parts(parts, Bytes::from_owner(answer).into())
+            }
+            None => self.refuse(Refusal::Busy),
+        }
     }
 
     /// Waits until a processor is free for the work of one body. Those who wait hold room.
@@ -208,15 +298,14 @@ impl Gate {
 
     /// The answer to a refused request, which is counted.
     pub fn refuse(&self, refusal: Refusal) -> Response {
-        self.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
-        let (status, detail) = match refusal {
+        let (status, detail) = match self.count(refusal) {
             Refusal::Busy => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "as much is waiting as is held at a time: nothing was taken, send again",
             ),
-            Refusal::Rate => (
+            Refusal::Rate | Refusal::Connections => (
                 StatusCode::TOO_MANY_REQUESTS,
-                "too many requests from this address: put more readings into each",
+                "too many requests or connections from this address: put more readings into each",
             ),
             Refusal::Length => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -228,7 +317,7 @@ impl Gate {
             ),
             Refusal::Timeout => (
                 StatusCode::REQUEST_TIMEOUT,
-                "the body did not arrive whole within ten seconds",
+                "the body did not arrive whole within ten seconds, or the answer was not made in thirty",
             ),
         };
         let response = failure(status, refusal.name(), detail.to_owned());
@@ -236,6 +325,11 @@ impl Gate {
             return again(response, "1");
         }
         response
+    }
+
+    fn count(&self, refusal: Refusal) -> Refusal {
+        self.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
+        refusal
     }
 
     /// How many were refused for each reason.
@@ -247,9 +341,14 @@ impl Gate {
         Refusal::ALL.into_iter().zip(counts)
     }
 
-    /// Bytes held at present.
+    /// Bytes of bodies held at present.
     pub fn in_flight(&self) -> usize {
-        (self.capacity - self.room.available_permits()) * PERMIT
+        self.bodies.held()
+    }
+
+    /// Bytes of answers held at present.
+    pub fn answers(&self) -> usize {
+        self.answers.held()
     }
 }
 
@@ -292,13 +391,8 @@ pub async fn discard(mut body: Body) {
     let _ = tokio::time::timeout(BODY_TIMEOUT, read).await;
 }
 
-/// What an address's rate is counted under: the address, of IPv6 the network that one subscriber has.
-fn network_of(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(address) => u64::from(u32::from(address)),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(address) => u64::from(u32::from(address)),
-            None => (u128::from(address) >> 64) as u64,
-        },
-    }
+/// For whom a proxy says that it asks: the last address, which is its own word. Those before are the client's.
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
 }

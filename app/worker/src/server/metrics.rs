@@ -83,6 +83,11 @@ pub fn render(served: &Served) -> String {
         gate.in_flight(),
     );
     page.gauge(
+        "answer_bytes",
+        "Bytes of answers held at present, until clients have read them.",
+        gate.answers(),
+    );
+    page.gauge(
         "mqtt_connected",
         "1 while subscribed at an MQTT broker.",
         u8::from(served.mqtt.load(Ordering::Relaxed)),
