@@ -12,7 +12,8 @@ use crate::window::{self, Window};
 use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::state::{Feed, Model};
 use anchor_lang::prelude::Pubkey;
-use commitment::{CommitmentLeaf, SumNode, Tree};
+use axum::body::Bytes;
+use commitment::{CommitmentLeaf, SumNode, SumTree, Tree};
 use data_commitment::state::Stream;
 use device_protocol::{Hash, Offence, SignedReading};
 use device_registry::penalty::SLASHER;
@@ -852,26 +853,59 @@ pub struct ClaimProof {
     pub path: String,
 }
 
-/// The proof of `payee`'s leaf under the last final reward root, if it has one.
-///
-/// # Errors
-/// The chain's and the database's.
-pub fn claim_proof(operator: &Operator, payee: &Pubkey) -> Result<Option<ClaimProof>, WorkerError> {
-    let key = emissions::emission(&operator.network);
-    let emission: Emission = chain::read(operator.chain.as_ref(), &key)?;
-    let Some(rewards) = final_rewards(operator, &emission)? else {
-        return Ok(None);
-    };
-    let payee = payee.to_bytes();
-    let Some(entry) = rewards.entries.iter().find(|entry| entry.payee == payee) else {
-        return Ok(None);
-    };
-    let (_, tree) = score::trees(&rewards)?;
-    Ok(Some(ClaimProof {
-        epoch: rewards.epoch,
-        kind: entry.kind,
-        index: entry.index,
-        cumulative: entry.cumulative,
-        path: hex::encode(tree.path(entry.kind, entry.index)?),
-    }))
+/// The rewards behind the last final roots, ready to prove what each payee may claim.
+pub struct Final {
+    epoch: u64,
+    roots: Roots,
+    /// The archived payload.
+    pub payload: Bytes,
+    rewards: Rewards,
+    tree: SumTree,
+}
+
+impl Final {
+    /// Those of `emission`. `None` while none are final, or they can't be had.
+    ///
+    /// # Errors
+    /// The chain's and the database's.
+    pub fn find(operator: &Operator, emission: &Emission) -> Result<Option<Self>, WorkerError> {
+        let Some(payload) = final_payload(operator, emission)? else {
+            return Ok(None);
+        };
+        let Some(rewards) = leaves(&payload) else {
+            return Ok(None);
+        };
+        let (_, tree) = score::trees(&rewards)?;
+        Ok(Some(Self {
+            epoch: emission.final_epoch,
+            roots: emission.roots,
+            payload: payload.into(),
+            rewards,
+            tree,
+        }))
+    }
+
+    /// Whether these are still the last of `emission`.
+    pub fn is_of(&self, emission: &Emission) -> bool {
+        (self.epoch, self.roots) == (emission.final_epoch, emission.roots)
+    }
+
+    /// The proof of `payee`'s leaf under the reward root, if it has one.
+    ///
+    /// # Errors
+    /// When the trees have no such place.
+    pub fn proof(&self, payee: &Pubkey) -> Result<Option<ClaimProof>, WorkerError> {
+        let payee = payee.to_bytes();
+        let mut entries = self.rewards.entries.iter();
+        let Some(entry) = entries.find(|entry| entry.payee == payee) else {
+            return Ok(None);
+        };
+        Ok(Some(ClaimProof {
+            epoch: self.rewards.epoch,
+            kind: entry.kind,
+            index: entry.index,
+            cumulative: entry.cumulative,
+            path: hex::encode(self.tree.path(entry.kind, entry.index)?),
+        }))
+    }
 }

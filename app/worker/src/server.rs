@@ -1,12 +1,12 @@
 //! The worker's HTTP interface: readings in, and what other operators, owners and monitors ask for.
 
+mod finals;
 mod gate;
 mod metrics;
 mod room;
 
 use crate::committee::{self, Refused, SignRequest};
 use crate::ingest::{Ingest, IngestError, MAX_GRANTS, MAX_READINGS};
-use crate::reward;
 use crate::store::StoreError;
 use crate::worker::{Journal, Operator, Worker};
 use crate::Reject;
@@ -22,14 +22,13 @@ use device_protocol::{
     check_equivocation, Hash, Reading, SignedGrant, SignedReading, SIGNATURE_LEN,
 };
 use fieldproof_client::reports::{Conflict, Evidence};
-use fieldproof_client::{chain, reward_emission as emissions};
+use finals::Finals;
 use gate::{Gate, Refusal};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use reward_emission::state::Emission;
 use room::Client;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -95,6 +94,7 @@ struct Served {
     operator: Arc<Operator>,
     ingest: Arc<Ingest>,
     gate: Arc<Gate>,
+    finals: Arc<Finals>,
     mqtt: Arc<AtomicBool>,
 }
 
@@ -126,6 +126,7 @@ async fn serve_until(
         operator: worker.operator().clone(),
         ingest: worker.ingest().clone(),
         gate: Arc::new(Gate::new(worker.limits())),
+        finals: Arc::default(),
         mqtt: worker.mqtt(),
     };
     let gate = served.gate.clone();
@@ -408,8 +409,13 @@ async fn rewards(
             "give the payee's address".to_owned(),
         );
     };
-    let operator = served.operator.clone();
-    let prove = move || reward::claim_proof(&operator, &payee);
+    let Served {
+        operator, finals, ..
+    } = served.clone();
+    let prove = move || match finals.last(&operator)? {
+        Some(last) => last.proof(&payee),
+        None => Ok(None),
+    };
     match errand(&served, client, prove).await {
         Ok(Ok(Some(proof))) => Json(proof).into_response(),
         Ok(Ok(None)) => failure(
@@ -426,14 +432,11 @@ async fn all_rewards(
     State(served): State<Served>,
     Extension(client): Extension<Client>,
 ) -> Response {
-    let operator = served.operator.clone();
-    let find = move || {
-        let key = emissions::emission(&operator.network);
-        let emission: Emission = chain::read(operator.chain.as_ref(), &key)?;
-        reward::final_payload(&operator, &emission)
-    };
-    match errand(&served, client, find).await {
-        Ok(Ok(Some(bytes))) => bytes.into_response(),
+    let Served {
+        operator, finals, ..
+    } = served.clone();
+    match errand(&served, client, move || finals.last(&operator)).await {
+        Ok(Ok(Some(last))) => last.payload.clone().into_response(),
         Ok(Ok(None)) => failure(
             StatusCode::NOT_FOUND,
             "rewards",

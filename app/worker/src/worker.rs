@@ -365,6 +365,12 @@ impl Operator {
         self.time.now()
     }
 
+    /// How often this part of the work came to its end.
+    pub(crate) fn steps(&self, part: Part) -> u64 {
+        let ends = self.ends.get(part as usize);
+        ends.map_or(0, |ends| ends.load(Ordering::SeqCst))
+    }
+
     /// What was done lately.
     pub fn journal(&self) -> Journal {
         // Counted before the events are read: what a step that has ended did is among them.

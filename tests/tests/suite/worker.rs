@@ -335,7 +335,11 @@ impl World {
     }
 
     fn proof(&self, worker: usize, payee: &Pubkey) -> Option<ClaimProof> {
-        let url = format!("{}/v1/rewards/{payee}", self.workers[worker].url);
+        self.proof_of(&self.workers[worker], payee)
+    }
+
+    fn proof_of(&self, served: &Served, payee: &Pubkey) -> Option<ClaimProof> {
+        let url = format!("{}/v1/rewards/{payee}", served.url);
         let response = self.http.get(url).send().expect("answer");
         response
             .status()
@@ -943,6 +947,7 @@ mod readings {
 
 mod limits {
     use super::*;
+    use fieldproof_client::chain::Chain;
     use fieldproof_worker::config::Limits;
     use fieldproof_worker::plausibility::Rules;
     use flate2::{write::GzEncoder, Compression};
@@ -960,10 +965,19 @@ mod limits {
 
     /// Another worker of the first operator, set up by `change`.
     fn another(world: &World, change: impl FnOnce(Worker) -> Worker) -> Served {
+        another_on(world, world.chain.clone(), change)
+    }
+
+    /// Another worker of the first operator, that sees `chain`.
+    pub fn another_on(
+        world: &World,
+        chain: Arc<dyn Chain>,
+        change: impl FnOnce(Worker) -> Worker,
+    ) -> Served {
         let data = TempDir::new().expect("directory");
         let operator = &world.operators[0];
         let worker = Worker::open(
-            world.chain.clone(),
+            chain,
             world.network.key,
             operator.pool,
             operator.signer.insecure_clone(),
@@ -1841,12 +1855,9 @@ mod rewards {
             peers,
             listen(&world.runtime),
         );
-        let operator = fresh.worker.operator();
-        fieldproof_worker::follow::follow(operator).expect("follow");
+        fieldproof_worker::follow::follow(fresh.worker.operator()).expect("follow");
         let owner = world.owners[0].pubkey();
-        let proof = fieldproof_worker::reward::claim_proof(operator, &owner)
-            .expect("chain")
-            .expect("proof");
+        let proof = world.proof_of(&fresh, &owner).expect("proof");
         assert_eq!(
             Some(proof.path),
             world.proof(1, &owner).map(|proof| proof.path)

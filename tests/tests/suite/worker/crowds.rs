@@ -3,11 +3,17 @@
 use super::super::live::{wait, Live};
 use super::limits::{figure, limited};
 use super::*;
+use fieldproof_client::chain::{Chain, Execution, Lifetime};
 use fieldproof_worker::config::Limits;
 use reqwest::StatusCode;
 use socket2::{Domain, Socket, Type};
+use solana_account::Account;
+use solana_message::Hash as Blockhash;
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A connection to the worker at `url` from another address of this machine, 127.0.0.`host`, with `sent`.
@@ -157,6 +163,68 @@ fn behind_a_proxy_count_for_the_address_that_it_names() {
         status_of(&answer(connect(2, &served.url, &get))) == 200
     });
     assert!(taken.count() as f64 <= 1.0 + start.elapsed().as_secs_f64());
+}
+
+/// A chain on which the reads of accounts are counted.
+struct Counted(Arc<LocalChain>, AtomicUsize);
+
+type Result<T> = std::result::Result<T, ClientError>;
+
+impl Chain for Counted {
+    fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.accounts(keys)
+    }
+    fn program_accounts(&self, program: &Pubkey, kind: &[u8]) -> Result<Vec<(Pubkey, Account)>> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.program_accounts(program, kind)
+    }
+    fn clock(&self) -> Result<anchor_lang::prelude::Clock> {
+        self.0.clock()
+    }
+    fn lifetime(&self) -> Result<Lifetime> {
+        self.0.lifetime()
+    }
+    fn genesis_hash(&self) -> Result<Blockhash> {
+        self.0.genesis_hash()
+    }
+    fn block_height(&self) -> Result<u64> {
+        self.0.block_height()
+    }
+    fn rent(&self, bytes: usize) -> Result<u64> {
+        self.0.rent(bytes)
+    }
+    fn simulate(&self, transaction: &VersionedTransaction) -> Result<Execution> {
+        self.0.simulate(transaction)
+    }
+    fn send(&self, transaction: &VersionedTransaction) -> Result<()> {
+        self.0.send(transaction)
+    }
+    fn execution(&self, signature: &Signature) -> Result<Option<Execution>> {
+        self.0.execution(signature)
+    }
+    fn history(&self, address: &Pubkey, after: Option<&Signature>) -> Result<Vec<Signature>> {
+        self.0.history(address, after)
+    }
+}
+
+#[test]
+fn that_ask_for_rewards_have_the_chain_read_no_more_often_for_it() {
+    let world = World::new();
+    let counted = Arc::new(Counted(world.chain.clone(), AtomicUsize::new(0)));
+    let served = super::limits::another_on(&world, counted.clone(), |worker| worker);
+    let owner = world.owners[0].pubkey();
+    let before = counted.1.load(Ordering::SeqCst);
+    let start = Instant::now();
+    for _ in 0..25 {
+        for path in ["rewards".to_owned(), format!("rewards/{owner}")] {
+            let get = world.http.get(format!("{}/v1/{path}", served.url));
+            assert_eq!(get.send().expect("answer").status(), StatusCode::NOT_FOUND);
+        }
+    }
+    let reads = counted.1.load(Ordering::SeqCst) - before;
+    // One, and one more each two seconds.
+    assert!(reads as f64 <= 1.0 + start.elapsed().as_secs_f64() / 2.0);
 }
 
 /// With as few files as a worker needs for itself it would take no connection beyond, if it did not ask for more.
