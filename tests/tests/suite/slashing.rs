@@ -895,12 +895,18 @@ fn excess_is_collected_though_the_reporter_closed_its_account() {
     chain.set_account(&mine, chain.account(&operator.pool).unwrap().unwrap());
     court.enter(3);
     assert_eq!(collect(), (137_500, 550_000));
+    // Nor an account that the mint's authority has frozen.
+    let mut frozen = chain.account(&court.bounty).unwrap().unwrap();
+    frozen.data[108] = spl_token::state::AccountState::Frozen as u8;
+    chain.set_account(&mine, frozen);
+    court.enter(4);
+    assert_eq!(collect(), (68_750, 275_000));
     // An account that takes the bounty gets it.
     chain.set_account(&mine, chain.account(&court.bounty).unwrap().unwrap());
-    court.enter(4);
+    court.enter(5);
     let before = court.balance(&mine);
-    assert_eq!(collect(), (68_750, 171_875));
-    assert_eq!(court.balance(&mine) - before, 103_125);
+    assert_eq!(collect(), (34_375, 85_938));
+    assert_eq!(court.balance(&mine) - before, 51_562);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub struct CollectExcess<'info> {
 }
 
 /// Takes what an earlier slash locked, as far as this epoch's cap goes, and divides it as that slash would have. The bounty of
-/// a reporter whose token account is gone is burned: an operator could else report itself and close it, to keep the rest.
+/// a reporter whose token account is gone or frozen is burned: an operator could else report itself and close it, to keep the rest.
 pub fn handle_collect_excess(ctx: Context<CollectExcess>) -> Result<()> {
     let accounts = ctx.accounts;
     let moment = Moment::of(&*accounts.network.load()?)?;
@@ -79,12 +79,13 @@ pub fn handle_collect_excess(ctx: Context<CollectExcess>) -> Result<()> {
 }
 
 impl CollectExcess<'_> {
-    /// Whether the bounty's account still holds tokens of the stake mint.
+    /// Whether the bounty's account still takes tokens of the stake mint.
     fn takes_bounty(&self) -> Result<bool> {
         let data = self.bounty.try_borrow_data()?;
         let tokens = TokenAccount::try_deserialize(&mut &data[..]);
         Ok(*self.bounty.owner == self.token_program.key()
-            && tokens.is_ok_and(|tokens| tokens.mint == self.stake_mint.key()))
+            && tokens
+                .is_ok_and(|tokens| tokens.mint == self.stake_mint.key() && !tokens.is_frozen()))
     }
 }
 
