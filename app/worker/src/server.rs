@@ -252,7 +252,7 @@ async fn readings(
         Err(error) => Err(error),
     };
     match taken {
-        Ok(taken) => results(taken.iter().map(|item| item.as_ref().map(drop))),
+        Ok(taken) => results(taken.iter().map(Result::as_ref)),
         Err(IngestError::Store(error)) => unstored(&error),
         Err(IngestError::Time(error)) => unready(error.to_string()),
     }
@@ -283,20 +283,20 @@ async fn grants(
     drop(turn);
     let ingest = served.ingest.clone();
     match blocking(move || ingest.take_grants(grants)).await {
-        Ok(Ok(taken)) => results(taken.iter().map(|item| item.as_ref().map(|()| ()))),
+        Ok(Ok(taken)) => results(taken.iter().map(Result::as_ref)),
         Ok(Err(error)) => unstored(&error),
         Err(response) => response,
     }
 }
 
-fn results<'a>(items: impl Iterator<Item = Result<(), &'a Reject>>) -> Response {
+fn results<'a, T>(items: impl Iterator<Item = Result<T, &'a Reject>>) -> Response {
     #[derive(Serialize)]
     struct Answer {
         accepted: usize,
         results: Vec<&'static str>,
     }
     let results: Vec<_> = items
-        .map(|item| item.map_or_else(|reject| reject.name(), |()| "accepted"))
+        .map(|item| item.map_or_else(|reject| reject.name(), |_| "accepted"))
         .collect();
     let accepted = results.iter().filter(|name| **name == "accepted").count();
     Json(Answer { accepted, results }).into_response()

@@ -7,7 +7,7 @@ use crate::reject::Reject;
 use axum::body::Bytes;
 use commitment::CommitmentLeaf;
 use device_protocol::{Hash, SessionGrant, SignedGrant, SignedReading};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{de::DeserializeOwned, Serialize};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -179,6 +179,7 @@ impl Store {
             db!(transaction.open_table(table));
         }
         db!(transaction.open_table(CURSORS));
+        add_devices(&transaction)?;
         db!(transaction.commit());
         let database = Arc::new(database);
         let (log, appender) = Log::open(&dir.join("readings"), FILE_LEN)?;
@@ -754,13 +755,30 @@ fn put_equivocations(database: &Database, readings: &[Bytes]) -> Result<(), Stor
     {
         let mut table = db!(transaction.open_table(EQUIVOCATIONS));
         for bytes in readings {
-            let (signed, _) =
-                SignedReading::parse(bytes).map_err(|_| StoreError::Damaged("equivocation"))?;
-            let key = equivocation_key(&signed.reading.device, &signed.reading.digest());
-            db!(table.insert(key.as_slice(), bytes.as_ref()));
+            insert_equivocation(&mut table, bytes)?;
         }
     }
     db!(transaction.commit());
+    Ok(())
+}
+
+/// Gives equivocations that were written down by their digest alone the key that they have now.
+fn add_devices(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut table = db!(transaction.open_table(EQUIVOCATIONS));
+    let old = db!(table.extract_if(|key, _| key.len() == size_of::<Hash>()))
+        .map(|entry| Ok(db!(entry).1.value().to_vec()))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    for bytes in old {
+        insert_equivocation(&mut table, &bytes)?;
+    }
+    Ok(())
+}
+
+fn insert_equivocation(table: &mut Table<&[u8], &[u8]>, bytes: &[u8]) -> Result<(), StoreError> {
+    let (signed, _) =
+        SignedReading::parse(bytes).map_err(|_| StoreError::Damaged("equivocation"))?;
+    let key = equivocation_key(&signed.reading.device, &signed.reading.digest());
+    db!(table.insert(key.as_slice(), bytes));
     Ok(())
 }
 

@@ -396,10 +396,44 @@ mod store {
     use super::*;
 
     use super::log::{batch, reading};
+    use redb::{Database, TableDefinition};
 
     fn take(store: &Store, items: &[Result<SignedReading, Reject>]) -> Vec<Result<(), Reject>> {
         let taken = store.take_blocking(batch(items)).expect("store");
         taken.into_iter().map(|item| item.map(drop)).collect()
+    }
+
+    /// Versions before kept them by their digest alone.
+    #[test]
+    fn finds_equivocations_that_an_older_version_wrote_down() {
+        let data = TempDir::new().expect("directory");
+        let signer = DeviceSigner::generate(Curve::Ed25519);
+        let device = signer.device_key().id();
+        let (first, second) = (reading(&signer, 1, 10), reading(&signer, 1, 11));
+        let store = Store::open(data.path()).expect("store");
+        assert_eq!(
+            take(&store, &[Ok(first), Ok(second)]),
+            [Ok(()), Err(Reject::Equivocation)]
+        );
+        drop(store);
+        let table: TableDefinition<&[u8], &[u8]> = TableDefinition::new("equivocations");
+        let database = Database::open(data.path().join("worker.redb")).expect("database");
+        let change = database.begin_write().expect("transaction");
+        {
+            let mut table = change.open_table(table).expect("table");
+            let digest = second.reading.digest();
+            table.retain(|_, _| false).expect("removed");
+            table
+                .insert(digest.as_slice(), second.to_bytes().as_slice())
+                .expect("written");
+        }
+        change.commit().expect("committed");
+        drop(database);
+        let store = Store::open(data.path()).expect("store");
+        for of in [Some(&device), None] {
+            let found = store.equivocations(of, 9).expect("store");
+            assert_eq!(found, [[first, second]]);
+        }
     }
 
     #[test]

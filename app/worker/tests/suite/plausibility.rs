@@ -2,6 +2,7 @@
 
 use device_protocol::{Reading, Values};
 use fieldproof_worker::plausibility::{Neighbours, Plausibility, Rules, ValueRule};
+use fieldproof_worker::verify::verify_time;
 use fieldproof_worker::Reject;
 use proptest::prelude::*;
 
@@ -50,6 +51,21 @@ fn judge_by(rule: ValueRule) -> Plausibility {
     };
     assert_eq!(rules.fault(), None);
     Plausibility::new(rules)
+}
+
+/// What may arrive is bounded by the time as it is known: from the earliest that it can be to the latest.
+#[test]
+fn readings_are_ahead_and_late_by_so_much_and_no_more() {
+    let clock = Rules::default().clock;
+    let (now, ahead, age) = (1_000_000..=1_000_100, 30, i64::from(clock.age));
+    assert_eq!(i64::from(clock.ahead), ahead);
+    let verify = |captured_at: i64| verify_time(captured_at, &now, clock);
+    let newest = (1_000_100 + ahead) * 1_000;
+    assert_eq!(verify(newest), Ok(()));
+    assert_eq!(verify(newest + 1), Err(Reject::ClockInFuture));
+    let oldest = (1_000_000 - age) * 1_000;
+    assert_eq!(verify(oldest), Ok(()));
+    assert_eq!(verify(oldest - 1), Err(Reject::TooOld));
 }
 
 #[test]
