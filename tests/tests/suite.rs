@@ -11,6 +11,7 @@ mod suite {
     mod device_registry;
     mod economics;
     mod faults;
+    mod history;
     mod kill;
     mod live;
     mod migrations;

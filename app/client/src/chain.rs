@@ -29,6 +29,15 @@ pub struct Lifetime {
     pub last_valid_block_height: u64,
 }
 
+/// A transaction up to which a history was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Its first signature.
+    pub signature: Signature,
+    /// The slot it ran in, by which a server that does not know it is found out.
+    pub slot: u64,
+}
+
 /// An instruction that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -91,6 +100,14 @@ fn outer(transaction: &VersionedTransaction, keys: &[Pubkey]) -> Vec<Invocation>
 }
 
 impl Execution {
+    /// Where a history is read on after this transaction.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            signature: self.signature,
+            slot: self.slot,
+        }
+    }
+
     /// The execution itself, or the error that a failed one stands for.
     ///
     /// # Errors
@@ -139,11 +156,12 @@ pub trait Chain: Send + Sync {
     /// What the transaction did, once it has landed.
     fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError>;
 
-    /// Signatures of the successful transactions that name `address`, oldest first, newer than `after`.
+    /// Signatures of the successful transactions that name `address`, oldest first, newer than `after`. Fails with
+    /// [`ClientError::UnknownCursor`] where the chain does not know `after`: what is newer can't be told then.
     fn history(
         &self,
         address: &Pubkey,
-        after: Option<&Signature>,
+        after: Option<&Cursor>,
     ) -> Result<Vec<Signature>, ClientError>;
 
     /// What to offer for priority to a transaction that writes `accounts`, in micro-lamports a compute unit.

@@ -10,6 +10,12 @@ pub enum ClientError {
     /// The cluster could not be reached or answered with an error of its own.
     #[error("the cluster did not answer as expected: {0}")]
     Cluster(String),
+    /// The server does not know a transaction that others, or it itself, told of before.
+    #[error(
+        "the server does not know transaction {0} any more, up to which its history was read: it lags behind, or the cluster \
+         has rolled the transaction back"
+    )]
+    UnknownCursor(Signature),
     /// An account that must exist does not.
     #[error("account {0} does not exist")]
     NoAccount(Pubkey),

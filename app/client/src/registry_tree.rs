@@ -1,13 +1,12 @@
 //! A registry tree as the chain's own events tell it: every leaf, and a proof of each.
 
-use crate::chain::{self, Chain};
+use crate::chain::{self, Chain, Cursor};
 use crate::device_registry::{registry_events, RegistryEvent};
 use crate::ClientError;
 use anchor_lang::prelude::Pubkey;
 use device_protocol::{Hash, RegistryLeaf, Status};
 use device_registry::state::{LeafPlace, Tree};
 use solana_sha256_hasher::hashv;
-use solana_signature::Signature;
 use std::collections::BTreeMap;
 
 /// Every leaf of a tree with all nodes over them: about 230 bytes a leaf.
@@ -225,7 +224,7 @@ pub fn precedence(leaf: &RegistryLeaf, tree: u16, index: u32) -> (u8, u64, u16, 
 pub struct Follower {
     key: Pubkey,
     tree: RegistryTree,
-    after: Option<Signature>,
+    after: Option<Cursor>,
 }
 
 impl Follower {
@@ -270,7 +269,7 @@ impl Follower {
                     self.tree.apply(event)?;
                 }
             }
-            self.after = Some(signature);
+            self.after = Some(execution.cursor());
         }
         Ok(&mut self.tree)
     }

@@ -20,7 +20,7 @@ use fieldproof_client::reports::{Evidence, ProvenLeaf};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Answers of one step at most: the rounds must not wait for somebody who challenges everything.
+/// Answers of one step at most: the next one looks at what is open anew, and at what has become more urgent.
 const ANSWERS_PER_STEP: usize = 8;
 /// Seconds from an answer that failed to the next try.
 const RETRY: i64 = 30;
@@ -191,13 +191,10 @@ fn failed(challenge: &Challenge, reason: &str) -> Event {
 }
 
 fn answer(operator: &Operator, challenge: &Challenge) -> Result<Execution, WorkerError> {
-    let stream = operator.stream.to_bytes();
-    let commitment = operator
-        .store
-        .seen_commitment(&stream, challenge.sequence)?
+    let commitment = committee::known(operator, &operator.stream.to_bytes(), challenge.sequence)?
         .ok_or(WorkerError::State(
-            "the challenged commitment was not seen yet",
-        ))?;
+        "the challenged commitment was not seen yet",
+    ))?;
     // Who lost the archive asks the others for it.
     let payload = committee::fetch(operator, &operator.pool, &commitment)?;
     operator.store.put_payload(&payload)?;
@@ -257,18 +254,14 @@ pub fn shown(payload: &[u8], challenge: &Challenge) -> Result<(Evidence, Vec<u8>
     Ok((evidence, tree.path(challenge.reading.into())?))
 }
 
-/// A device's leaf as it stands now, which may have any status and a later nonce than the reading's, and its proof.
+/// A device's leaf as it stands, which may have any status and a later nonce than the reading's, and its proof. Where the
+/// chain was not followed to its end, it still proves the leaf, as long as nothing near it has changed since.
 fn proven_leaf(
     operator: &Operator,
     device: &Hash,
     leaf_nonce: u32,
 ) -> Result<(DeviceKey, ProvenLeaf), WorkerError> {
     let trees = chain::read_all::<Tree>(operator.chain.as_ref())?;
-    // Leaves and sequence number are of one moment only while nobody follows the chain.
-    let _following = operator
-        .following
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
     let device = operator
         .registry
         .leaves(device)
@@ -281,23 +274,25 @@ fn proven_leaf(
         .ok_or(WorkerError::State("the device's tree is not on the chain"))?;
     let levels = header.depth.saturating_sub(header.canopy);
     let first = device.index >> levels << levels;
-    let subtree = operator.registry.range(
+    let (subtree, sequence) = operator.registry.range(
         device.tree_index,
         &(first..first.saturating_add(1 << levels)),
     );
+    let missing = || WorkerError::State("a leaf of the device's tree is missing");
     if subtree.keys().zip(first..).any(|(at, index)| *at != index) {
-        return Err(WorkerError::State("a leaf of the device's tree is missing"));
+        return Err(missing());
     }
+    let leaf = *subtree.get(&device.index).ok_or_else(missing)?;
     let hashes: Vec<Hash> = subtree.values().map(|leaf| leaf.hash()).collect();
     let place = LeafPlace {
         index: device.index,
-        sequence: operator.store.tree_sequence(device.tree_index)?,
+        sequence,
         proof: proof_below_canopy(&hashes, device.index, levels),
     };
     let leaf = ProvenLeaf {
         tree,
         tree_index: device.tree_index,
-        leaf: device.leaf,
+        leaf,
         place,
     };
     Ok((device.key, leaf))

@@ -133,10 +133,11 @@ fn check(
     let chain = operator.chain.as_ref();
     let model: Model = chain::read(chain, &feeds::model(&feed.model))?;
     let header = model.header()?;
-    let Some(served) = served(operator, attestation, feed)? else {
-        return Ok(Vec::new());
+    let served = served(operator, attestation, feed)?;
+    let batch = match &served {
+        Some(Ok((batch, _))) => Some(batch),
+        _ => None,
     };
-    let batch = served.as_ref().ok().map(|(batch, _)| batch);
     let readings = batch.and_then(|batch| attested_readings(batch, attestation));
 
     // The windows that were attested: those that follow from the readings, or others, of which nothing is known until
@@ -190,9 +191,13 @@ fn check(
     // No recomputation refutes it. That its readings can't be shown, or that nobody's signature is under them, only a
     // challenge of availability brings out, which costs its bond where the operator answers.
     let doubt = match &served {
-        Err(doubt) => Some(doubt.clone()),
-        Ok(_) if windows.is_none() => Some("its windows are not those of its readings".to_owned()),
-        Ok((batch, posted_at)) => window::check_batch(
+        // Until its commitment is seen, nothing is known of its readings.
+        None => return Ok(Vec::new()),
+        Some(Err(doubt)) => Some(doubt.clone()),
+        Some(Ok(_)) if windows.is_none() => {
+            Some("its windows are not those of its readings".to_owned())
+        }
+        Some(Ok((batch, posted_at))) => window::check_batch(
             batch,
             feed,
             attestation.round,

@@ -2,6 +2,7 @@
 
 use crate::follow;
 use crate::payload::{self, Payload, PayloadError, MAX_LEN};
+use crate::round::Commitment;
 use crate::store::StoreError;
 use crate::window::{self, BatchError, Computed};
 use crate::worker::{Operator, WorkerError};
@@ -198,20 +199,37 @@ pub fn message(
     .digest()
 }
 
-/// A commitment as the chain tells it, which is followed first where it is ahead of the database.
+/// A commitment, as the chain told of it; of this operator's own stream, as it was decided on here, so that nothing waits
+/// for the chain to be followed.
+///
+/// # Errors
+/// The database's.
+pub fn known(
+    operator: &Operator,
+    stream: &Hash,
+    sequence: u64,
+) -> Result<Option<CommitmentLeaf>, StoreError> {
+    if *stream == operator.stream.to_bytes() {
+        let own: Option<Commitment> = operator.store.commitment(sequence)?;
+        // A database that is newer than the stream has only what the chain told.
+        if let Some(leaf) = own.and_then(|own| own.leaf()) {
+            return Ok(Some(leaf));
+        }
+    }
+    operator.store.seen_commitment(stream, sequence)
+}
+
+/// A commitment, for which the chain is followed first where it is ahead of the database.
 fn seen_commitment(
     operator: &Operator,
     stream: &Hash,
     sequence: u64,
 ) -> Result<CommitmentLeaf, Refusal> {
-    if let Some(commitment) = operator.store.seen_commitment(stream, sequence)? {
+    if let Some(commitment) = known(operator, stream, sequence)? {
         return Ok(commitment);
     }
     follow::follow(operator).map_err(|_| Refusal::UnknownCommitment)?;
-    operator
-        .store
-        .seen_commitment(stream, sequence)?
-        .ok_or(Refusal::UnknownCommitment)
+    known(operator, stream, sequence)?.ok_or(Refusal::UnknownCommitment)
 }
 
 /// The payload of a commitment, if both are here.
@@ -223,9 +241,8 @@ pub fn held(
     stream: &Pubkey,
     sequence: u64,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let store = &operator.store;
-    match store.seen_commitment(&stream.to_bytes(), sequence)? {
-        Some(leaf) => store.payload(&leaf.payload_hash),
+    match known(operator, &stream.to_bytes(), sequence)? {
+        Some(leaf) => operator.store.payload(&leaf.payload_hash),
         None => Ok(None),
     }
 }
@@ -240,10 +257,7 @@ pub fn committed(
     stream: &Pubkey,
     sequence: u64,
 ) -> Result<Option<Vec<u8>>, WorkerError> {
-    let known = operator
-        .store
-        .seen_commitment(&stream.to_bytes(), sequence)?;
-    let Some(leaf) = known else {
+    let Some(leaf) = known(operator, &stream.to_bytes(), sequence)? else {
         return Ok(None);
     };
     let hash = &leaf.payload_hash;

@@ -1,12 +1,51 @@
 //! Following the chain: devices and commitments of the network, in order, from where the database stands.
+//!
+//! Anybody may name the network in a transaction, and each such transaction must be read to know that it says nothing. So
+//! following may be behind for long, and nothing that must be done in time may wait for it.
 
+use crate::store::Store;
 use crate::worker::{Operator, WorkerError};
 use data_commitment::events::RootCommitted;
+use fieldproof_client::chain::{Chain, Cursor, Execution};
 use fieldproof_client::data_commitment::leaf_of;
 use fieldproof_client::device_registry::{registry_events, RegistryEvent};
-use fieldproof_client::event;
+use fieldproof_client::{event, ClientError};
 use solana_signature::Signature;
-use std::sync::PoisonError;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Transactions that are read at once, and written in one write.
+const AT_ONCE: usize = 16;
+/// Transactions that one step reads at most: who waits for it to end does not wait for all that there is.
+pub const STEP: usize = 512;
+/// Bytes of a signature.
+const SIGNATURE: usize = 64;
+
+/// How far the chain was followed, beside what the database remembers.
+#[derive(Debug, Default)]
+pub struct Following {
+    /// Whoever follows holds it, for a step at most.
+    ahead: Mutex<Ahead>,
+    until: AtomicI64,
+}
+
+/// What the chain has told of and was not read yet.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// From old to new.
+    signatures: VecDeque<Signature>,
+    /// All that landed before this time, unix seconds, is among them or was read.
+    told_at: i64,
+}
+
+impl Following {
+    /// All that landed before this time, unix seconds, was read.
+    pub fn until(&self) -> i64 {
+        self.until.load(Ordering::SeqCst)
+    }
+}
 
 /// What was read of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,57 +54,136 @@ pub struct Followed {
     pub devices: usize,
     /// New commitments.
     pub commitments: usize,
-    /// Whether nothing was left that the chain has but can't be read yet.
+    /// Whether nothing was left that the chain has.
     pub caught_up: bool,
 }
 
-/// Reads what the chain tells since last time.
+/// Reads what the chain tells since last time, as much as a step may.
 ///
 /// # Errors
 /// The chain's or the database's; what was read before it is kept.
 pub fn follow(operator: &Operator) -> Result<Followed, WorkerError> {
+    let chain = operator.chain.as_ref();
+    let following = &operator.following;
     // One at a time: who is behind must not move the cursor back, nor past what is not on the disk yet.
-    let _following = operator
-        .following
+    let mut ahead = following
+        .ahead
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let after = operator.store.cursor()?;
-    let after = after.and_then(|bytes| Signature::try_from(bytes).ok());
+    if ahead.signatures.is_empty() {
+        // As it is before the chain is asked, so that what landed before is told of.
+        let told_at = operator.tick()?;
+        let after = cursor(chain, &operator.store)?;
+        let told = chain.history(&operator.network, after.as_ref())?;
+        *ahead = Ahead {
+            signatures: told.into(),
+            told_at,
+        };
+    }
     let mut followed = Followed {
         devices: 0,
         commitments: 0,
-        caught_up: true,
+        caught_up: false,
     };
-    for signature in operator.chain.history(&operator.network, after.as_ref())? {
-        // What has landed but can't be read yet comes with the next call.
-        let Some(execution) = operator.chain.execution(&signature)? else {
-            followed.caught_up = false;
+    for _ in 0..STEP / AT_ONCE {
+        let next: Vec<Signature> = ahead.signatures.iter().take(AT_ONCE).copied().collect();
+        let (read, end) = read(chain, &next);
+        take(operator, &read, &mut followed)?;
+        ahead.signatures.drain(..read.len());
+        // What has landed but can't be read yet may have been rolled back: the chain is asked anew.
+        if !end? {
+            ahead.signatures.clear();
+            return Ok(followed);
+        }
+        if ahead.signatures.is_empty() {
+            followed.caught_up = true;
+            following.until.store(ahead.told_at, Ordering::SeqCst);
             break;
-        };
-        let mut leaves = registry_events(&execution);
-        leaves.retain(|event| event.network() == operator.network);
-        let records = operator.registry.records(&leaves)?;
-        let records: Vec<_> = records
-            .into_iter()
-            .map(|record| (record.id(), record))
-            .collect();
-        let changes = leaves
-            .iter()
-            .filter(|event| matches!(event, RegistryEvent::Changed(_)))
-            .count();
-        let commitments: Vec<_> = event::events::<RootCommitted>(&execution, &data_commitment::ID)
-            .into_iter()
-            .filter(|event| event.network == operator.network)
-            .map(|event| (event.stream.to_bytes(), leaf_of(&event)))
-            .collect();
-        operator
-            .store
-            .follow(&records, &commitments, signature.as_ref())?;
-        followed.devices += records.len() - changes;
-        followed.commitments += commitments.len();
-        for (_, record) in records {
-            operator.registry.insert(record)?;
         }
     }
     Ok(followed)
+}
+
+/// How far the database says that the chain was followed.
+fn cursor(chain: &dyn Chain, store: &Store) -> Result<Option<Cursor>, WorkerError> {
+    let Some(bytes) = store.cursor()? else {
+        return Ok(None);
+    };
+    let damaged = || WorkerError::State("the database's place on the chain is damaged");
+    let (signature, slot) = bytes.split_at_checked(SIGNATURE).ok_or_else(damaged)?;
+    let signature = Signature::try_from(signature).map_err(|_| damaged())?;
+    let slot = match slot {
+        // Of before slots were remembered.
+        [] => chain
+            .execution(&signature)?
+            .map(|execution| execution.slot)
+            .ok_or(ClientError::UnknownCursor(signature))?,
+        slot => u64::from_be_bytes(slot.try_into().map_err(|_| damaged())?),
+    };
+    Ok(Some(Cursor { signature, slot }))
+}
+
+/// Reads transactions, all at once. Returns those up to the first that can't be read, and whether these are all of them.
+fn read(
+    chain: &dyn Chain,
+    signatures: &[Signature],
+) -> (Vec<Execution>, Result<bool, ClientError>) {
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asked: Vec<_> = signatures
+            .iter()
+            .map(|signature| scope.spawn(|| chain.execution(signature)))
+            .collect();
+        let answers = asked.into_iter().map(thread::ScopedJoinHandle::join);
+        answers.collect()
+    });
+    let mut read = Vec::with_capacity(answers.len());
+    for answer in answers {
+        match answer {
+            Ok(Ok(Some(execution))) => read.push(execution),
+            Ok(Ok(None)) => return (read, Ok(false)),
+            Ok(Err(error)) => return (read, Err(error)),
+            Err(_) => {
+                let error = ClientError::Cluster("asking failed".to_owned());
+                return (read, Err(error));
+            }
+        }
+    }
+    (read, Ok(true))
+}
+
+/// Writes down what transactions tell, and that they were read.
+fn take(
+    operator: &Operator,
+    executions: &[Execution],
+    followed: &mut Followed,
+) -> Result<(), WorkerError> {
+    let Some(last) = executions.last() else {
+        return Ok(());
+    };
+    let mut leaves: Vec<RegistryEvent> = executions.iter().flat_map(registry_events).collect();
+    leaves.retain(|event| event.network() == operator.network);
+    let records = operator.registry.records(&leaves)?;
+    let records: Vec<_> = records
+        .into_iter()
+        .map(|record| (record.id(), record))
+        .collect();
+    let changes = leaves
+        .iter()
+        .filter(|event| matches!(event, RegistryEvent::Changed(_)))
+        .count();
+    let commitments: Vec<_> = executions
+        .iter()
+        .flat_map(|execution| event::events::<RootCommitted>(execution, &data_commitment::ID))
+        .filter(|event| event.network == operator.network)
+        .map(|event| (event.stream.to_bytes(), leaf_of(&event)))
+        .collect();
+    let Cursor { signature, slot } = last.cursor();
+    let cursor = [signature.as_ref(), &slot.to_be_bytes()].concat();
+    operator.store.follow(&records, &commitments, &cursor)?;
+    followed.devices += records.len() - changes;
+    followed.commitments += commitments.len();
+    for (_, record) in records {
+        operator.registry.insert(record)?;
+    }
+    Ok(())
 }

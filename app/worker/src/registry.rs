@@ -7,7 +7,7 @@ use fieldproof_client::registry_tree::precedence;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// A registered device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +36,30 @@ impl Device {
 struct Version {
     /// Unix seconds.
     since: i64,
+    /// The number of the change in its tree.
+    sequence: u64,
     device: Arc<Device>,
+}
+
+impl Version {
+    /// Its place among the versions of a device.
+    fn order(&self) -> (u16, u64) {
+        (self.device.tree_index, self.sequence)
+    }
 }
 
 /// The devices of one network, by id. Clones share one map.
 #[derive(Clone, Default)]
 pub struct Registry {
+    known: Arc<RwLock<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
     /// All versions of all leaves of a device, each leaf's from old to new.
-    devices: Arc<RwLock<HashMap<Hash, Vec<Version>>>>,
+    devices: HashMap<Hash, Vec<Version>>,
+    /// The number of the last change of each tree that is in them.
+    sequences: BTreeMap<u16, u64>,
 }
 
 /// The devices as they were at some time.
@@ -80,38 +96,39 @@ impl Registry {
 
     /// Every leaf of a device as it stands now, that which counts first; void ones too.
     pub fn leaves(&self, id: &Hash) -> Vec<Arc<Device>> {
-        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
-        let versions = devices.get(id).map(Vec::as_slice).unwrap_or_default();
+        let known = self.known();
+        let versions = known.devices.get(id).map(Vec::as_slice);
+        let versions = versions.unwrap_or_default();
         let mut leaves: Vec<_> = at(versions, i64::MAX).into_iter().cloned().collect();
         leaves.sort_by_key(|device| device.precedence());
         leaves
     }
 
-    /// The leaves of a tree at the indices of `range` as they stand now, by index. Looks at every device.
-    pub fn range(&self, tree_index: u16, range: &Range<u32>) -> BTreeMap<u32, RegistryLeaf> {
-        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
+    /// The leaves of a tree at the indices of `range`, by index, and the number of the tree's last change, as they stand now.
+    /// Looks at every device.
+    pub fn range(&self, tree_index: u16, range: &Range<u32>) -> (BTreeMap<u32, RegistryLeaf>, u64) {
+        let known = self.known();
         // A leaf's versions are in order, so the last one stays.
-        devices
+        let leaves = known
+            .devices
             .values()
             .flatten()
             .map(|version| &version.device)
             .filter(|device| device.tree_index == tree_index && range.contains(&device.index))
             .map(|device| (device.index, device.leaf))
-            .collect()
+            .collect();
+        let sequence = known.sequences.get(&tree_index).copied();
+        (leaves, sequence.unwrap_or_default())
     }
 
     /// How many devices there are.
     pub fn count(&self) -> usize {
-        self.devices
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.known().devices.len()
     }
 
     /// The device with this id, as it stood at `time` (unix seconds).
     pub fn device_at(&self, id: &Hash, time: i64) -> Option<Arc<Device>> {
-        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
-        standing(devices.get(id)?, time).cloned()
+        standing(self.known().devices.get(id)?, time).cloned()
     }
 
     /// The devices as they stood at `time` (unix seconds).
@@ -124,9 +141,8 @@ impl Registry {
 
     /// Every device as it stands now, in no order.
     pub fn all(&self) -> Vec<Arc<Device>> {
-        self.devices
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.known()
+            .devices
             .values()
             .filter_map(|versions| standing(versions, i64::MAX).cloned())
             .collect()
@@ -183,20 +199,33 @@ impl Registry {
         Ok(records)
     }
 
-    /// Adds a version of a device that is on the disk.
+    /// Adds a version of a device that is on the disk, in its place: told once more, an old one does not pass for the newest.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when the record holds no valid key or status.
     pub fn insert(&self, record: Record) -> Result<(), StoreError> {
-        let since = record.since;
+        let (since, sequence) = (record.since, record.sequence);
         let device = Arc::new(Device::try_from(record)?);
-        self.devices
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Known { devices, sequences } = &mut *known;
+        let last = sequences.entry(device.tree_index).or_default();
+        *last = sequence.max(*last);
+        let versions = devices
             .entry(device.leaf.device)
-            .or_insert_with(|| Vec::with_capacity(1))
-            .push(Version { since, device });
+            .or_insert_with(|| Vec::with_capacity(1));
+        let version = Version {
+            since,
+            sequence,
+            device,
+        };
+        if let Err(place) = versions.binary_search_by_key(&version.order(), Version::order) {
+            versions.insert(place, version);
+        }
         Ok(())
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -142,14 +142,16 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
 }
 
 /// The epoch to reward next: after the last final one, or the first in which anything was committed; `None` until it is
-/// over.
+/// over, and the chain was followed to its end: an epoch is scored by all that was committed in it.
 fn next_epoch(
     operator: &Operator,
     network: &Network,
     emission: &Emission,
     now: i64,
 ) -> Result<Option<u64>, WorkerError> {
-    let current = network.epoch(now)?;
+    let Ok(current) = network.epoch(now.min(operator.following.until())) else {
+        return Ok(None);
+    };
     let posted = operator.store.seen_commitments()?;
     let epochs = posted
         .iter()
@@ -766,7 +768,7 @@ fn is_archived(
     proposal: &Proposal,
 ) -> Result<bool, WorkerError> {
     let stream = proposal.stream.to_bytes();
-    let archived = operator.store.seen_commitment(&stream, proposal.sequence)?;
+    let archived = committee::known(operator, &stream, proposal.sequence)?;
     Ok(archived.is_some_and(|leaf| leaf.payload_hash == record.payload_hash))
 }
 

@@ -431,6 +431,17 @@ impl Store {
         Ok(())
     }
 
+    /// This operator's commitment `sequence`, if it was decided on here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn commitment<C: DeserializeOwned>(&self, sequence: u64) -> Result<Option<C>, StoreError> {
+        let transaction = db!(self.database.begin_read());
+        let commitments = db!(transaction.open_table(COMMITMENTS));
+        let bytes = db!(commitments.get(sequence));
+        bytes.map(|bytes| from_json(bytes.value())).transpose()
+    }
+
     /// This operator's commitments, by sequence.
     ///
     /// # Errors
@@ -445,7 +456,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Remembers what one transaction of the chain told, and that it was read, in one transaction of the database.
+    /// Remembers what transactions of the chain told, and that they were read, in one transaction of the database.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -594,27 +605,6 @@ impl Store {
             .into_iter()
             .map(|(_, bytes)| from_json(&bytes))
             .collect()
-    }
-
-    /// The last sequence number of a tree's changes; 0 if there are none.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn tree_sequence(&self, tree_index: u16) -> Result<u64, StoreError> {
-        let transaction = db!(self.database.begin_read());
-        let devices = db!(transaction.open_table(DEVICES));
-        let key = |sequence: u64| [&tree_index.to_be_bytes()[..], &sequence.to_be_bytes()].concat();
-        let (first, last) = (key(0), key(u64::MAX));
-        let Some(entry) = db!(devices.range(first.as_slice()..=last.as_slice())).next_back() else {
-            return Ok(0);
-        };
-        let sequence = db!(entry)
-            .0
-            .value()
-            .get(2..)
-            .and_then(|bytes| bytes.try_into().ok());
-        let sequence = sequence.ok_or(StoreError::Damaged("device key"))?;
-        Ok(u64::from_be_bytes(sequence))
     }
 
     /// How far the chain was followed, as [`Store::follow`] was last told.

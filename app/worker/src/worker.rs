@@ -5,6 +5,7 @@ use crate::availability::{self, Challenges};
 use crate::challenge::{self, Checked};
 use crate::committee::{Refusal, ANSWER_TIME};
 use crate::config::Limits;
+use crate::follow::{self, Following};
 use crate::ingest::Ingest;
 use crate::patience::Patience;
 use crate::payload::PayloadError;
@@ -15,7 +16,7 @@ use crate::reward::Scored;
 use crate::store::{Store, StoreError};
 use crate::time::Time;
 use crate::window::BatchError;
-use crate::{follow, prove, reward, round};
+use crate::{prove, reward, round};
 use ai_feed::state::Feed;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -275,12 +276,17 @@ impl Journal {
 /// A part of an operator's work, which waits for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// To follow the chain, answer challenges, commit, attest and finalise: what must be done in time. Of others it needs
-    /// their signatures, for which all are asked at once, and what the own archive has lost.
+    /// To follow the chain, of which anybody can make any amount.
+    Follow,
+    /// To commit, attest and finalise. Of others it needs their signatures, for which all are asked at once.
     Rounds,
+    /// To answer challenges of availability, for which stake is lost that are not answered in time. Of others it needs what the
+    /// own archive has lost.
+    Answers,
     /// To check the rewards that others propose, for which their archives are fetched.
     Audit,
-    /// To score epochs, propose and vote for their rewards, for which others' payloads are fetched.
+    /// To score epochs to whose end the chain was followed, propose and vote for their rewards, for which others' payloads are
+    /// fetched.
     Rewards,
     /// To prove what was attested.
     Proofs,
@@ -290,8 +296,10 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
+        Self::Follow,
         Self::Rounds,
+        Self::Answers,
         Self::Audit,
         Self::Rewards,
         Self::Proofs,
@@ -335,8 +343,8 @@ pub struct Operator {
     proving: OnceLock<Proving>,
     /// The chain's time.
     pub time: Arc<Time>,
-    /// Held while the chain is followed.
-    pub(crate) following: Mutex<()>,
+    /// How far the chain was followed.
+    pub following: Following,
     /// Held while the next commitment is decided on: rounds and rewards have numbers of one stream.
     pub(crate) deciding: Mutex<()>,
     journal: Mutex<Journal>,
@@ -369,6 +377,17 @@ impl Operator {
     pub(crate) fn steps(&self, part: Part) -> u64 {
         let ends = self.ends.get(part as usize);
         ends.map_or(0, |ends| ends.load(Ordering::SeqCst))
+    }
+
+    /// Reads the chain's time. Returns it, in unix seconds.
+    ///
+    /// # Errors
+    /// The chain's.
+    pub(crate) fn tick(&self) -> Result<i64, WorkerError> {
+        let asked = Instant::now();
+        let now = self.chain.clock()?.unix_timestamp;
+        self.time.set(now, asked);
+        Ok(now)
     }
 
     /// What was done lately.
@@ -547,7 +566,7 @@ impl Worker {
             audited: Audited::default(),
             proving: OnceLock::new(),
             time,
-            following: Mutex::new(()),
+            following: Following::default(),
             deciding: Mutex::new(()),
             journal: Mutex::default(),
             ends: Default::default(),
@@ -613,10 +632,7 @@ impl Worker {
     /// # Errors
     /// The chain's.
     pub fn tick(&self) -> Result<i64, WorkerError> {
-        let asked = Instant::now();
-        let now = self.operator.chain.clock()?.unix_timestamp;
-        self.operator.time.set(now, asked);
-        Ok(now)
+        self.operator.tick()
     }
 
     /// Does whatever can be done now, one part after the other. Where parts must not wait for each other, each has a loop
@@ -639,9 +655,11 @@ impl Worker {
     pub fn work(&self, part: Part) -> Result<Vec<Event>, WorkerError> {
         let operator = self.operator.as_ref();
         let events = match part {
+            Part::Follow => self.follow()?,
             Part::Rounds => self.rounds()?,
+            Part::Answers => availability::step(operator, self.tick()?)?,
             Part::Audit => audit::step(operator)?,
-            Part::Rewards => self.rewards()?,
+            Part::Rewards => reward::step(operator, operator.now())?,
             Part::Proofs => prove::step(operator, operator.now())?,
             Part::Watch => challenge::step(operator, operator.now())?,
         };
@@ -652,41 +670,16 @@ impl Worker {
         Ok(events)
     }
 
+    fn follow(&self) -> Result<Vec<Event>, WorkerError> {
+        let new = follow::follow(&self.operator)?.devices;
+        let event = (new > 0).then_some(Event::Devices { new });
+        Ok(event.into_iter().collect())
+    }
+
     fn rounds(&self) -> Result<Vec<Event>, WorkerError> {
         let now = self.tick()?;
         self.operator.resume()?;
-        let (_, mut events) = self.follow()?;
-        // What stops one must not cost the operator the other: its stake, its rounds.
-        for (what, done) in [
-            ("challenges", availability::step(&self.operator, now)),
-            ("rounds", round::step(&self.operator, now)),
-        ] {
-            match done {
-                Ok(done) => events.extend(done),
-                Err(error) => events.push(Event::Failed {
-                    what: what.to_owned(),
-                    detail: error.to_string(),
-                }),
-            }
-        }
-        Ok(events)
-    }
-
-    fn rewards(&self) -> Result<Vec<Event>, WorkerError> {
-        let (caught_up, mut events) = self.follow()?;
-        // An epoch is scored by all that was committed in it: what can't be read yet comes with a later step.
-        if caught_up {
-            events.extend(reward::step(&self.operator, self.operator.now())?);
-        }
-        Ok(events)
-    }
-
-    /// Follows the chain. Returns whether all that it has was read, and what is new.
-    fn follow(&self) -> Result<(bool, Vec<Event>), WorkerError> {
-        let followed = follow::follow(&self.operator)?;
-        let new = followed.devices;
-        let events = (new > 0).then_some(Event::Devices { new });
-        Ok((followed.caught_up, events.into_iter().collect()))
+        round::step(&self.operator, now)
     }
 }
 

@@ -1979,7 +1979,7 @@ mod rewards {
             emissions::propose_root(&signer, network, committee, &operator.stream, &signer, args);
         operator.land(&[propose], |_| Ok(())).expect("proposal");
 
-        voter.tick().expect("clock");
+        voter.work(Part::Follow).expect("step");
         let done = voter.work(Part::Rewards).expect("step");
         assert!(
             done.iter()
@@ -2144,7 +2144,7 @@ mod rewards {
         )
         .expect("worker");
         world.set_time(START + 3 * EPOCH + 60);
-        behind.tick().expect("clock");
+        behind.work(Part::Follow).expect("step");
         behind.work(Part::Rewards).expect("step");
         let store = &behind.operator().store;
         assert_eq!(store.seen_commitments().expect("store").len(), 2);
@@ -2159,6 +2159,7 @@ mod rewards {
             }
         }
         assert!(matches!(events.last(), Some(Event::Proposed { .. })));
+        behind.work(Part::Follow).expect("step");
         let done = behind.work(Part::Rewards).expect("step");
         assert!(
             done.iter()

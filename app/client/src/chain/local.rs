@@ -1,6 +1,6 @@
 //! A chain in this process: LiteSVM with mainnet's feature set and the real SPL programs.
 
-use super::{Chain, Execution, Invocation, Lifetime};
+use super::{Chain, Cursor, Execution, Invocation, Lifetime};
 use crate::ClientError;
 use anchor_lang::prelude::{Clock, Pubkey};
 use litesvm::types::TransactionMetadata;
@@ -189,17 +189,17 @@ impl Chain for LocalChain {
     fn history(
         &self,
         address: &Pubkey,
-        after: Option<&Signature>,
+        after: Option<&Cursor>,
     ) -> Result<Vec<Signature>, ClientError> {
         let state = self.lock();
-        let start = after
-            .and_then(|after| {
-                state
-                    .history
-                    .iter()
-                    .position(|(signature, _)| signature == after)
-            })
-            .map_or(0, |position| position + 1);
+        let start = match after.map(|after| after.signature) {
+            None => 0,
+            Some(after) => {
+                let mut history = state.history.iter();
+                let position = history.position(|(signature, _)| *signature == after);
+                position.ok_or(ClientError::UnknownCursor(after))? + 1
+            }
+        };
         Ok(state.history[start..]
             .iter()
             .filter(|(_, keys)| keys.contains(address))

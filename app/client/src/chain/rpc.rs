@@ -1,7 +1,7 @@
 //! A cluster, over its JSON RPC.
 
 use super::socket::Socket;
-use super::{Chain, Execution, Invocation, Lifetime, PriorityFee, Topic, Watch};
+use super::{Chain, Cursor, Execution, Invocation, Lifetime, PriorityFee, Topic, Watch};
 use crate::ClientError;
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::sysvar::SysvarId;
@@ -30,6 +30,8 @@ use std::time::Duration;
 /// Most accounts that one `getMultipleAccounts` takes.
 const ACCOUNTS_PER_CALL: usize = 100;
 
+/// Signatures of one `getSignaturesForAddress`.
+const SIGNATURES_PER_CALL: usize = 1_000;
 /// Most accounts that one `getRecentPrioritizationFees` takes.
 const ACCOUNTS_PER_FEE: usize = 128;
 /// How long a request may take.
@@ -265,25 +267,53 @@ impl Chain for RpcChain {
     fn history(
         &self,
         address: &Pubkey,
-        after: Option<&Signature>,
+        after: Option<&Cursor>,
     ) -> Result<Vec<Signature>, ClientError> {
         let mut newest_first = Vec::new();
-        let mut before = None;
+        let mut before: Option<Signature> = None;
         loop {
             let config = GetConfirmedSignaturesForAddress2Config {
                 before,
-                until: after.copied(),
-                limit: None,
+                // What does not fit the first page must lead to `after` itself: a server that does not know the page's last
+                // signature, as one of several behind an address may not, says that there is nothing before it.
+                until: after
+                    .filter(|_| before.is_none())
+                    .map(|after| after.signature),
+                limit: Some(SIGNATURES_PER_CALL),
                 commitment: Some(self.client.commitment()),
             };
             let page = self
                 .client
                 .get_signatures_for_address_with_config(address, config)
                 .map_err(cluster)?;
-            let Some(last) = page.last() else { break };
-            before = Some(last.signature.parse().map_err(cluster)?);
-            for entry in page.iter().filter(|entry| entry.err.is_none()) {
-                newest_first.push(entry.signature.parse().map_err(cluster)?);
+            let is_first = before.is_none();
+            let is_full = page.len() >= SIGNATURES_PER_CALL;
+            let mut is_met = false;
+            for entry in page {
+                let signature: Signature = entry.signature.parse().map_err(cluster)?;
+                before = Some(signature);
+                if let Some(after) = after {
+                    is_met = signature == after.signature;
+                    if is_met {
+                        break;
+                    }
+                    // A server that does not know where to end goes back to the beginning.
+                    if entry.slot < after.slot {
+                        return Err(ClientError::UnknownCursor(after.signature));
+                    }
+                }
+                if entry.err.is_none() {
+                    newest_first.push(signature);
+                }
+            }
+            if is_met || !is_full {
+                match after {
+                    // The first page ends at `after` by itself.
+                    Some(after) if !is_met && !is_first => {
+                        return Err(ClientError::UnknownCursor(after.signature));
+                    }
+                    _ => break,
+                }
             }
         }
         newest_first.reverse();

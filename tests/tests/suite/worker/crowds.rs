@@ -3,7 +3,7 @@
 use super::super::live::{wait, Live};
 use super::limits::{figure, limited};
 use super::*;
-use fieldproof_client::chain::{Chain, Execution, Lifetime};
+use fieldproof_client::chain::{Chain, Cursor, Execution, Lifetime};
 use fieldproof_worker::config::Limits;
 use reqwest::StatusCode;
 use socket2::{Domain, Socket, Type};
@@ -203,7 +203,7 @@ impl Chain for Counted {
     fn execution(&self, signature: &Signature) -> Result<Option<Execution>> {
         self.0.execution(signature)
     }
-    fn history(&self, address: &Pubkey, after: Option<&Signature>) -> Result<Vec<Signature>> {
+    fn history(&self, address: &Pubkey, after: Option<&Cursor>) -> Result<Vec<Signature>> {
         self.0.history(address, after)
     }
 }

@@ -5,7 +5,7 @@ use ai_feed::state::{Entry, Model};
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use bytemuck::{bytes_of, Pod};
 use data_commitment::events::RootCommitted;
-use fieldproof_client::chain::{Chain, Execution};
+use fieldproof_client::chain::{Chain, Cursor, Execution};
 use fieldproof_client::event;
 use fieldproof_worker::committee::{fetch_from, Refusal};
 use fieldproof_worker::trace::{self, Failure, Stage, Step};
@@ -705,7 +705,7 @@ impl Chain for Forgetful<'_> {
     fn history(
         &self,
         address: &Pubkey,
-        after: Option<&Signature>,
+        after: Option<&Cursor>,
     ) -> Result<Vec<Signature>, ClientError> {
         let mut history = self.chain.history(address, after)?;
         history.retain(|signature| self.is_listed || *signature != self.forgotten);
