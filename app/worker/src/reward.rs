@@ -8,20 +8,22 @@ use crate::payload::{self, Payload, Rewards};
 use crate::registry::Registry;
 use crate::round::{Commitment, LOOKBACK};
 use crate::score::{self, Committed, Demand, Granted, Payee, Said, Terms};
+use crate::store::{Store, StoreError};
 use crate::window::{self, Window};
 use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::state::{Feed, Model};
 use anchor_lang::prelude::Pubkey;
 use axum::body::Bytes;
 use commitment::{CommitmentLeaf, SumNode, SumTree, Tree};
-use data_commitment::state::Stream;
 use device_protocol::{Hash, Offence, SignedReading};
 use device_registry::penalty::SLASHER;
 use device_registry::state::Network;
 use fieldproof_client::chain::Chain;
 use fieldproof_client::precompile::{self, Entry as SignatureEntry};
 use fieldproof_client::reward_emission::{self as emissions, VoteReference};
-use fieldproof_client::{ai_feed as feeds, chain, credits, security_pool as pools};
+use fieldproof_client::{
+    ai_feed as feeds, chain, credits, data_commitment as streams, security_pool as pools,
+};
 use inference::Header;
 use reward_emission::instructions::ProposeRootArgs;
 use reward_emission::state::{self, Budget, Emission, Epoch, Proposal, Roots, PASSED};
@@ -29,7 +31,6 @@ use security_pool::state::{Bond, Committee, Report};
 use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
 use std::cmp::Reverse;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -152,18 +153,14 @@ fn next_epoch(
     let Ok(current) = network.epoch(now.min(operator.following.until())) else {
         return Ok(None);
     };
-    let posted = operator.store.seen_commitments()?;
-    let epochs = posted
-        .iter()
-        .filter_map(|(_, leaf)| network.epoch(leaf.posted_at).ok());
     let first = if emission.finals == 0 {
         0
     } else {
         emission.final_epoch + 1
     };
-    Ok(epochs
-        .filter(|epoch| (first..current).contains(epoch))
-        .min())
+    let posted = operator.store.posted_from(network.epoch_start(first))?;
+    let epoch = posted.map(|time| network.epoch(time)).transpose()?;
+    Ok(epoch.filter(|epoch| *epoch < current))
 }
 
 /// The epoch's trees, computed once a ballot, and again as long as there are payloads that nobody served. What operators read of
@@ -201,7 +198,7 @@ fn compute(
         chain: operator.chain.as_ref(),
         network: operator.network,
         registry: &operator.registry,
-        commitments: operator.store.seen_commitments()?,
+        commitments: operator.store.as_ref(),
         payload: &payload,
     };
     let computed = rewards(sources, emission, epoch, &previous)?;
@@ -251,6 +248,31 @@ fn demand(
 /// Where the payload of a commitment of a pool comes from.
 pub type Payloads<'a> = &'a dyn Fn(&Pubkey, &CommitmentLeaf) -> Result<Vec<u8>, Refusal>;
 
+/// The commitments of a network. Anybody makes any number of them, so that only those are asked for which may count.
+pub trait Commitments {
+    /// When anything was committed to first from `time` on, in any stream, unix seconds.
+    ///
+    /// # Errors
+    /// The database's.
+    fn posted_from(&self, time: i64) -> Result<Option<i64>, StoreError>;
+
+    /// What was committed to in a stream, in order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn of(&self, stream: &Hash) -> Result<Vec<CommitmentLeaf>, StoreError>;
+}
+
+impl Commitments for Store {
+    fn posted_from(&self, time: i64) -> Result<Option<i64>, StoreError> {
+        Store::posted_from(self, time)
+    }
+
+    fn of(&self, stream: &Hash) -> Result<Vec<CommitmentLeaf>, StoreError> {
+        self.seen_commitments(stream)
+    }
+}
+
 /// What an epoch's rewards are computed from. With the same, everybody computes the same.
 pub struct Sources<'a> {
     /// The chain, for what is on it now.
@@ -259,8 +281,8 @@ pub struct Sources<'a> {
     pub network: Pubkey,
     /// The registered devices over time.
     pub registry: &'a Registry,
-    /// All commitments of the network, by stream.
-    pub commitments: Vec<(Hash, CommitmentLeaf)>,
+    /// The commitments of the network.
+    pub commitments: &'a dyn Commitments,
     /// What was committed to.
     pub payload: Payloads<'a>,
 }
@@ -391,7 +413,7 @@ fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History,
         chain,
         network: key,
         registry,
-        mut commitments,
+        commitments,
         payload,
     } = sources;
     // Frozen ones too: what was committed for them before counts at whatever time it is scored.
@@ -402,10 +424,6 @@ fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History,
             feeds_by_id.insert(feed.id, (feed, model.header()?));
         }
     }
-    commitments.retain(|(_, leaf)| leaf.posted_at < end);
-    commitments.sort_by_key(|(stream, leaf)| (leaf.posted_at, *stream, leaf.sequence));
-    let mut committees: BTreeMap<u64, Option<Committee>> = BTreeMap::new();
-    let mut streams: BTreeMap<Hash, Pubkey> = BTreeMap::new();
     let mut batches_seen = BTreeSet::new();
     let expected = feeds_by_id
         .iter()
@@ -416,24 +434,14 @@ fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History,
         expected,
         missing: Vec::new(),
     };
-    for (commitment, (stream, leaf)) in (0..).zip(commitments) {
-        // Anybody commits in a stream of his own, at any time: nothing may fail by what a stranger says.
-        let Ok(epoch) = network.epoch(leaf.posted_at) else {
-            continue;
-        };
-        if let Entry::Vacant(vacant) = committees.entry(epoch) {
-            vacant.insert(chain::find(chain, &pools::committee(&key, epoch))?);
-        }
-        let committee = committees.get(&epoch).and_then(Option::as_ref);
-        let pool = match streams.entry(stream) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(vacant) => {
-                *vacant.insert(chain::read::<Stream>(chain, &Pubkey::from(stream))?.pool)
-            }
-        };
-        if committee.is_none_or(|committee| committee.member(&pool).is_none()) {
-            continue;
-        }
+    let seated = seated(chain, &key, network, commitments, end)?;
+    for (commitment, seated) in (0..).zip(seated) {
+        let Seated {
+            leaf,
+            stream,
+            pool,
+            epoch,
+        } = seated;
         let bytes = match payload(&pool, &leaf) {
             Ok(bytes) => bytes,
             Err(Refusal::Store(error)) => return Err(error.into()),
@@ -504,6 +512,61 @@ fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History,
         }
     }
     Ok(history)
+}
+
+/// A commitment of a member of the committee of its epoch.
+struct Seated {
+    leaf: CommitmentLeaf,
+    stream: Hash,
+    pool: Pubkey,
+    epoch: u64,
+}
+
+/// The commitments before `end` (unix seconds) of those who had a seat in the epoch in which they were posted, in the order in
+/// which they count. Of anybody else's, from whatever time, nothing is read.
+fn seated(
+    chain: &dyn Chain,
+    key: &Pubkey,
+    network: &Network,
+    commitments: &dyn Commitments,
+    end: i64,
+) -> Result<Vec<Seated>, WorkerError> {
+    let mut epochs = Vec::new();
+    let mut from = network.genesis;
+    while let Some(time) = commitments.posted_from(from)?.filter(|time| *time < end) {
+        let epoch = network.epoch(time)?;
+        epochs.push(epoch);
+        from = network.epoch_start(epoch + 1);
+    }
+    let keys: Vec<Pubkey> = epochs
+        .iter()
+        .map(|epoch| pools::committee(key, *epoch))
+        .collect();
+    let committees = chain::find_each::<Committee>(chain, &keys)?.into_iter();
+    let mut seats: BTreeMap<Pubkey, BTreeSet<u64>> = BTreeMap::new();
+    for (epoch, committee) in epochs.into_iter().zip(committees) {
+        for member in committee.iter().flat_map(Committee::members) {
+            seats.entry(member.pool).or_default().insert(epoch);
+        }
+    }
+    let mut seated = Vec::new();
+    for (pool, epochs) in seats {
+        let stream = streams::stream(key, &pool).to_bytes();
+        for leaf in commitments.of(&stream)? {
+            let epoch = network.epoch(leaf.posted_at).ok();
+            let epoch = epoch.filter(|epoch| leaf.posted_at < end && epochs.contains(epoch));
+            if let Some(epoch) = epoch {
+                seated.push(Seated {
+                    leaf,
+                    stream,
+                    pool,
+                    epoch,
+                });
+            }
+        }
+    }
+    seated.sort_by_key(|Seated { leaf, stream, .. }| (leaf.posted_at, *stream, leaf.sequence));
+    Ok(seated)
 }
 
 /// A window's readings, as scores see them.

@@ -7,7 +7,10 @@ use crate::reject::Reject;
 use axum::body::Bytes;
 use commitment::CommitmentLeaf;
 use device_protocol::{Hash, SessionGrant, SignedGrant, SignedReading};
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+    WriteTransaction,
+};
 use serde::{de::DeserializeOwned, Serialize};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +29,8 @@ const PAYLOADS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("payloads")
 const COMMITMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("commitments");
 /// Commitments of all streams, as the chain tells them, by stream and sequence.
 const SEEN_COMMITMENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("seen_commitments");
+/// When anything was committed to, in any stream, unix seconds.
+const POSTED: TableDefinition<i64, ()> = TableDefinition::new("posted");
 /// Jobs by feed and round.
 const JOBS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("jobs");
 /// Epochs of rewards by number.
@@ -180,6 +185,7 @@ impl Store {
         }
         db!(transaction.open_table(CURSORS));
         add_devices(&transaction)?;
+        add_times(&transaction)?;
         db!(transaction.commit());
         let database = Arc::new(database);
         let (log, appender) = Log::open(&dir.join("readings"), FILE_LEN)?;
@@ -473,9 +479,11 @@ impl Store {
                 db!(table.insert(id.as_slice(), json(leaf).as_slice()));
             }
             let mut table = db!(transaction.open_table(SEEN_COMMITMENTS));
+            let mut posted = db!(transaction.open_table(POSTED));
             for (stream, leaf) in commitments {
-                let key = [stream.as_slice(), &leaf.sequence.to_be_bytes()].concat();
+                let key = seen_key(stream, leaf.sequence);
                 db!(table.insert(key.as_slice(), json(leaf).as_slice()));
+                db!(posted.insert(leaf.posted_at, ()));
             }
             db!(db!(transaction.open_table(CURSORS)).insert(CHAIN, cursor));
         }
@@ -492,25 +500,37 @@ impl Store {
         stream: &Hash,
         sequence: u64,
     ) -> Result<Option<CommitmentLeaf>, StoreError> {
-        let key = [stream.as_slice(), &sequence.to_be_bytes()].concat();
-        let bytes = self.get(SEEN_COMMITMENTS, &key)?;
+        let bytes = self.get(SEEN_COMMITMENTS, &seen_key(stream, sequence))?;
         bytes.map(|bytes| from_json(&bytes)).transpose()
     }
 
-    /// All commitments seen, by stream and sequence.
+    /// The commitments of `stream` that were seen, by sequence. Those of others are not looked at: there may be any number.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn seen_commitments(&self) -> Result<Vec<(Hash, CommitmentLeaf)>, StoreError> {
-        self.all(SEEN_COMMITMENTS)?
-            .into_iter()
-            .map(|(key, bytes)| {
-                let stream = *key
-                    .first_chunk()
-                    .ok_or(StoreError::Damaged("commitment key"))?;
-                Ok((stream, from_json(&bytes)?))
-            })
-            .collect()
+    pub fn seen_commitments(&self, stream: &Hash) -> Result<Vec<CommitmentLeaf>, StoreError> {
+        let transaction = db!(self.database.begin_read());
+        let table = db!(transaction.open_table(SEEN_COMMITMENTS));
+        let (first, last) = (seen_key(stream, 0), seen_key(stream, u64::MAX));
+        let mut found = Vec::new();
+        for entry in db!(table.range(first.as_slice()..=last.as_slice())) {
+            found.push(from_json(db!(entry).1.value())?);
+        }
+        Ok(found)
+    }
+
+    /// When anything was committed to first from `time` on, in any stream, unix seconds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn posted_from(&self, time: i64) -> Result<Option<i64>, StoreError> {
+        let transaction = db!(self.database.begin_read());
+        let table = db!(transaction.open_table(POSTED));
+        let first = db!(table.range(time..)).next();
+        Ok(match first {
+            Some(entry) => Some(db!(entry).0.value()),
+            None => None,
+        })
     }
 
     /// Writes a job.
@@ -691,6 +711,19 @@ impl Drop for Store {
     }
 }
 
+/// Adds what a database lacks that is of before there were times in it.
+fn add_times(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut posted = db!(transaction.open_table(POSTED));
+    if !db!(posted.is_empty()) {
+        return Ok(());
+    }
+    for entry in db!(db!(transaction.open_table(SEEN_COMMITMENTS)).iter()) {
+        let leaf: CommitmentLeaf = from_json(db!(entry).1.value())?;
+        db!(posted.insert(leaf.posted_at, ()));
+    }
+    Ok(())
+}
+
 /// Writes what comes, as much as there is at a time, and tells who waits once it is on the disk.
 fn write_readings(
     mut appender: Appender,
@@ -784,6 +817,13 @@ fn grant_key(device: &Hash, leaf_nonce: u32, counter: u32) -> [u8; 40] {
     key[..32].copy_from_slice(device);
     key[32..36].copy_from_slice(&leaf_nonce.to_be_bytes());
     key[36..].copy_from_slice(&counter.to_be_bytes());
+    key
+}
+
+fn seen_key(stream: &Hash, sequence: u64) -> [u8; 40] {
+    let mut key = [0; 40];
+    key[..32].copy_from_slice(stream);
+    key[32..].copy_from_slice(&sequence.to_be_bytes());
     key
 }
 

@@ -631,6 +631,60 @@ mod store {
             Some(leaf)
         );
         assert_eq!(store.seen_commitment(&[6; 32], 4).expect("store"), None);
-        assert_eq!(store.seen_commitments().expect("store"), [([6; 32], leaf)]);
+    }
+
+    /// A commitment at `posted_at`.
+    fn posted(sequence: u64, posted_at: i64) -> CommitmentLeaf {
+        CommitmentLeaf {
+            sequence,
+            posted_at,
+            root: [2; 32],
+            batches: 1,
+            payload_hash: [3; 32],
+            payload_len: 9,
+        }
+    }
+
+    #[test]
+    fn reads_the_commitments_of_one_stream_and_when_there_were_any() {
+        let data = TempDir::new().expect("directory");
+        let store = Store::open(data.path()).expect("store");
+        let [first, second, other] = [posted(0, 1_000), posted(256, 3_000), posted(1, 2_000)];
+        let commitments = [([6; 32], second), ([5; 32], other), ([6; 32], first)];
+        store
+            .follow::<()>(&[], &commitments, b"cursor")
+            .expect("store");
+        let of = |stream: u8| store.seen_commitments(&[stream; 32]).expect("store");
+        assert_eq!(of(6), [first, second]);
+        assert_eq!(of(5), [other]);
+        assert_eq!(of(7), []);
+        for (time, posted) in [
+            (i64::MIN, Some(1_000)),
+            (1_000, Some(1_000)),
+            (1_001, Some(2_000)),
+            (3_000, Some(3_000)),
+            (3_001, None),
+        ] {
+            assert_eq!(store.posted_from(time).expect("store"), posted);
+        }
+    }
+
+    /// What databases of before had, and what this one adds to them.
+    #[test]
+    fn adds_the_times_of_commitments_to_an_older_database() {
+        let data = TempDir::new().expect("directory");
+        let store = Store::open(data.path()).expect("store");
+        store
+            .follow::<()>(&[], &[([6; 32], posted(0, 1_000))], b"cursor")
+            .expect("store");
+        drop(store);
+        let database = redb::Database::open(data.path().join("worker.redb")).expect("database");
+        let transaction = database.begin_write().expect("transaction");
+        let posted: redb::TableDefinition<i64, ()> = redb::TableDefinition::new("posted");
+        assert!(transaction.delete_table(posted).expect("table"));
+        transaction.commit().expect("commit");
+        drop(database);
+        let store = Store::open(data.path()).expect("store");
+        assert_eq!(store.posted_from(0).expect("store"), Some(1_000));
     }
 }

@@ -259,6 +259,14 @@ impl World {
         stream.count
     }
 
+    /// What a worker has seen that the operators committed to.
+    fn seen(&self, worker: &Worker) -> Vec<CommitmentLeaf> {
+        let store = &worker.operator().store;
+        let streams = self.operators.iter().map(|operator| operator.stream);
+        let seen = streams.map(|stream| store.seen_commitments(&stream.to_bytes()));
+        seen.flat_map(|seen| seen.expect("store")).collect()
+    }
+
     /// Steps every worker until none has anything to do, and returns what they did. Nothing may fail.
     fn settle(&self) -> Vec<Event> {
         let mut all = Vec::new();
@@ -423,12 +431,8 @@ impl World {
         let stream: Stream = chain::read(self.chain.as_ref(), &committer.stream).expect("stream");
         let mut leaves = operator
             .store
-            .seen_commitments()
-            .expect("store")
-            .into_iter()
-            .filter(|(of, _)| *of == committer.stream.to_bytes())
-            .map(|(_, leaf)| leaf)
-            .collect::<Vec<_>>();
+            .seen_commitments(&committer.stream.to_bytes())
+            .expect("store");
         assert_eq!(leaves.len() as u64, stream.count);
         if lie.is_served {
             operator.store.put_payload(&lie.payload).expect("store");
@@ -1229,7 +1233,7 @@ mod round {
 
         // Without a grant, with one more, or with one of another key, it is nothing.
         let operator = world.workers[0].worker.operator();
-        let (_, leaf) = operator.store.seen_commitments().expect("store")[0];
+        let leaf = world.seen(&world.workers[0].worker)[0];
         let payload = operator.store.payload(&leaf.payload_hash).expect("store");
         let Ok(Payload::Readings { batches, .. }) = Payload::decode(&payload.expect("payload"))
         else {
@@ -1624,7 +1628,7 @@ mod archive {
         world.deliver(0, &readings);
         world.settle();
         let operator = world.workers[0].worker.operator();
-        let (_, leaf) = operator.store.seen_commitments().expect("store")[0];
+        let leaf = world.seen(&world.workers[0].worker)[0];
         let url = &world.workers[0].url;
         let bytes = world
             .http
@@ -1936,7 +1940,7 @@ mod rewards {
         let own = &world.operators[1];
         let served = serve(runtime, &world.chain, &world.network, own, peers, listener);
         let voter = &served.worker;
-        for (_, leaf) in archive.seen_commitments().expect("store") {
+        for leaf in world.seen(&world.workers[1].worker) {
             let payload = archive.payload(&leaf.payload_hash).expect("store");
             let store = &voter.operator().store;
             store
@@ -2147,7 +2151,7 @@ mod rewards {
         behind.work(Part::Follow).expect("step");
         behind.work(Part::Rewards).expect("step");
         let store = &behind.operator().store;
-        assert_eq!(store.seen_commitments().expect("store").len(), 2);
+        assert_eq!(world.seen(&behind).len(), 2);
         assert_eq!(store.epoch::<EpochRecord>(2).expect("store"), None);
 
         // Operator 2 proposes, and operator 0 votes for the same.

@@ -6,8 +6,9 @@
 
 use super::{at, fetch, Archive, Failure, History, Stage, Step};
 use crate::payload::{Payload, Reward, Rewards};
-use crate::reward::{self, Computed, Sources};
+use crate::reward::{self, Commitments, Computed, Sources};
 use crate::score::{self, Granted};
+use crate::store::StoreError;
 use crate::worker::WorkerError;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::Discriminator;
@@ -322,6 +323,24 @@ fn roots_of(rewards: &Rewards) -> Result<Roots, commitment::ProofError> {
     })
 }
 
+/// The commitments that the chain's events tell of.
+struct Told<'a> {
+    by_stream: &'a BTreeMap<Pubkey, Vec<CommitmentLeaf>>,
+    /// When they were posted, unix seconds.
+    times: BTreeSet<i64>,
+}
+
+impl Commitments for Told<'_> {
+    fn posted_from(&self, time: i64) -> Result<Option<i64>, StoreError> {
+        Ok(self.times.range(time..).next().copied())
+    }
+
+    fn of(&self, stream: &Hash) -> Result<Vec<CommitmentLeaf>, StoreError> {
+        let leaves = self.by_stream.get(&Pubkey::from(*stream));
+        Ok(leaves.cloned().unwrap_or_default())
+    }
+}
+
 fn recompute(
     chain: &dyn Chain,
     network: &Pubkey,
@@ -332,15 +351,16 @@ fn recompute(
     previous: &Granted,
 ) -> Result<Computed, Failure> {
     let payload = |_: &Pubkey, leaf: &CommitmentLeaf| fetch(leaf, archive);
-    let commitments = history.commitments.iter().flat_map(|(stream, leaves)| {
-        let stream = stream.to_bytes();
-        leaves.iter().map(move |leaf| (stream, *leaf))
-    });
+    let leaves = history.commitments.values().flatten();
+    let commitments = Told {
+        by_stream: &history.commitments,
+        times: leaves.map(|leaf| leaf.posted_at).collect(),
+    };
     let sources = Sources {
         chain,
         network: *network,
         registry: &history.registry,
-        commitments: commitments.collect(),
+        commitments: &commitments,
         payload: &payload,
     };
     reward::rewards(sources, emission, decided.epoch, previous).map_err(|error| match error {

@@ -450,7 +450,7 @@ fn are_answered_while_a_members_worker_takes_connections_and_never_answers() {
     );
     let worker = &served.worker;
     let archive = &world.workers[1].worker.operator().store;
-    for (_, leaf) in archive.seen_commitments().expect("store") {
+    for leaf in world.seen(&world.workers[1].worker) {
         let payload = archive.payload(&leaf.payload_hash).expect("store");
         let store = &worker.operator().store;
         store
@@ -473,8 +473,7 @@ fn are_answered_while_a_members_worker_takes_connections_and_never_answers() {
         worker.work(Part::Rewards).expect("step");
         assert_eq!(taken.load(Ordering::SeqCst), 1);
     }
-    let seen = worker.operator().store.seen_commitments();
-    assert_eq!(seen.expect("store").len(), 3 + 50);
+    assert_eq!(world.seen(worker).len(), 3 + 50);
     // What can't be had does not count, and what was computed without it is computed anew.
     let kept = worker.operator().store.epoch::<EpochRecord>(2);
     assert!(kept.expect("store").expect("record").incomplete);

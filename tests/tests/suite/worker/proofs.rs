@@ -168,7 +168,7 @@ fn known_of(world: &World, attestation: &Pubkey) -> Vec<(String, Vec<u8>)> {
             .to_vec();
         paths.extend(["metrics", "ready", "health"].map(str::to_owned));
         paths.push(format!("v1/rewards/{}", operator.pool));
-        for (_, commitment) in store.seen_commitments().expect("store") {
+        for commitment in world.seen(&served.worker) {
             let hash = hex::encode(commitment.payload_hash);
             if let Some(bytes) = store.payload(&commitment.payload_hash).expect("store") {
                 let decoded = Payload::decode(&bytes).expect("payload");

@@ -1,31 +1,39 @@
 //! What somebody who is no operator says, to keep operators from their work.
 
-use super::rewards::reward_epoch;
+use super::rewards::{computed, reward_epoch};
 use super::*;
 use anchor_lang::solana_program::system_instruction;
 use fieldproof_client::chain::{Chain, Cursor};
 use fieldproof_worker::follow::{self, STEP};
 use fieldproof_worker::registry::{Record, Registry};
-use fieldproof_worker::round::Commitment;
+use fieldproof_worker::reward::{self, Commitments, Sources};
+use fieldproof_worker::score::Granted;
+use fieldproof_worker::store::{Store, StoreError};
 use solana_signature::Signature;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 impl World {
-    /// Has every worker read that `stream` posted a commitment at `posted_at` (unix seconds).
-    fn tell_of(&self, stream: [u8; 32], posted_at: i64) {
-        let leaf = CommitmentLeaf {
-            sequence: 0,
-            posted_at,
-            root: [1; 32],
-            batches: 1,
-            payload_hash: [2; 32],
-            payload_len: 1,
-        };
+    /// Has every worker read that `stream` posted a commitment at each of these times (unix seconds).
+    fn tell_of(&self, stream: [u8; 32], times: impl Iterator<Item = i64>) {
+        let commitments: Vec<_> = (0..)
+            .zip(times)
+            .map(|(sequence, posted_at)| {
+                let leaf = CommitmentLeaf {
+                    sequence,
+                    posted_at,
+                    root: [1; 32],
+                    batches: 1,
+                    payload_hash: [2; 32],
+                    payload_len: 1,
+                };
+                (stream, leaf)
+            })
+            .collect();
         for served in &self.workers {
             let store = &served.worker.operator().store;
             let cursor = store.cursor().expect("store").expect("a cursor");
             store
-                .follow::<()>(&[], &[(stream, leaf)], &cursor)
+                .follow::<()>(&[], &commitments, &cursor)
                 .expect("store");
         }
     }
@@ -38,10 +46,67 @@ fn have_no_epoch_fail_by_what_they_commit_before_the_networks_genesis() {
         world.deliver(device, &world.readings(device, HOUR, 800));
     }
     world.settle();
-    world.tell_of([9; 32], START - 1);
+    world.tell_of([9; 32], std::iter::once(START - 1));
     reward_epoch(&world, 2);
     let owner = world.owners[1].pubkey();
     assert!(world.proof(0, &owner).expect("proof").cumulative > 0);
+}
+
+/// The commitments of a network, of which a test counts what is read.
+struct Counted<'a> {
+    store: &'a Store,
+    read: AtomicUsize,
+    asked: AtomicUsize,
+}
+
+impl Commitments for Counted<'_> {
+    fn posted_from(&self, time: i64) -> Result<Option<i64>, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.store.posted_from(time)
+    }
+
+    fn of(&self, stream: &[u8; 32]) -> Result<Vec<CommitmentLeaf>, StoreError> {
+        let leaves = self.store.seen_commitments(stream)?;
+        self.read.fetch_add(leaves.len(), Ordering::SeqCst);
+        Ok(leaves)
+    }
+}
+
+#[test]
+fn cost_nobody_anything_by_any_number_of_commitments() {
+    let world = World::new();
+    for device in 0..3 {
+        world.deliver(device, &world.readings(device, HOUR, 800));
+    }
+    world.settle();
+    let start = START + 2 * EPOCH;
+    world.tell_of([9; 32], start..start + 10_000);
+    world.set_time(START + 3 * EPOCH + 60);
+    world.workers[0].worker.step().expect("step");
+    let operator = world.workers[0].worker.operator();
+    let (record, rewards) = computed(operator);
+    let commitments = Counted {
+        store: &operator.store,
+        read: AtomicUsize::new(0),
+        asked: AtomicUsize::new(0),
+    };
+    let sources = Sources {
+        chain: world.chain.as_ref(),
+        network: world.network.key,
+        registry: &operator.registry,
+        commitments: &commitments,
+        payload: &|_, leaf| {
+            Ok(operator
+                .store
+                .payload(&leaf.payload_hash)?
+                .expect("payload"))
+        },
+    };
+    let again = reward::rewards(sources, &world.emission(), record.epoch, &Granted::new());
+    assert_eq!(again.expect("rewards").rewards, rewards);
+    // One commitment of each of the operators, and one epoch in which there were any.
+    assert_eq!(commitments.read.into_inner(), 3);
+    assert_eq!(commitments.asked.into_inner(), 2);
 }
 
 #[test]
@@ -62,9 +127,10 @@ fn end_no_worker_by_readings_from_both_ends_of_time() {
     assert_eq!(checked, Err(BatchError::Gap));
 }
 
-/// A chain whose history can't be read any more once it is `lost`.
+/// A chain on which a network can't be followed any more once that is `lost`.
 struct Forgetful {
     chain: Arc<LocalChain>,
+    network: Pubkey,
     lost: Arc<AtomicBool>,
 }
 
@@ -87,21 +153,33 @@ impl Chain for Forgetful {
         address: &Pubkey,
         after: Option<&Cursor>,
     ) -> Result<Vec<Signature>, ClientError> {
-        if self.lost.load(Ordering::SeqCst) {
+        if *address == self.network && self.lost.load(Ordering::SeqCst) {
             return Err(ClientError::Cluster("no history".to_owned()));
         }
         self.chain.history(address, after)
     }
 }
 
-/// A worker of the first operator with a new database.
-fn fresh(world: &World, chain: Arc<dyn Chain>) -> (Worker, TempDir) {
+/// The world's chain, and what has its network lost.
+fn forgetful(world: &World) -> (Arc<dyn Chain>, Arc<AtomicBool>) {
+    let lost = Arc::new(AtomicBool::new(false));
+    let chain = Forgetful {
+        chain: world.chain.clone(),
+        network: world.network.key,
+        lost: lost.clone(),
+    };
+    (Arc::new(chain), lost)
+}
+
+/// A worker of operator number `operator` with a new database.
+fn fresh(world: &World, operator: usize, chain: Arc<dyn Chain>) -> (Worker, TempDir) {
     let data = TempDir::new().expect("directory");
+    let operator = &world.operators[operator];
     let worker = Worker::open(
         chain,
         world.network.key,
-        world.operators[0].pool,
-        world.operators[0].signer.insecure_clone(),
+        operator.pool,
+        operator.signer.insecure_clone(),
         BTreeMap::new(),
         data.path(),
     );
@@ -111,14 +189,8 @@ fn fresh(world: &World, chain: Arc<dyn Chain>) -> (Worker, TempDir) {
 #[test]
 fn hold_up_no_answer_to_a_challenge_by_what_must_be_followed() {
     let world = World::new();
-    let lost = Arc::new(AtomicBool::new(false));
-    let (worker, _data) = fresh(
-        &world,
-        Arc::new(Forgetful {
-            chain: world.chain.clone(),
-            lost: lost.clone(),
-        }),
-    );
+    let (chain, lost) = forgetful(&world);
+    let (worker, _data) = fresh(&world, 0, chain);
     // It has learned of the devices, and can follow the chain no further: of its own commitment, which is made now, it has
     // what it decided on and its payload.
     worker.work(Part::Follow).expect("step");
@@ -146,6 +218,32 @@ fn hold_up_no_answer_to_a_challenge_by_what_must_be_followed() {
 }
 
 #[test]
+fn hide_no_false_output_by_what_must_be_followed() {
+    let world = World::new();
+    let (chain, lost) = forgetful(&world);
+    let (worker, _data) = fresh(&world, 1, chain);
+    worker.work(Part::Follow).expect("step");
+    lost.store(true, Ordering::SeqCst);
+    let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 500))]);
+    let windows = window::compute(&batch, &model()).expect("batch").windows;
+    let round = feeds::round(&world.feed, batch.round);
+    let mut lie = world.honest(batch);
+    lie.outputs[0] ^= 1;
+    let key = world.attest(&lie);
+    // Nothing is known of an attestation whose commitment was not seen, until its windows are shown.
+    assert!(worker.work(Part::Watch).expect("step").is_empty());
+    let show = feeds::show_windows(&round, &key, windows);
+    world.send(&[show]).expect("shown");
+    world.set_time(world.now() + 15);
+    worker.tick().expect("clock");
+    let events = worker.work(Part::Watch).expect("step");
+    assert!(
+        matches!(events[..], [Event::Refuted { window: 0, .. }]),
+        "{events:?}"
+    );
+}
+
+#[test]
 fn who_name_the_network_all_the_time_are_read_step_by_step_and_hold_up_no_other_part() {
     let world = World::new();
     let payer = world.payer.pubkey();
@@ -166,7 +264,7 @@ fn who_name_the_network_all_the_time_are_read_step_by_step_and_hold_up_no_other_
 #[test]
 fn a_place_on_the_chain_that_nobody_knows_applies_nothing() {
     let world = World::new();
-    let (worker, _data) = fresh(&world, world.chain.clone());
+    let (worker, _data) = fresh(&world, 0, world.chain.clone());
     let operator = worker.operator();
     let unknown = [&[7; 64][..], &1u64.to_be_bytes()].concat();
     // Of before slots were remembered, too.
