@@ -1,6 +1,6 @@
 //! Addresses and instructions of ai-feed: models, verifying keys, feeds, attestations, rounds.
 
-use crate::chain::{Chain, Execution};
+use crate::chain::{self, Chain, Execution};
 use crate::data_commitment::ReadingPlace;
 use crate::event;
 use crate::poseidon::poseidon;
@@ -290,8 +290,9 @@ pub fn shown_windows(
     chain: &dyn Chain,
     attestation: &Pubkey,
 ) -> Result<Option<Vec<WindowArgs>>, ClientError> {
-    for signature in chain.history(attestation, None)? {
-        let Some(execution) = chain.execution(&signature)? else {
+    let history = chain.history(attestation, None)?;
+    for execution in chain::executions(chain, &history) {
+        let Some(execution) = execution? else {
             continue;
         };
         // The transaction may have shown windows of another attestation too, and names the round first.

@@ -18,7 +18,11 @@ use solana_message::Hash;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
+use std::thread;
 use std::time::Duration;
+
+/// Transactions that [`executions`] asks for at once.
+pub const AT_ONCE: usize = 16;
 
 /// A blockhash and how long it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +187,26 @@ pub trait Chain: Send + Sync {
     fn account(&self, key: &Pubkey) -> Result<Option<Account>, ClientError> {
         Ok(self.accounts(&[*key])?.pop().flatten())
     }
+}
+
+/// What transactions did, in their order. Several are asked for at once: anybody may name an account in any number of them,
+/// and who reads its history has to read them all.
+pub fn executions<'a>(
+    chain: &'a dyn Chain,
+    signatures: &'a [Signature],
+) -> impl Iterator<Item = Result<Option<Execution>, ClientError>> + 'a {
+    signatures.chunks(AT_ONCE).flat_map(move |signatures| {
+        thread::scope(|scope| {
+            let asked: Vec<_> = signatures
+                .iter()
+                .map(|signature| scope.spawn(|| chain.execution(signature)))
+                .collect();
+            let failed = || Err(ClientError::Cluster("asking failed".to_owned()));
+            let answers = asked.into_iter().map(|asked| asked.join());
+            let answers = answers.map(|answer| answer.unwrap_or_else(|_| failed()));
+            answers.collect::<Vec<_>>()
+        })
+    })
 }
 
 /// The zero-copy account `T` at `key`.

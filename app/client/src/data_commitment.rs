@@ -1,6 +1,6 @@
 //! Streams, their commitments and proofs: addresses and instructions of the data commitment program.
 
-use crate::chain::{Chain, Execution};
+use crate::chain::{self, Chain, Execution};
 use crate::precompile::PrecompileError;
 use crate::reports::{Evidence, ProvenLeaf, Signatures};
 use crate::{ai_feed as feeds, event, security_pool as pools, token, ClientError};
@@ -147,9 +147,10 @@ impl StreamHistory {
     /// The chain's.
     pub fn read(chain: &dyn Chain, stream: &Pubkey) -> Result<Self, ClientError> {
         let mut history = Self::default();
-        for signature in chain.history(stream, None)? {
+        let told = chain.history(stream, None)?;
+        for execution in chain::executions(chain, &told) {
             // What has landed but can't be read yet is newer than anything that is asked for.
-            let Some(execution) = chain.execution(&signature)? else {
+            let Some(execution) = execution? else {
                 break;
             };
             for event in commitments(&execution) {

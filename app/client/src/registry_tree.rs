@@ -258,9 +258,10 @@ impl Follower {
         chain: &dyn Chain,
         mut told: impl FnMut(&RegistryEvent),
     ) -> Result<&mut RegistryTree, ClientError> {
-        for signature in chain.history(&self.key, self.after.as_ref())? {
+        let history = chain.history(&self.key, self.after.as_ref())?;
+        for execution in chain::executions(chain, &history) {
             // What has landed but can't be read yet comes with the next call.
-            let Some(execution) = chain.execution(&signature)? else {
+            let Some(execution) = execution? else {
                 break;
             };
             for event in registry_events(&execution) {

@@ -6,7 +6,7 @@
 use crate::store::Store;
 use crate::worker::{Operator, WorkerError};
 use data_commitment::events::RootCommitted;
-use fieldproof_client::chain::{Chain, Cursor, Execution};
+use fieldproof_client::chain::{self, Chain, Cursor, Execution, AT_ONCE};
 use fieldproof_client::data_commitment::leaf_of;
 use fieldproof_client::device_registry::{registry_events, RegistryEvent};
 use fieldproof_client::{event, ClientError};
@@ -14,10 +14,7 @@ use solana_signature::Signature;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
-/// Transactions that are read at once, and written in one write.
-const AT_ONCE: usize = 16;
 /// Transactions that one step reads at most: who waits for it to end does not wait for all that there is.
 pub const STEP: usize = 512;
 /// Bytes of a signature.
@@ -85,6 +82,7 @@ pub fn follow(operator: &Operator) -> Result<Followed, WorkerError> {
         commitments: 0,
         caught_up: false,
     };
+    // Those that are read at once are written in one write.
     for _ in 0..STEP / AT_ONCE {
         let next: Vec<Signature> = ahead.signatures.iter().take(AT_ONCE).copied().collect();
         let (read, end) = read(chain, &next);
@@ -123,29 +121,17 @@ fn cursor(chain: &dyn Chain, store: &Store) -> Result<Option<Cursor>, WorkerErro
     Ok(Some(Cursor { signature, slot }))
 }
 
-/// Reads transactions, all at once. Returns those up to the first that can't be read, and whether these are all of them.
+/// Reads transactions. Returns those up to the first that can't be read, and whether these are all of them.
 fn read(
     chain: &dyn Chain,
     signatures: &[Signature],
 ) -> (Vec<Execution>, Result<bool, ClientError>) {
-    let answers: Vec<_> = thread::scope(|scope| {
-        let asked: Vec<_> = signatures
-            .iter()
-            .map(|signature| scope.spawn(|| chain.execution(signature)))
-            .collect();
-        let answers = asked.into_iter().map(thread::ScopedJoinHandle::join);
-        answers.collect()
-    });
-    let mut read = Vec::with_capacity(answers.len());
-    for answer in answers {
-        match answer {
-            Ok(Ok(Some(execution))) => read.push(execution),
-            Ok(Ok(None)) => return (read, Ok(false)),
-            Ok(Err(error)) => return (read, Err(error)),
-            Err(_) => {
-                let error = ClientError::Cluster("asking failed".to_owned());
-                return (read, Err(error));
-            }
+    let mut read = Vec::with_capacity(signatures.len());
+    for execution in chain::executions(chain, signatures) {
+        match execution {
+            Ok(Some(execution)) => read.push(execution),
+            Ok(None) => return (read, Ok(false)),
+            Err(error) => return (read, Err(error)),
         }
     }
     (read, Ok(true))

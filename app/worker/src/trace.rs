@@ -328,8 +328,9 @@ impl History {
         let mut commitments: BTreeMap<Pubkey, Vec<CommitmentLeaf>> = BTreeMap::new();
         let mut submitted = Vec::new();
         let mut passed: Vec<AttestationPassed> = Vec::new();
-        for signature in chain.history(network, None).map_err(at(stage))? {
-            let Some(execution) = chain.execution(&signature).map_err(at(stage))? else {
+        let told = chain.history(network, None).map_err(at(stage))?;
+        for (signature, execution) in told.iter().zip(chain::executions(chain, &told)) {
+            let Some(execution) = execution.map_err(at(stage))? else {
                 return stage.fails(format!("the chain has no {signature} any more"));
             };
             each(&execution);
