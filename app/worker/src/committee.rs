@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// How long another operator's worker may take to begin its answer, and to give a short one.
 pub const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// How long it is waited for a commitment while others follow the chain, and how often it is looked for.
+const MOMENT: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(20);
 /// Bytes a second that a payload comes with at least.
 const BYTES_A_SECOND: u64 = 256 << 10;
 /// Largest answer of a peer that is read, in bytes.
@@ -219,17 +222,26 @@ pub fn known(
     operator.store.seen_commitment(stream, sequence)
 }
 
-/// A commitment, for which the chain is followed first where it is ahead of the database.
+/// A commitment, for which the chain is followed first where it is ahead of the database. Who asks while it is followed waits
+/// for a moment: it may be behind for long.
 fn seen_commitment(
     operator: &Operator,
     stream: &Hash,
     sequence: u64,
 ) -> Result<CommitmentLeaf, Refusal> {
-    if let Some(commitment) = known(operator, stream, sequence)? {
-        return Ok(commitment);
+    let asked = Instant::now();
+    loop {
+        if let Some(commitment) = known(operator, stream, sequence)? {
+            return Ok(commitment);
+        }
+        match follow::try_follow(operator) {
+            Ok(Some(_)) => {
+                return known(operator, stream, sequence)?.ok_or(Refusal::UnknownCommitment)
+            }
+            Ok(None) if asked.elapsed() < MOMENT => std::thread::sleep(POLL),
+            Ok(None) | Err(_) => return Err(Refusal::UnknownCommitment),
+        }
     }
-    follow::follow(operator).map_err(|_| Refusal::UnknownCommitment)?;
-    known(operator, stream, sequence)?.ok_or(Refusal::UnknownCommitment)
 }
 
 /// The payload of a commitment, if both are here.

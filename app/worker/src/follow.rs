@@ -13,7 +13,7 @@ use fieldproof_client::{event, ClientError};
 use solana_signature::Signature;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Transactions that one step reads at most: who waits for it to end does not wait for all that there is.
 pub const STEP: usize = 512;
@@ -23,7 +23,7 @@ const SIGNATURE: usize = 64;
 /// How far the chain was followed, beside what the database remembers.
 #[derive(Debug, Default)]
 pub struct Following {
-    /// Whoever follows holds it, for a step at most.
+    /// Whoever follows holds it, for a step, which may take long.
     ahead: Mutex<Ahead>,
     until: AtomicI64,
 }
@@ -60,13 +60,26 @@ pub struct Followed {
 /// # Errors
 /// The chain's or the database's; what was read before it is kept.
 pub fn follow(operator: &Operator) -> Result<Followed, WorkerError> {
+    let ahead = operator.following.ahead.lock();
+    step(operator, ahead.unwrap_or_else(PoisonError::into_inner))
+}
+
+/// As [`follow`], unless somebody else is at it.
+///
+/// # Errors
+/// As those of [`follow`].
+pub fn try_follow(operator: &Operator) -> Result<Option<Followed>, WorkerError> {
+    match operator.following.ahead.try_lock() {
+        Ok(ahead) => step(operator, ahead).map(Some),
+        Err(TryLockError::Poisoned(ahead)) => step(operator, ahead.into_inner()).map(Some),
+        Err(TryLockError::WouldBlock) => Ok(None),
+    }
+}
+
+/// One at a time: who is behind must not move the cursor back, nor past what is not on the disk yet.
+fn step(operator: &Operator, mut ahead: MutexGuard<'_, Ahead>) -> Result<Followed, WorkerError> {
     let chain = operator.chain.as_ref();
     let following = &operator.following;
-    // One at a time: who is behind must not move the cursor back, nor past what is not on the disk yet.
-    let mut ahead = following
-        .ahead
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
     if ahead.signatures.is_empty() {
         // As it is before the chain is asked, so that what landed before is told of.
         let told_at = operator.tick()?;

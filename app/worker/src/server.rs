@@ -349,7 +349,7 @@ async fn payload(
             "give 32 bytes in hex".to_owned(),
         );
     };
-    let place = match served.gate.errand(client) {
+    let place = match served.gate.payload(client) {
         Ok(place) => place,
         Err(refusal) => return served.gate.refuse(refusal),
     };

@@ -42,14 +42,16 @@ impl Time {
         }))
     }
 
-    /// It was `now`, unix seconds, at `read` or later.
+    /// It was `now`, unix seconds, at `read` or later. A server that lags behind what was read before says nothing new.
     pub fn set(&self, now: i64, read: Instant) {
         let mut told = self.lock();
-        let moved = if now == told.now { told.moved } else { read };
-        *told = Told { now, read, moved };
+        told.read = read;
+        if now > told.now {
+            (told.now, told.moved) = (now, read);
+        }
     }
 
-    /// As it was read last, unix seconds.
+    /// The latest that was read, unix seconds.
     pub fn now(&self) -> i64 {
         self.lock().now
     }
@@ -106,6 +108,9 @@ mod tests {
         time.set(1_000, ago(301));
         time.set(1_000, Instant::now());
         assert_eq!((time.span(), time.is_silent()), (Err(UnknownTime), false));
+        // Nor does a server that lags behind another make it move.
+        time.set(999, Instant::now());
+        assert_eq!((time.now(), time.span()), (1_000, Err(UnknownTime)));
         time.set(1_001, Instant::now());
         assert!(time.span().is_ok());
     }

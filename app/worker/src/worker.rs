@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use solana_keypair::Keypair;
 use solana_signature::Signature;
 use solana_signer::Signer;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -347,6 +347,8 @@ pub struct Operator {
     pub following: Following,
     /// Held while the next commitment is decided on: rounds and rewards have numbers of one stream.
     pub(crate) deciding: Mutex<()>,
+    /// What is seen through now.
+    landing: Mutex<HashSet<Signature>>,
     journal: Mutex<Journal>,
     /// How often each part of the work came to its end.
     ends: [AtomicU64; Part::ALL.len()],
@@ -480,20 +482,25 @@ impl Operator {
         let chain = self.chain.as_ref();
         let prepared = transaction::prepare(chain, instructions, &self.signer, &[], &[])?;
         let signature = prepared.signature();
+        let _landing = Landing::begin(&self.landing, signature);
         self.store
             .put_sent(signature.as_ref(), &prepared.to_bytes()?)?;
         sent(signature)?;
         self.see_through(&prepared)
     }
 
-    /// Sees through what was sent and not seen to land, or not to be able to any more.
+    /// Sees through what was sent and not seen to land, or not to be able to any more, but for what is seen through already.
     ///
     /// # Errors
     /// The cluster's and the database's. How a transaction ended is no error here: what it was for is still to be done,
     /// or is done already, and the chain is asked which.
     pub fn resume(&self) -> Result<(), WorkerError> {
         for bytes in self.store.sent()? {
-            match self.see_through(&Prepared::from_bytes(&bytes)?) {
+            let prepared = Prepared::from_bytes(&bytes)?;
+            let Some(_landing) = Landing::begin(&self.landing, prepared.signature()) else {
+                continue;
+            };
+            match self.see_through(&prepared) {
                 Err(WorkerError::Client(error)) if error.may_land() => return Err(error.into()),
                 Err(WorkerError::Client(_)) | Ok(_) => {}
                 Err(error) => return Err(error),
@@ -508,6 +515,27 @@ impl Operator {
             self.store.forget_sent(prepared.signature().as_ref())?;
         }
         Ok(landed?)
+    }
+}
+
+/// A transaction that a part of the work sees through, for which no other part waits, until this is dropped.
+struct Landing<'a> {
+    all: &'a Mutex<HashSet<Signature>>,
+    signature: Signature,
+}
+
+impl<'a> Landing<'a> {
+    /// `None` if another part sees it through.
+    fn begin(all: &'a Mutex<HashSet<Signature>>, signature: Signature) -> Option<Self> {
+        let mut landing = all.lock().unwrap_or_else(PoisonError::into_inner);
+        landing.insert(signature).then_some(Self { all, signature })
+    }
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        let mut landing = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        landing.remove(&self.signature);
     }
 }
 
@@ -568,6 +596,7 @@ impl Worker {
             time,
             following: Following::default(),
             deciding: Mutex::new(()),
+            landing: Mutex::default(),
             journal: Mutex::default(),
             ends: Default::default(),
         };

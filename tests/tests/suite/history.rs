@@ -17,6 +17,8 @@ const FIRST_SLOT: u64 = 100;
 /// What a server knows: transactions by number, from old to new, and whether it knows those that others told of.
 #[derive(Clone, Copy)]
 struct Server {
+    /// Before this one it has forgotten all.
+    first: u64,
     count: u64,
     /// Whether it loses the thread after the first page, as another one behind the same address that lags.
     lags: bool,
@@ -39,16 +41,30 @@ fn cursor(number: u64) -> Cursor {
 /// does not know it, down to `until`, or to the oldest if it does not know that one.
 async fn answer(State(server): State<Arc<Server>>, Json(request): Json<Value>) -> Json<Value> {
     let config = &request["params"][1];
-    let number = |name: &str| {
-        let wanted = config[name].as_str()?;
-        Some((0..server.count).find(|number| signature(*number).to_string() == wanted))
+    let find = |wanted: &str| {
+        let mut known = server.first..server.count;
+        known.find(|number| signature(*number).to_string() == wanted)
     };
+    if request["method"] == "getSignatureStatuses" {
+        let wanted = request["params"][0][0].as_str().expect("signature");
+        let status = find(wanted).map(|number| {
+            json!({
+                "slot": FIRST_SLOT + number, "confirmations": 1, "err": null, "status": { "Ok": null },
+                "confirmationStatus": "confirmed",
+            })
+        });
+        let result = json!({ "context": { "slot": FIRST_SLOT }, "value": [status] });
+        return Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }));
+    }
+    let number = |name: &str| Some(find(config[name].as_str()?));
     let newest = match number("before") {
         None => server.count,
         Some(_) if server.lags => 0,
         Some(before) => before.unwrap_or(0),
     };
-    let oldest = number("until").flatten().map_or(0, |until| until + 1);
+    let oldest = number("until")
+        .flatten()
+        .map_or(server.first, |until| until + 1);
     let limit = config["limit"].as_u64().expect("limit");
     let found: Vec<Value> = (oldest..newest)
         .rev()
@@ -93,7 +109,11 @@ fn assert_unknown(server: Server, after: Cursor) {
 }
 
 fn server(count: u64) -> Server {
-    Server { count, lags: false }
+    Server {
+        first: 0,
+        count,
+        lags: false,
+    }
 }
 
 #[test]
@@ -131,8 +151,19 @@ fn is_not_told_anew_after_a_transaction_was_rolled_back() {
 #[test]
 fn has_no_gap_where_another_server_goes_on() {
     let lagging = Server {
-        count: 2_500,
         lags: true,
+        ..server(2_500)
     };
     assert_unknown(lagging, cursor(10));
+}
+
+#[test]
+fn has_no_gap_where_a_server_has_forgotten_it() {
+    let forgetful = Server {
+        first: 20,
+        ..server(30)
+    };
+    assert_unknown(forgetful, cursor(10));
+    let told = history(forgetful, Some(cursor(20))).expect("newer");
+    assert_eq!(told, (21..30).collect::<Vec<_>>());
 }

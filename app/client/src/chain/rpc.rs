@@ -53,6 +53,15 @@ pub struct RpcChain {
 }
 
 impl RpcChain {
+    /// Whether the server can still tell that a transaction landed.
+    fn remembers(&self, signature: &Signature) -> Result<bool, ClientError> {
+        let statuses = self
+            .client
+            .get_signature_statuses_with_history(&[*signature])
+            .map_err(cluster)?;
+        Ok(statuses.value.iter().any(Option::is_some))
+    }
+
     /// The cluster whose JSON RPC is at `url`. It is asked again and again for what is waited for, and no priority fee
     /// is offered.
     pub fn new(url: impl ToString) -> Self {
@@ -307,13 +316,16 @@ impl Chain for RpcChain {
                 }
             }
             if is_met || !is_full {
-                match after {
-                    // The first page ends at `after` by itself.
-                    Some(after) if !is_met && !is_first => {
-                        return Err(ClientError::UnknownCursor(after.signature));
-                    }
-                    _ => break,
+                let Some(after) = after.filter(|_| !is_met) else {
+                    break;
+                };
+                // The first page ends at `after` by itself, or where a server that has forgotten `after` remembers no more.
+                let ends =
+                    is_first && (newest_first.is_empty() || self.remembers(&after.signature)?);
+                if ends {
+                    break;
                 }
+                return Err(ClientError::UnknownCursor(after.signature));
             }
         }
         newest_first.reverse();

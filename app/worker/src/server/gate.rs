@@ -125,6 +125,7 @@ pub struct Gate {
     bodies: Arc<Room>,
     answers: Arc<Room>,
     errands: Arc<Room>,
+    payloads: Arc<Room>,
     loads: Semaphore,
     turns: Semaphore,
     rate: f64,
@@ -148,6 +149,7 @@ impl Gate {
             bodies: Room::new(limits.in_flight_bytes),
             answers: Room::new(ANSWERS),
             errands: Room::new(ERRANDS),
+            payloads: Room::new(ERRANDS),
             loads: Semaphore::new(LOADS),
             turns: Semaphore::new(processors),
             rate: f64::from(limits.requests_per_second),
@@ -265,6 +267,14 @@ impl Gate {
     /// [`Refusal::Busy`].
     pub fn errand(&self, client: Client) -> Result<Place, Refusal> {
         self.errands.take(client, 1).ok_or(Refusal::Busy)
+    }
+
+    /// A place for a request of a payload, which no other errand takes away: without payloads no operator scores an epoch.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`].
+    pub fn payload(&self, client: Client) -> Result<Place, Refusal> {
+        self.payloads.take(client, 1).ok_or(Refusal::Busy)
     }
 
     /// Waits until a payload may be read from the disk.

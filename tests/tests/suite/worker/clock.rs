@@ -13,25 +13,26 @@ fn ago(seconds: u64) -> Instant {
     past.expect("the machine runs for longer")
 }
 
-/// The first operator's worker, whose chain told that it was `before` seconds before now, and nothing since, or always the same.
-fn out_of_touch(world: &World, before: i64, stands: bool) -> &Worker {
+/// The first operator's worker, whose chain told the time `before` seconds ago, and nothing since, or always the same. Returns
+/// the time that it is now, unix seconds, too.
+fn out_of_touch(world: &World, before: i64, stands: bool) -> (&Worker, i64) {
     let worker = &world.workers[0].worker;
     let time = &worker.operator().time;
-    let told = world.now() - before;
+    let told = time.now() + 1;
     time.set(told, ago(before as u64));
     if stands {
         time.set(told, Instant::now());
     }
-    worker
+    (worker, told + before)
 }
 
 #[test]
 fn of_a_chain_that_is_silent_or_stands_still_goes_on() {
     let world = World::new();
     for stands in [false, true] {
-        out_of_touch(&world, 45, stands);
-        let now = world.now() * 1_000;
-        let sequence = 1_000 * i64::from(stands);
+        let (_, now) = out_of_touch(&world, 45, stands);
+        let now = now * 1_000;
+        let sequence = 2_000 * i64::from(stands);
         let fresh = world.reading(0, now - sequence, 500);
         let future = world.reading(0, now + 600_000 - sequence, 500);
         let answer = world.post(0, [fresh, future].map(|signed| signed.to_bytes()).concat());
@@ -64,7 +65,7 @@ fn that_is_unknown_has_nothing_acknowledged_over_http() {
     let status = world.status(0);
     assert_eq!((status.readings, status.counters), (0, BTreeMap::new()));
 
-    world.set_time(world.now() + 1);
+    world.set_time(world.now() + 10);
     world.workers[0].worker.tick().expect("clock");
     let ready = world.http.get(format!("{url}/ready")).send();
     assert_eq!(ready.expect("answer").status().as_u16(), 200);
@@ -105,7 +106,7 @@ fn that_is_unknown_leaves_messages_to_the_broker() {
     });
     assert_eq!(tap.acknowledged(), 0);
 
-    world.set_time(world.now() + 1);
+    world.set_time(world.now() + 10);
     worker.tick().expect("clock");
     wait("the worker to take the message", || {
         (tap.acknowledged() == 1).then_some(())
