@@ -713,6 +713,25 @@ fn the_nft_of_a_device_that_lost_its_standing_goes_but_the_verdict_stays() {
 }
 
 #[test]
+fn the_rent_of_a_burned_nfts_mint_is_the_owners() {
+    let world = World::promoted();
+    let (leaf, place) = world.with_status(Status::Banned);
+    let Network { key, tree, .. } = &world.network;
+    let (owner, mint) = (world.owner.pubkey(), world.mint());
+    let held = world.account(&owner);
+    let burn = token::burn(&TOKEN_2022_PROGRAM, &held, &mint, &owner, &[], 1);
+    world
+        .send(burn.expect("instruction"), &world.owner)
+        .expect("burned");
+    let demote = |by: &Pubkey| client::demote_device(key, tree, by, None, &leaf, place.clone());
+    let thief = world.harness.key();
+    let taken = world.send(demote(&thief.pubkey()), &thief);
+    assert_refused(taken, E::NotOwner);
+    world.send(demote(&owner), &world.owner).expect("closed");
+    assert!(!world.harness.exists(&mint));
+}
+
+#[test]
 fn nobody_else_has_power_over_an_nft() {
     let world = World::promoted();
     let owner = &world.owner;

@@ -83,7 +83,11 @@ pub fn handle_demote_device(
             nft::require_holder(token_account, mint.key, &holder)?;
             nft::burn(mint, token_account, &accounts.holder, token_program, &seeds)?;
         }
-        None => require!(nft::is_burned(mint)?, RegistryError::NotBurned),
+        None => {
+            // Nobody holds it any more: the mint's rent is the owner's.
+            require_owner(&leaf, &holder)?;
+            require!(nft::is_burned(mint)?, RegistryError::NotBurned);
+        }
     }
     nft::close(
         accounts.network.as_ref(),
