@@ -664,7 +664,8 @@ pub fn output_challenge(
 }
 
 /// Whether `challenge_window` would find that a window holds: that its 16 readings, each with the grant of its session, are
-/// what the feed takes in a round, and make the window. By the program's own rule.
+/// what the feed takes in a round, make the window, and are no older than the batch's `first_capture` (unix milliseconds). By
+/// the program's own rule.
 ///
 /// # Errors
 /// [`ClientError::Build`] if they are no readings.
@@ -674,6 +675,7 @@ pub fn window_holds(
     network: &Hash,
     feed: &Feed,
     round: u64,
+    first_capture: i64,
     header: &Header,
 ) -> Result<bool, ClientError> {
     let (owners, grants, readings) = window_readings(readings);
@@ -686,7 +688,7 @@ pub fn window_holds(
         readings,
         readings_path: Vec::new(),
     };
-    args.recompute(network, feed, round, header)
+    args.recompute(network, feed, round, first_capture, header)
         .map(|recomputed| recomputed.holds)
         .map_err(|error| ClientError::Build(error.to_string()))
 }

@@ -143,6 +143,9 @@ fn check(
     // The windows that were attested: those that follow from the readings, or others, of which nothing is known until
     // they are shown.
     let sources = batch.and_then(|batch| window::sources(batch, &header).ok());
+    let captures = sources
+        .as_ref()
+        .map(|Sources { leaf, .. }| (leaf.first_capture, leaf.last_capture));
     let windows = match sources {
         Some(Sources { leaf, windows }) if leaf.windows_root == attestation.batch.windows_root => {
             Some(windows)
@@ -177,6 +180,7 @@ fn check(
                     &operator.network_id,
                     feed,
                     attestation.round,
+                    attestation.batch.first_capture,
                     &header,
                 )? {
                     let args = feeds::window_challenge(windows, readings, number)?;
@@ -196,6 +200,15 @@ fn check(
         Some(Err(doubt)) => Some(doubt.clone()),
         Some(Ok(_)) if windows.is_none() => {
             Some("its windows are not those of its readings".to_owned())
+        }
+        Some(Ok(_))
+            if captures
+                != Some((
+                    attestation.batch.first_capture,
+                    attestation.batch.last_capture,
+                )) =>
+        {
+            Some("its first and last capture are not those of its readings".to_owned())
         }
         Some(Ok((batch, posted_at))) => window::check_batch(
             batch,

@@ -229,7 +229,7 @@ impl<'a> Feed<'a> {
         u64::from_le_bytes(self.field(312))
     }
 
-    /// Exponential moving average of all values, in the values' units.
+    /// Exponential moving average of all values, in the values' units; see [`Value::ema`](crate::Value::ema).
     pub fn ema(&self) -> i64 {
         i64::from_le_bytes(self.field(328))
     }

@@ -12,7 +12,8 @@ pub struct Value {
     pub value: i64,
     /// Largest minus smallest of the streams' values, in the same units; 0 when one stream answered.
     pub confidence: u64,
-    /// Exponential moving average of the values up to this one, in the same units.
+    /// Exponential moving average of the values up to this one, in the same units. Values that were refuted later stay in it:
+    /// decide by [`value`](Self::value) where one false round must not count.
     pub ema: i64,
     /// The unit's power of ten.
     pub exponent: i8,

@@ -78,6 +78,8 @@ pub enum AiFeedError {
     TimelockRunning = 222,
     #[msg("The proposal was not applied within seven days of its timelock: propose it again")]
     ProposalExpired = 223,
+    #[msg("With a bond, twice the challenge window and the network's answer window must fit its evidence window: shorten the challenge window")]
+    NoTimeToDemand = 224,
 
     #[msg("The stream belongs to another pool: pass the attester's own stream and pool")]
     WrongPool = 300,
@@ -87,7 +89,7 @@ pub enum AiFeedError {
     RoundOver = 302,
     #[msg("The last capture lies in another round: pass last_capture / 1000 / round_length")]
     WrongRound = 303,
-    #[msg("The batch's captures are in the future or out of order: wait, or fix the batch")]
+    #[msg("The batch's captures are in the future, out of order or not those of its windows: wait, or fix the batch")]
     InvalidCaptures = 304,
     #[msg("A batch has 1 to 32 windows")]
     InvalidWindows = 305,
@@ -109,6 +111,8 @@ pub enum AiFeedError {
     CommittedBeforeCapture = 313,
     #[msg("Another stream submitted this very batch to the round: attest readings of your own")]
     BatchTaken = 314,
+    #[msg("The batch was committed too long ago: its readings could not be demanded until the challenge window is over")]
+    CommittedTooLongAgo = 315,
 
     #[msg("The committee is not the one of the network's present epoch: take its snapshot and pass it")]
     WrongEpoch = 400,

@@ -98,7 +98,7 @@ fn honest() -> ChallengeWindowArgs {
 
 /// Root of the readings' subtree, and whether they make the window.
 fn recompute(args: &ChallengeWindowArgs) -> Result<([u8; 32], bool), Error> {
-    let recomputed = args.recompute(&NETWORK, &feed(), ROUND, &HEADER)?;
+    let recomputed = args.recompute(&NETWORK, &feed(), ROUND, 0, &HEADER)?;
     Ok((recomputed.subtree, recomputed.holds))
 }
 

@@ -1298,17 +1298,27 @@ mod time {
         let mut world = World::new();
         let batch = world.batch(FIRST, 1, 1);
         let sequence = world.commit(0, &[&batch]);
-        // The last answer would come within a challenge window of the evidence window's end.
         world
             .harness
-            .advance(EVIDENCE_WINDOW - ANSWER_WINDOW - CHALLENGE + 1);
+            .advance(EVIDENCE_WINDOW - ANSWER_WINDOW - 2 * CHALLENGE);
         world.committee = world.network.committee(&world.harness, 3);
-        world
-            .submit_with(&world.attesting(0), 0, sequence, 0, batch.outputs)
-            .expect("attestation");
+        let submit = || world.submit_with(&world.attesting(0), 0, sequence, 0, batch.outputs);
+        // Whoever waits until nobody can demand the readings any more can't attest them with a bond.
+        world.harness.advance(1);
+        assert_refused(submit(), E::CommittedTooLongAgo);
+        world.harness.advance(-1);
+        submit().expect("attestation");
         let stream = &world.operators[0].stream;
         let attestation = client::attestation(&world.feed, stream, FIRST, sequence, 0);
+        // They are demanded as long as the challenge window lasts.
+        world.harness.advance(CHALLENGE - 1);
         let place = world.doubt(0, sequence, 0);
+        world.stop(&attestation, &place).expect("stop");
+        world.harness.advance(2);
+        world.answer(&place, &batch);
+        world.resume(&attestation, &place).expect("resume");
+        // The next answer would come within a challenge window of the evidence window's end.
+        let place = world.doubt(0, sequence, 1);
         assert_refused(world.stop(&attestation, &place), E::TooLateToStop);
     }
 
@@ -1832,6 +1842,40 @@ mod windows {
         }
     }
 
+    /// How old a value is, its readers know by its batches' first and last captures.
+    #[test]
+    fn say_how_old_their_readings_are() {
+        let world = World::new();
+        let honest = world.batch(FIRST, 2, 1);
+        let dated = |first: i64, last: i64| {
+            let mut batch = honest.clone();
+            batch.leaf.first_capture += first;
+            batch.leaf.last_capture += last;
+            batch
+        };
+        let start = FIRST as i64 * ROUND * 1_000;
+        // Fifteen largest gaps of two minutes before the round.
+        let earliest = start - 15 * 120_000 - honest.leaf.first_capture;
+        let older = dated(earliest - 1, 0);
+        let sequence = world.commit(0, &[&older]);
+        let attested = world.submit_with(&world.attesting(0), 0, sequence, 0, older.outputs);
+        assert_refused(attested, E::InvalidCaptures);
+        let attestation = world.attest(0, &dated(earliest, 0));
+        world.show(&attestation, &honest).expect("windows");
+        // Newer or older than the newest of the windows, or after the first of them.
+        for (first, last) in [(0, 1), (0, -1), (15_000, 0)] {
+            let attestation = world.attest(1, &dated(first, last));
+            assert_refused(world.show(&attestation, &honest), E::InvalidCaptures);
+        }
+        // Windows that have a reading before the first.
+        let newer = dated(1, 0);
+        let attestation = world.attest_shown(2, &newer);
+        world
+            .challenge_window(&attestation, window_args(&newer, 1))
+            .expect("challenge");
+        assert_eq!(world.state(&attestation).flags & FALSE_WINDOW, FALSE_WINDOW);
+    }
+
     /// A proof says how outputs were made of windows, and not where the windows come from: that of invented ones is as good
     /// as any, and brings no value.
     #[test]
@@ -2175,6 +2219,11 @@ mod policy {
         });
         assert_refused(world.apply(), E::WindowOutlastsStake);
         assert_refused(world.propose(optimistic()), E::WindowOutlastsStake);
+        world.edit::<device_registry::state::Network>(&world.network.key, |network| {
+            network.parameters.evidence_window = ANSWER_WINDOW + 2 * CHALLENGE;
+        });
+        assert_refused(world.apply(), E::NoTimeToDemand);
+        assert_refused(world.propose(optimistic()), E::NoTimeToDemand);
         world.freeze();
         assert_refused(world.apply(), E::FeedFrozen);
         assert_refused(world.propose(by_committee()), E::FeedFrozen);

@@ -1439,11 +1439,9 @@ mod committee {
         };
 
         let mut gap = good;
-        for signed in &mut gap[..8] {
-            let mut reading = signed.reading;
-            reading.captured_at -= HOUR * 1_000;
-            *signed = sign(&world.devices[0].signer, reading);
-        }
+        let mut late = gap[8].reading;
+        late.captured_at += 1_000;
+        gap[8] = sign(&world.devices[0].signer, late);
         refused(vec![world.window(0, gap)], "not consecutive");
 
         let mut swapped = good;
@@ -1485,7 +1483,10 @@ mod committee {
         });
         refused(vec![world.window(0, schema)], "schema");
 
-        let earlier = world.readings(1, 2 * HOUR, 500);
+        let mut earlier = world.readings(1, HOUR, 500);
+        let mut newest = earlier[15].reading;
+        newest.captured_at -= 1;
+        earlier[15] = sign(&world.devices[1].signer, newest);
         refused(
             vec![world.window(0, good), world.window(1, earlier)],
             "does not end in the round",

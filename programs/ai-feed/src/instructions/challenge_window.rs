@@ -46,7 +46,8 @@ pub struct ChallengeWindowArgs {
 }
 
 /// Recomputes one window from its readings, which are one aligned subtree of the readings tree, and refutes the
-/// attestation if the window is not theirs, or they are not what the feed takes. No pause stops it.
+/// attestation if the window is not theirs, they are not what the feed takes, or one is older than the batch says of all. No
+/// pause stops it.
 pub fn handle_challenge_window(
     ctx: Context<ChallengeAttestation>,
     args: ChallengeWindowArgs,
@@ -58,7 +59,8 @@ pub fn handle_challenge_window(
         let network = accounts.network.load()?.id;
         let header = accounts.model.load()?.header()?;
         let feed = accounts.feed.load()?;
-        let recomputed = args.recompute(&network, &feed, attestation.round, &header)?;
+        let (round, first) = (attestation.round, attestation.batch.first_capture);
+        let recomputed = args.recompute(&network, &feed, round, first, &header)?;
         let readings_root = root(
             &recomputed.subtree,
             args.number.into(),
@@ -79,12 +81,13 @@ pub fn handle_challenge_window(
 pub struct Recomputed {
     /// Root of the readings' own subtree.
     pub subtree: [u8; 32],
-    /// Whether they are what the feed takes, and make the window.
+    /// Whether they are what the feed takes, make the window, and are as new as the batch says of all.
     pub holds: bool,
 }
 
 impl ChallengeWindowArgs {
-    /// Recomputes the window from the readings alone: neither path is looked at.
+    /// Recomputes the window from the readings alone: neither path is looked at. `first_capture` (unix milliseconds) is the
+    /// batch's.
     ///
     /// # Errors
     /// [`AiFeedError::MalformedReadings`].
@@ -93,12 +96,14 @@ impl ChallengeWindowArgs {
         network: &[u8; 32],
         feed: &Feed,
         round: u64,
+        first_capture: i64,
         header: &Header,
     ) -> Result<Recomputed> {
         let mut facts = Facts::default();
         Ok(Recomputed {
             subtree: facts.subtree(self, network, header.value_index.into())?,
-            holds: facts.make(feed, round, header, &self.window),
+            holds: facts.make(feed, round, header, &self.window)
+                && facts.captures.iter().all(|at| *at >= first_capture),
         })
     }
 }

@@ -6,7 +6,7 @@ use inference::{window_leaf, windows_root, FEATURES};
 use crate::{
     error::AiFeedError,
     poseidon::poseidon,
-    state::{Attestation, Round, WINDOWS_SHOWN},
+    state::{Attestation, BatchRecord, Round, WINDOWS_SHOWN},
 };
 
 /// What the leaf of a window is made of.
@@ -77,6 +77,20 @@ pub fn handle_show_windows(ctx: Context<ShowWindows>, windows: Vec<WindowArgs>) 
     require!(
         root == attestation.batch.windows_root,
         AiFeedError::WindowsMismatch
+    );
+    let captures = || windows.iter().map(|window| window.last_capture);
+    let BatchRecord {
+        first_capture,
+        last_capture,
+        ..
+    } = attestation.batch;
+    // How old the value is depends on both. That no reading is older than the first, a challenge of the window shows.
+    require!(
+        captures().max() == Some(last_capture)
+            && captures()
+                .min()
+                .is_some_and(|oldest| first_capture < oldest),
+        AiFeedError::InvalidCaptures
     );
     attestation.flags |= WINDOWS_SHOWN;
     let window = ctx.accounts.round.load()?.policy.challenge_window;

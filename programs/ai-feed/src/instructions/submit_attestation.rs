@@ -1,7 +1,7 @@
 //! Claims the model's outputs on one batch of the attester's stream, and proves that the stream committed to it.
 
 use anchor_lang::prelude::*;
-use commitment::{verify_batch, BatchLeaf, WINDOWS};
+use commitment::{verify_batch, BatchLeaf, READINGS_PER_WINDOW, WINDOWS};
 use data_commitment::instructions::{BatchArgs, CommitmentArgs};
 use data_commitment::state::Stream;
 use device_protocol::AttestationMessage;
@@ -11,7 +11,10 @@ use security_pool::state::{Committee, Pool};
 use crate::{
     error::AiFeedError,
     seeds,
-    state::{Attestation, AttesterBonds, BatchRecord, Feed, Model, Policy, Round, Submission},
+    state::{
+        demandable_for, Attestation, AttesterBonds, BatchRecord, Feed, Model, Policy, Round,
+        Submission,
+    },
 };
 
 /// By how much a device's clock may be ahead of the chain's when its reading is committed, in milliseconds.
@@ -143,6 +146,12 @@ pub fn handle_submit_attestation(
         now,
         ctx.bumps.round,
     )?;
+    // Whoever doubts readings that nobody shows must be able to demand them until time alone has vouched for them.
+    let demandable = demandable_for(&network.parameters, policy.challenge_window);
+    require!(
+        policy.bond == 0 || now <= args.commitment.posted_at.saturating_add(demandable),
+        AiFeedError::CommittedTooLongAgo
+    );
     accounts.reserve(policy.bond, &weight)?;
 
     let stream = accounts.stream.key();
@@ -232,8 +241,8 @@ impl SubmitAttestation<'_> {
         })
     }
 
-    /// Checks that the batch belongs into the round and that the stream committed to it after its last capture; its
-    /// leaf's hash and windows.
+    /// Checks that the batch belongs into the round, that no reading is older than its windows can be, and that the stream
+    /// committed to it after its last capture; its leaf's hash and windows.
     fn verify(
         &self,
         feed: &Feed,
@@ -254,6 +263,13 @@ impl SubmitAttestation<'_> {
         require!(
             feed.round_of(batch.last_capture) == Some(args.round),
             AiFeedError::WrongRound
+        );
+        // The newest reading of every window lies in the round, and the 15 before it are so far apart at most.
+        let span = i64::from(feed.max_gap) * (READINGS_PER_WINDOW as i64 - 1);
+        let earliest = feed.round_start(args.round)?.saturating_sub(span);
+        require!(
+            batch.first_capture >= earliest.saturating_mul(1_000),
+            AiFeedError::InvalidCaptures
         );
         let windows = u8::try_from(batch.windows)
             .ok()

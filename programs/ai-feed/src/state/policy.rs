@@ -1,7 +1,7 @@
 //! How a feed's attestations must be verified, and what stands behind them: what its authority may change.
 
 use anchor_lang::prelude::*;
-use device_registry::state::Network;
+use device_registry::state::{Network, Parameters};
 use feed_reader::Mask;
 use security_pool::state::MAX_OPERATORS;
 
@@ -14,6 +14,20 @@ use crate::{
 pub const FULL_BPS: u16 = 10_000;
 /// How long a proposed policy can be applied once its timelock has passed, in seconds.
 pub const APPLY_WITHIN: i64 = 7 * 86_400;
+
+/// For how long after its commitment a batch may be attested with a bond, seconds; 0 or less if never. A reading that is
+/// demanded at the end of the challenge window (seconds) must still be answered within the network's evidence window, and a
+/// whole challenge window must follow: that long a demand stops an attestation's clock.
+pub fn demandable_for(parameters: &Parameters, challenge_window: i64) -> i64 {
+    let Parameters {
+        evidence_window,
+        answer_window,
+        ..
+    } = parameters;
+    evidence_window
+        .saturating_sub(*answer_window)
+        .saturating_sub(challenge_window.saturating_mul(2))
+}
 
 /// A feed's policy. A round keeps the one under which its first attestation opened it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -82,6 +96,10 @@ impl Policy {
         require!(
             bond == 0 || challenge_window <= network.parameters.evidence_window,
             AiFeedError::WindowOutlastsStake
+        );
+        require!(
+            bond == 0 || demandable_for(&network.parameters, challenge_window) > 0,
+            AiFeedError::NoTimeToDemand
         );
         Ok(())
     }

@@ -183,9 +183,9 @@ fn windows_of_another_attestation_do_not_hide_a_false_output() {
 fn readings_that_the_feed_does_not_take_cost_their_attester() {
     let world = World::new();
     let mut gap = world.readings(1, HOUR, 900);
-    let mut late = gap[0].reading;
-    late.captured_at -= 1_000;
-    gap[0] = sign(&world.devices[1].signer, late);
+    let mut late = gap[1].reading;
+    late.captured_at += 1_000;
+    gap[1] = sign(&world.devices[1].signer, late);
     let lie = world.honest(world.batch(vec![
         world.window(0, world.readings(0, HOUR, 500)),
         world.window(1, gap),

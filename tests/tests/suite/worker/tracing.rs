@@ -530,15 +530,19 @@ fn fails_where_a_committee_signed_readings_that_the_feed_does_not_take() {
             "a device has two windows in one batch",
         ),
         (
-            &|world| of_one(world, 0, &|reading| reading.captured_at -= 1),
+            &|world| of_one(world, 1, &|reading| reading.captured_at += 1),
             Stage::Readings,
             "a window's readings are not consecutive",
         ),
         (
             &|world| {
+                let mut earlier = world.readings(1, HOUR, 500);
+                let mut newest = earlier[15].reading;
+                newest.captured_at -= 1;
+                earlier[15] = sign(&world.devices[1].signer, newest);
                 world.honest(world.batch(vec![
                     world.window(0, world.readings(0, HOUR, 500)),
-                    world.window(1, world.readings(1, 2 * HOUR, 500)),
+                    world.window(1, earlier),
                 ]))
             },
             Stage::Readings,
