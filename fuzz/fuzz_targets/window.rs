@@ -50,6 +50,6 @@ fn subtree(args: &ChallengeWindowArgs) -> Option<[u8; 32]> {
         round_length: 60,
         ..Feed::zeroed()
     };
-    let recomputed = args.recompute(&NETWORK, &feed, 1_000, &HEADER).ok()?;
+    let recomputed = args.recompute(&NETWORK, &feed, 1_000, 0, &HEADER).ok()?;
     Some(recomputed.subtree)
 }
