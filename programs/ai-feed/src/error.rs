@@ -78,7 +78,7 @@ pub enum AiFeedError {
     TimelockRunning = 222,
     #[msg("The proposal was not applied within seven days of its timelock: propose it again")]
     ProposalExpired = 223,
-    #[msg("With a bond, twice the challenge window and the network's answer window must fit its evidence window: shorten the challenge window")]
+    #[msg("With a bond, three challenge windows and the answer window must fit the network's evidence window, and it must slash for readings not shown")]
     NoTimeToDemand = 224,
 
     #[msg("The stream belongs to another pool: pass the attester's own stream and pool")]

@@ -1302,14 +1302,17 @@ mod time {
             .harness
             .advance(EVIDENCE_WINDOW - ANSWER_WINDOW - 2 * CHALLENGE);
         world.committee = world.network.committee(&world.harness, 3);
-        let submit = || world.submit_with(&world.attesting(0), 0, sequence, 0, batch.outputs);
-        // Whoever waits until nobody can demand the readings any more can't attest them with a bond.
-        world.harness.advance(1);
-        assert_refused(submit(), E::CommittedTooLongAgo);
-        world.harness.advance(-1);
-        submit().expect("attestation");
+        world
+            .submit_with(&world.attesting(0), 0, sequence, 0, batch.outputs)
+            .expect("attestation");
         let stream = &world.operators[0].stream;
         let attestation = client::attestation(&world.feed, stream, FIRST, sequence, 0);
+        // Time does not vouch for what is attested or shown when nobody can demand the readings any more.
+        world.harness.advance(1);
+        let late = world.show(&attestation, &batch);
+        assert_refused(late, E::CommittedTooLongAgo);
+        world.harness.advance(-1);
+        world.show(&attestation, &batch).expect("windows");
         // They are demanded as long as the challenge window lasts.
         world.harness.advance(CHALLENGE - 1);
         let place = world.doubt(0, sequence, 0);
@@ -2220,9 +2223,14 @@ mod policy {
         assert_refused(world.apply(), E::WindowOutlastsStake);
         assert_refused(world.propose(optimistic()), E::WindowOutlastsStake);
         world.edit::<device_registry::state::Network>(&world.network.key, |network| {
-            network.parameters.evidence_window = ANSWER_WINDOW + 2 * CHALLENGE;
+            network.parameters.evidence_window = ANSWER_WINDOW + 3 * CHALLENGE - 1;
         });
         assert_refused(world.apply(), E::NoTimeToDemand);
+        assert_refused(world.propose(optimistic()), E::NoTimeToDemand);
+        world.edit::<device_registry::state::Network>(&world.network.key, |network| {
+            network.parameters.evidence_window += 1;
+            network.parameters.withheld_slash_bps = 0;
+        });
         assert_refused(world.propose(optimistic()), E::NoTimeToDemand);
         world.freeze();
         assert_refused(world.apply(), E::FeedFrozen);

@@ -64,6 +64,11 @@ pub fn handle_show_windows(ctx: Context<ShowWindows>, windows: Vec<WindowArgs>) 
         AiFeedError::WindowsShown
     );
     require!(attestation.is_open(now), AiFeedError::TooLateToShow);
+    // Whoever doubts readings that nobody shows must be able to demand them until time alone has vouched for them.
+    require!(
+        attestation.bond == 0 || now <= attestation.show_by,
+        AiFeedError::CommittedTooLongAgo
+    );
     require!(
         windows.len() == usize::from(attestation.windows),
         AiFeedError::WindowsMismatch

@@ -146,12 +146,6 @@ pub fn handle_submit_attestation(
         now,
         ctx.bumps.round,
     )?;
-    // Whoever doubts readings that nobody shows must be able to demand them until time alone has vouched for them.
-    let demandable = demandable_for(&network.parameters, policy.challenge_window);
-    require!(
-        policy.bond == 0 || now <= args.commitment.posted_at.saturating_add(demandable),
-        AiFeedError::CommittedTooLongAgo
-    );
     accounts.reserve(policy.bond, &weight)?;
 
     let stream = accounts.stream.key();
@@ -191,6 +185,8 @@ pub fn handle_submit_attestation(
     attestation.committee = accounts.committee.key();
     attestation.committee_epoch = weight.epoch;
     attestation.posted_at = now;
+    let demandable = demandable_for(&network.parameters, policy.challenge_window);
+    attestation.show_by = args.commitment.posted_at.saturating_add(demandable);
     attestation.restart(policy.challenge_window, now)?;
     attestation.payer = accounts.payer.key();
     attestation.message = AttestationMessage {

@@ -111,8 +111,11 @@ pub struct Attestation {
     pub committed_at: i64,
     /// The batch's readings whose availability challenges stop its clock, a bit each.
     pub stops: [u64; STOPS],
+    /// Until when its windows may be shown if it has a bond, unix seconds: later, readings could not be demanded until the
+    /// challenge window is over.
+    pub show_by: i64,
     /// Zero.
-    pub reserved: [u8; 32],
+    pub reserved: [u8; 24],
 }
 
 impl Attestation {

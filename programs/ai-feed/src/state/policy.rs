@@ -15,15 +15,20 @@ pub const FULL_BPS: u16 = 10_000;
 /// How long a proposed policy can be applied once its timelock has passed, in seconds.
 pub const APPLY_WITHIN: i64 = 7 * 86_400;
 
-/// For how long after its commitment a batch may be attested with a bond, seconds; 0 or less if never. A reading that is
+/// For how long after its commitment a batch's windows may be shown with a bond, seconds; 0 or less if never. A reading that is
 /// demanded at the end of the challenge window (seconds) must still be answered within the network's evidence window, and a
-/// whole challenge window must follow: that long a demand stops an attestation's clock.
+/// whole challenge window must follow: that long a demand stops an attestation's clock. Where the network slashes nobody for
+/// readings that are not shown, none can be demanded.
 pub fn demandable_for(parameters: &Parameters, challenge_window: i64) -> i64 {
     let Parameters {
         evidence_window,
         answer_window,
+        withheld_slash_bps,
         ..
     } = parameters;
+    if *withheld_slash_bps == 0 {
+        return 0;
+    }
     evidence_window
         .saturating_sub(*answer_window)
         .saturating_sub(challenge_window.saturating_mul(2))
@@ -98,7 +103,7 @@ impl Policy {
             AiFeedError::WindowOutlastsStake
         );
         require!(
-            bond == 0 || demandable_for(&network.parameters, challenge_window) > 0,
+            bond == 0 || demandable_for(&network.parameters, challenge_window) >= challenge_window,
             AiFeedError::NoTimeToDemand
         );
         Ok(())
