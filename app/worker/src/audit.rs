@@ -4,7 +4,7 @@
 //! What a leaf must be is decided by the last final trees and the proposal's own: with both archives at hand, each leaf is
 //! recomputed as the program does. Scores are no part of this: who disagrees with them does not vote.
 //!
-//! An archive is fetched from whom it may cost minutes, so nothing else waits for this, and each is looked at once.
+//! Whoever serves an archive may take minutes for it, so nothing else waits for this, and each is looked at once.
 
 use crate::committee;
 use crate::payload::{Reward, Rewards};

@@ -1879,6 +1879,29 @@ mod rewards {
         (record, rewards)
     }
 
+    /// How an operator with a seat in `committee` proposes what was computed for epoch 2, naming its commitment `sequence` as
+    /// the archive.
+    pub fn proposing(
+        operator: &fieldproof_worker::worker::Operator,
+        committee: &Committee,
+        (record, rewards): &(EpochRecord, Rewards),
+        sequence: u64,
+    ) -> ProposeRootArgs {
+        let (_, tree) = score::trees(rewards).expect("trees");
+        let (owners, operators) = emissions::halves(&tree).expect("halves");
+        ProposeRootArgs {
+            epoch: 2,
+            ballot: 0,
+            member: committee.member(&operator.pool).expect("a seat") as u8,
+            depth: record.depth,
+            score_hash: record.score_hash,
+            score_sum: record.score_sum,
+            owners,
+            operators,
+            sequence,
+        }
+    }
+
     #[test]
     fn are_not_held_up_by_a_proposal_that_archives_something_else() {
         let world = World::new();
@@ -1891,23 +1914,10 @@ mod rewards {
         world.set_time(START + 3 * EPOCH + 60);
         world.workers[0].worker.step().expect("step");
         let operator = world.workers[0].worker.operator();
-        let (record, rewards) = computed(operator);
-        let (_, tree) = score::trees(&rewards).expect("trees");
-        let (owners, operators) = emissions::halves(&tree).expect("halves");
         operator.snapshot(3).expect("committee");
         let key = pools::committee(&world.network.key, 3);
         let committee: Committee = chain::read(world.chain.as_ref(), &key).expect("committee");
-        let args = ProposeRootArgs {
-            epoch: 2,
-            ballot: 0,
-            member: committee.member(&operator.pool).expect("a seat") as u8,
-            depth: record.depth,
-            score_hash: record.score_hash,
-            score_sum: record.score_sum,
-            owners,
-            operators,
-            sequence: 0,
-        };
+        let args = proposing(operator, &committee, &computed(operator), 0);
         let signer = operator.signer_key();
         let network = &world.network.key;
         let propose =
@@ -1951,12 +1961,13 @@ mod rewards {
         // Operator 2 proposes the true roots.
         world.set_time(START + 3 * EPOCH + 60);
         let turn = &world.workers[2].worker;
-        while !turn
-            .step()
-            .expect("step")
-            .iter()
-            .any(|event| matches!(event, Event::Proposed { .. }))
-        {}
+        let proposed = (0..STEPS).any(|_| {
+            let events = turn.step().expect("step");
+            events
+                .iter()
+                .any(|event| matches!(event, Event::Proposed { .. }))
+        });
+        assert!(proposed);
         // Operator 0 proposes others, of which nobody knows whether a leaf is wrong.
         let chain = world.chain.as_ref();
         let [(_, honest)] = chain::read_all::<Proposal>(chain).expect("proposals")[..] else {
@@ -1964,19 +1975,10 @@ mod rewards {
         };
         let operator = world.workers[0].worker.operator();
         let committee: Committee = chain::read(chain, &honest.committee).expect("committee");
-        let (record, rewards) = computed(turn.operator());
-        let (_, tree) = score::trees(&rewards).expect("trees");
-        let (owners, operators) = emissions::halves(&tree).expect("halves");
+        let hidden = world.commit_hidden(0, [7; 32]);
         let args = ProposeRootArgs {
-            epoch: 2,
-            ballot: 0,
-            member: committee.member(&operator.pool).expect("a seat") as u8,
-            depth: record.depth,
             score_hash: [9; 32],
-            score_sum: record.score_sum,
-            owners,
-            operators,
-            sequence: world.commit_hidden(0, [7; 32]),
+            ..proposing(operator, &committee, &computed(turn.operator()), hidden)
         };
         let (signer, network) = (operator.signer_key(), &world.network.key);
         let committee = &honest.committee;

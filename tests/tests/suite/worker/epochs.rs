@@ -1,6 +1,6 @@
 //! Recomputing epochs, true ones and every kind of untrue one.
 
-use super::rewards::{computed, reward_epoch};
+use super::rewards::{computed, proposing, reward_epoch};
 use super::tracing::assert_fails;
 use super::*;
 use ::oracle::ON_DEMAND_ID;
@@ -378,23 +378,12 @@ fn go_on_and_are_recomputed_though_what_is_final_archives_something_else() {
         panic!("one proposal")
     };
     assert_eq!(passed.status, PASSED);
-    let (record, rewards) = computed(world.workers[0].worker.operator());
-    assert!(record.incomplete);
+    let found = computed(world.workers[0].worker.operator());
+    assert!(found.0.incomplete);
     let operator = liar.worker.operator();
-    let (_, tree) = score::trees(&rewards).expect("trees");
-    let (owners, operators) = emissions::halves(&tree).expect("halves");
     let committee: Committee = chain::read(chain, &passed.committee).expect("committee");
-    let args = ProposeRootArgs {
-        epoch: 2,
-        ballot: 0,
-        member: committee.member(&operator.pool).expect("a seat") as u8,
-        depth: record.depth,
-        score_hash: record.score_hash,
-        score_sum: record.score_sum,
-        owners,
-        operators,
-        sequence: hidden,
-    };
+    let args = proposing(operator, &committee, &found, hidden);
+    let (_, rewards) = found;
     let (signer, stream) = (operator.signer_key(), &operator.stream);
     let propose =
         emissions::propose_root(&signer, network, &passed.committee, stream, &signer, args);
