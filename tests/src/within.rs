@@ -95,7 +95,7 @@ macro_rules! method_within {
         fn history(
             &self,
             address: &::anchor_lang::prelude::Pubkey,
-            after: Option<&::fieldproof_client::chain::Cursor>,
+            after: &::fieldproof_client::chain::Cursor,
         ) -> Result<Vec<::solana_signature::Signature>, ::fieldproof_client::ClientError> {
             self.chain.history(address, after)
         }

@@ -1,6 +1,6 @@
 //! Addresses and instructions of ai-feed: models, verifying keys, feeds, attestations, rounds.
 
-use crate::chain::{self, Chain, Execution};
+use crate::chain::{self, Chain, Cursor, Execution};
 use crate::data_commitment::ReadingPlace;
 use crate::event;
 use crate::poseidon::poseidon;
@@ -290,7 +290,7 @@ pub fn shown_windows(
     chain: &dyn Chain,
     attestation: &Pubkey,
 ) -> Result<Option<Vec<WindowArgs>>, ClientError> {
-    let history = chain.history(attestation, None)?;
+    let history = chain.history(attestation, &Cursor::START)?;
     for execution in chain::executions(chain, &history) {
         let Some(execution) = execution? else {
             continue;

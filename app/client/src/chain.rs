@@ -33,13 +33,39 @@ pub struct Lifetime {
     pub last_valid_block_height: u64,
 }
 
-/// A transaction up to which a history was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a history was read: the newest slot of which anything was, and what.
+///
+/// A server orders a slot's transactions as it likes, and may tell of a slot before it is full. So the slot is asked for
+/// again, and what was read of it is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// Its first signature.
-    pub signature: Signature,
-    /// The slot it ran in, by which a server that does not know it is found out.
+    /// That slot.
     pub slot: u64,
+    /// First signatures of the transactions that were read of it.
+    pub read: Vec<Signature>,
+    /// One that was read of an earlier slot, which keeps the server's answer short.
+    pub earlier: Option<Signature>,
+}
+
+impl Cursor {
+    /// Before everything.
+    pub const START: Self = Self {
+        slot: 0,
+        read: Vec::new(),
+        earlier: None,
+    };
+
+    /// Moves past a transaction that was read after all others.
+    pub fn pass(&mut self, execution: &Execution) {
+        if execution.slot > self.slot {
+            *self = Self {
+                slot: execution.slot,
+                read: Vec::new(),
+                earlier: self.read.pop().or(self.earlier),
+            };
+        }
+        self.read.push(execution.signature);
+    }
 }
 
 /// An instruction that ran.
@@ -104,14 +130,6 @@ fn outer(transaction: &VersionedTransaction, keys: &[Pubkey]) -> Vec<Invocation>
 }
 
 impl Execution {
-    /// Where a history is read on after this transaction.
-    pub fn cursor(&self) -> Cursor {
-        Cursor {
-            signature: self.signature,
-            slot: self.slot,
-        }
-    }
-
     /// The execution itself, or the error that a failed one stands for.
     ///
     /// # Errors
@@ -160,13 +178,9 @@ pub trait Chain: Send + Sync {
     /// What the transaction did, once it has landed.
     fn execution(&self, signature: &Signature) -> Result<Option<Execution>, ClientError>;
 
-    /// Signatures of the successful transactions that name `address`, oldest first, newer than `after`. Fails with
-    /// [`ClientError::UnknownCursor`] where the chain does not know `after`: what is newer can't be told then.
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Cursor>,
-    ) -> Result<Vec<Signature>, ClientError>;
+    /// Signatures of the successful transactions that name `address`, beyond `after`, oldest slot first. Fails with
+    /// [`ClientError::UnknownCursor`] where the chain does not know what was read last: what is newer can't be told then.
+    fn history(&self, address: &Pubkey, after: &Cursor) -> Result<Vec<Signature>, ClientError>;
 
     /// What to offer for priority to a transaction that writes `accounts`, in micro-lamports a compute unit.
     fn priority_fee(&self, _accounts: &[Pubkey]) -> Result<u64, ClientError> {

@@ -1,6 +1,6 @@
 //! Streams, their commitments and proofs: addresses and instructions of the data commitment program.
 
-use crate::chain::{self, Chain, Execution};
+use crate::chain::{self, Chain, Cursor, Execution};
 use crate::precompile::PrecompileError;
 use crate::reports::{Evidence, ProvenLeaf, Signatures};
 use crate::{ai_feed as feeds, event, security_pool as pools, token, ClientError};
@@ -147,7 +147,7 @@ impl StreamHistory {
     /// The chain's.
     pub fn read(chain: &dyn Chain, stream: &Pubkey) -> Result<Self, ClientError> {
         let mut history = Self::default();
-        let told = chain.history(stream, None)?;
+        let told = chain.history(stream, &Cursor::START)?;
         for execution in chain::executions(chain, &told) {
             // What has landed but can't be read yet is newer than anything that is asked for.
             let Some(execution) = execution? else {
@@ -155,12 +155,7 @@ impl StreamHistory {
             };
             for event in commitments(&execution) {
                 if event.stream == *stream {
-                    let leaf = leaf_of(&event);
-                    history
-                        .mmr
-                        .append(leaf.hash())
-                        .map_err(|_| ClientError::Build("the stream is full".to_owned()))?;
-                    history.commitments.push(leaf);
+                    history.commitments.push(leaf_of(&event));
                 }
             }
             let submitted = feeds::submissions(&execution).into_iter();
@@ -168,6 +163,12 @@ impl StreamHistory {
             history
                 .submissions
                 .extend(own.map(|submitted| submitted.args));
+        }
+        // A server may tell of one slot's in another order.
+        history.commitments.sort_by_key(|leaf| leaf.sequence);
+        for leaf in &history.commitments {
+            let appended = history.mmr.append(leaf.hash());
+            appended.map_err(|_| ClientError::Build("the stream is full".to_owned()))?;
         }
         Ok(history)
     }

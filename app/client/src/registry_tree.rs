@@ -224,7 +224,7 @@ pub fn precedence(leaf: &RegistryLeaf, tree: u16, index: u32) -> (u8, u64, u16, 
 pub struct Follower {
     key: Pubkey,
     tree: RegistryTree,
-    after: Option<Cursor>,
+    after: Cursor,
 }
 
 impl Follower {
@@ -237,7 +237,7 @@ impl Follower {
         Ok(Self {
             key,
             tree: RegistryTree::new(header.depth, header.canopy),
-            after: None,
+            after: Cursor::START,
         })
     }
 
@@ -258,7 +258,7 @@ impl Follower {
         chain: &dyn Chain,
         mut told: impl FnMut(&RegistryEvent),
     ) -> Result<&mut RegistryTree, ClientError> {
-        let history = chain.history(&self.key, self.after.as_ref())?;
+        let history = chain.history(&self.key, &self.after)?;
         for execution in chain::executions(chain, &history) {
             // What has landed but can't be read yet comes with the next call.
             let Some(execution) = execution? else {
@@ -270,7 +270,7 @@ impl Follower {
                     self.tree.apply(event)?;
                 }
             }
-            self.after = Some(execution.cursor());
+            self.after.pass(&execution);
         }
         Ok(&mut self.tree)
     }

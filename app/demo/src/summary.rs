@@ -12,7 +12,7 @@ use anyhow::{ensure, Context, Result};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 use feed_reader::Mask;
-use fieldproof_client::chain::{self, Chain, Execution};
+use fieldproof_client::chain::{self, Chain, Cursor, Execution};
 use fieldproof_client::{
     ai_feed as feeds, data_commitment as streams, reward_emission as emissions,
 };
@@ -446,7 +446,7 @@ fn executions(network: &Network, policy: &FrostPolicy) -> Result<Vec<Execution>>
     let model = feeds::model(&feed.model);
     let emission = emissions::emission(&network.key());
     for address in [network.key(), emission, policy.fund(), model] {
-        for signature in chain.history(&address, None)? {
+        for signature in chain.history(&address, &Cursor::START)? {
             if seen.insert(signature) {
                 executions.extend(chain.execution(&signature)?);
             }
@@ -515,7 +515,7 @@ fn attested(network: &Network, attestations: &[(Pubkey, Attestation)]) -> Result
             continue;
         }
         // Submission and signatures are all that names an attestation: the last one completed it.
-        let history = chain.history(key, None)?;
+        let history = chain.history(key, &Cursor::START)?;
         let last = history.last().context("an attestation came from nowhere")?;
         let execution = chain.execution(last)?.context("a transaction is gone")?;
         let mut airports = network.deployment.feeds.iter().zip(&AIRPORTS);

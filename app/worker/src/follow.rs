@@ -19,6 +19,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 pub const STEP: usize = 512;
 /// Bytes of a signature.
 const SIGNATURE: usize = 64;
+/// In the place of one that is not there.
+const NONE: [u8; SIGNATURE] = [0; SIGNATURE];
 
 /// How far the chain was followed, beside what the database remembers.
 #[derive(Debug, Default)]
@@ -29,12 +31,24 @@ pub struct Following {
 }
 
 /// What the chain has told of and was not read yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ahead {
+    /// Where the database stands.
+    after: Cursor,
     /// From old to new.
     signatures: VecDeque<Signature>,
     /// All that landed before this time, unix seconds, is among them or was read.
     told_at: i64,
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self {
+            after: Cursor::START,
+            signatures: VecDeque::new(),
+            told_at: 0,
+        }
+    }
 }
 
 impl Following {
@@ -84,8 +98,9 @@ fn step(operator: &Operator, mut ahead: MutexGuard<'_, Ahead>) -> Result<Followe
         // As it is before the chain is asked, so that what landed before is told of.
         let told_at = operator.tick()?;
         let after = cursor(chain, &operator.store)?;
-        let told = chain.history(&operator.network, after.as_ref())?;
+        let told = chain.history(&operator.network, &after)?;
         *ahead = Ahead {
+            after,
             signatures: told.into(),
             told_at,
         };
@@ -99,7 +114,11 @@ fn step(operator: &Operator, mut ahead: MutexGuard<'_, Ahead>) -> Result<Followe
     for _ in 0..STEP / AT_ONCE {
         let next: Vec<Signature> = ahead.signatures.iter().take(AT_ONCE).copied().collect();
         let (read, end) = read(chain, &next);
-        take(operator, &read, &mut followed)?;
+        if let Err(error) = take(operator, &read, &mut ahead.after, &mut followed) {
+            // Of one slot, what comes first may have been told last.
+            ahead.signatures.clear();
+            return Err(error);
+        }
         ahead.signatures.drain(..read.len());
         // What has landed but can't be read yet may have been rolled back: the chain is asked anew.
         if !end? {
@@ -115,23 +134,47 @@ fn step(operator: &Operator, mut ahead: MutexGuard<'_, Ahead>) -> Result<Followe
     Ok(followed)
 }
 
-/// How far the database says that the chain was followed.
-fn cursor(chain: &dyn Chain, store: &Store) -> Result<Option<Cursor>, WorkerError> {
+/// How far the database says that the chain was followed: the slot, what was read of an earlier one, and what of this one.
+fn cursor(chain: &dyn Chain, store: &Store) -> Result<Cursor, WorkerError> {
     let Some(bytes) = store.cursor()? else {
-        return Ok(None);
+        return Ok(Cursor::START);
     };
     let damaged = || WorkerError::State("the database's place on the chain is damaged");
-    let (signature, slot) = bytes.split_at_checked(SIGNATURE).ok_or_else(damaged)?;
-    let signature = Signature::try_from(signature).map_err(|_| damaged())?;
-    let slot = match slot {
-        // Of before slots were remembered.
-        [] => chain
-            .execution(&signature)?
-            .map(|execution| execution.slot)
-            .ok_or(ClientError::UnknownCursor(signature))?,
-        slot => u64::from_be_bytes(slot.try_into().map_err(|_| damaged())?),
+    if let Some(signature) = older(&bytes) {
+        let execution = chain.execution(&signature)?;
+        let slot = execution.ok_or(ClientError::UnknownCursor(signature))?.slot;
+        return Ok(Cursor {
+            slot,
+            read: vec![signature],
+            earlier: None,
+        });
+    }
+    let (slot, signatures) = bytes.split_first_chunk().ok_or_else(damaged)?;
+    let (signatures, []) = signatures.as_chunks::<SIGNATURE>() else {
+        return Err(damaged());
     };
-    Ok(Some(Cursor { signature, slot }))
+    let (earlier, read) = signatures.split_first().ok_or_else(damaged)?;
+    Ok(Cursor {
+        slot: u64::from_be_bytes(*slot),
+        read: read.iter().copied().map(Signature::from).collect(),
+        earlier: (*earlier != NONE).then(|| Signature::from(*earlier)),
+    })
+}
+
+/// The signature that a database of before whole slots were remembered has, with its slot or without.
+fn older(bytes: &[u8]) -> Option<Signature> {
+    match bytes.split_first_chunk::<SIGNATURE>()? {
+        (signature, [] | [_, _, _, _, _, _, _, _]) => Some(Signature::from(*signature)),
+        _ => None,
+    }
+}
+
+/// What [`cursor`] reads.
+fn encode(cursor: &Cursor) -> Vec<u8> {
+    let earlier = cursor.earlier.map_or(NONE, Signature::into);
+    let mut bytes = [&cursor.slot.to_be_bytes()[..], &earlier].concat();
+    bytes.extend(cursor.read.iter().flat_map(|read| read.as_ref()));
+    bytes
 }
 
 /// Reads transactions. Returns those up to the first that can't be read, and whether these are all of them.
@@ -150,17 +193,19 @@ fn read(
     (read, Ok(true))
 }
 
-/// Writes down what transactions tell, and that they were read.
+/// Writes down what transactions tell, and that they were read, and moves the cursor past them.
 fn take(
     operator: &Operator,
     executions: &[Execution],
+    after: &mut Cursor,
     followed: &mut Followed,
 ) -> Result<(), WorkerError> {
-    let Some(last) = executions.last() else {
+    if executions.is_empty() {
         return Ok(());
-    };
+    }
     let mut leaves: Vec<RegistryEvent> = executions.iter().flat_map(registry_events).collect();
     leaves.retain(|event| event.network() == operator.network);
+    leaves.sort_by_key(|event| (event.tree_index(), event.sequence()));
     let records = operator.registry.records(&leaves)?;
     let records: Vec<_> = records
         .into_iter()
@@ -176,9 +221,14 @@ fn take(
         .filter(|event| event.network == operator.network)
         .map(|event| (event.stream.to_bytes(), leaf_of(&event)))
         .collect();
-    let Cursor { signature, slot } = last.cursor();
-    let cursor = [signature.as_ref(), &slot.to_be_bytes()].concat();
-    operator.store.follow(&records, &commitments, &cursor)?;
+    let mut passed = after.clone();
+    executions
+        .iter()
+        .for_each(|execution| passed.pass(execution));
+    operator
+        .store
+        .follow(&records, &commitments, &encode(&passed))?;
+    *after = passed;
     followed.devices += records.len() - changes;
     followed.commitments += commitments.len();
     for (_, record) in records {

@@ -21,7 +21,7 @@ use device_protocol::{feed_id, Hash, InputSpec};
 use device_registry::state::{tree, Network, Tree};
 use feed_reader::Mask;
 use fieldproof_client::ai_feed::{self as feeds, Submitted};
-use fieldproof_client::chain::{self, Chain, Execution};
+use fieldproof_client::chain::{self, Chain, Cursor, Execution};
 use fieldproof_client::device_registry::{self as networks, registry_events};
 use fieldproof_client::poseidon::poseidon;
 use fieldproof_client::registry_tree::RegistryTree;
@@ -29,7 +29,7 @@ use fieldproof_client::{data_commitment as streams, event, security_pool as pool
 use inference::ModelRef;
 use security_pool::state::{quorum, Committee};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{btree_map, BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 pub use epoch::epoch;
@@ -323,32 +323,18 @@ impl History {
         each: &mut dyn FnMut(&Execution),
     ) -> Result<Self, Failure> {
         let stage = Stage::History;
-        let registry = Registry::default();
-        let mut trees: BTreeMap<Pubkey, RegistryTree> = BTreeMap::new();
+        let mut events = Vec::new();
         let mut commitments: BTreeMap<Pubkey, Vec<CommitmentLeaf>> = BTreeMap::new();
         let mut submitted = Vec::new();
         let mut passed: Vec<AttestationPassed> = Vec::new();
-        let told = chain.history(network, None).map_err(at(stage))?;
+        let told = chain.history(network, &Cursor::START).map_err(at(stage))?;
         for (signature, execution) in told.iter().zip(chain::executions(chain, &told)) {
             let Some(execution) = execution.map_err(at(stage))? else {
                 return stage.fails(format!("the chain has no {signature} any more"));
             };
             each(&execution);
-            let mut events = registry_events(&execution);
+            events.extend(registry_events(&execution));
             events.retain(|event| event.network() == *network);
-            for record in registry.records(&events).map_err(at(stage))? {
-                registry.insert(record).map_err(at(stage))?;
-            }
-            for event in events {
-                let key = event.tree();
-                if let std::collections::btree_map::Entry::Vacant(vacant) = trees.entry(key) {
-                    let header: Tree = chain::read(chain, &key).map_err(at(stage))?;
-                    vacant.insert(RegistryTree::new(header.depth, header.canopy));
-                }
-                if let Some(tree) = trees.get_mut(&key) {
-                    tree.apply(event).map_err(at(stage))?;
-                }
-            }
             submitted.extend(feeds::submissions(&execution));
             passed.extend(event::events(&execution, &ai_feed::ID));
             submitted.retain(|submitted: &Submitted| submitted.args.round == round);
@@ -358,6 +344,27 @@ impl History {
                     let stream = commitments.entry(event.stream).or_default();
                     stream.push(streams::leaf_of(&event));
                 }
+            }
+        }
+        // A server may tell of one slot's in another order.
+        events.sort_by_key(|event| (event.tree_index(), event.sequence()));
+        for leaves in commitments.values_mut() {
+            leaves.sort_by_key(|leaf| leaf.sequence);
+        }
+        let registry = Registry::default();
+        let mut trees: BTreeMap<Pubkey, RegistryTree> = BTreeMap::new();
+        for event in events {
+            let records = registry.records(std::slice::from_ref(&event));
+            for record in records.map_err(at(stage))? {
+                registry.insert(record).map_err(at(stage))?;
+            }
+            let key = event.tree();
+            if let btree_map::Entry::Vacant(vacant) = trees.entry(key) {
+                let header: Tree = chain::read(chain, &key).map_err(at(stage))?;
+                vacant.insert(RegistryTree::new(header.depth, header.canopy));
+            }
+            if let Some(tree) = trees.get_mut(&key) {
+                tree.apply(event).map_err(at(stage))?;
             }
         }
         for (key, tree) in &mut trees {

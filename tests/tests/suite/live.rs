@@ -39,6 +39,8 @@ pub const CHALLENGE: i64 = 60;
 const STAKE: u64 = 50_000_000;
 /// How long anything may take, on a machine that has more to do than it can.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// Lines of a worker's log that a failed test shows.
+const SHOWN: usize = 40;
 /// How often it is looked for.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -95,6 +97,22 @@ impl Drop for Process {
         // It may have been killed already.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Shows what the workers logged last, if the test failed.
+impl Drop for Live {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for operator in &self.operators {
+            let log = operator.config.with_extension("log");
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(SHOWN)..];
+            eprintln!("{}:\n{}", log.display(), shown.join("\n"));
+        }
     }
 }
 

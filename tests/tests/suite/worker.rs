@@ -21,7 +21,7 @@ use device_protocol::{
     Status as Standing, Values,
 };
 use feed_reader::Mask;
-use fieldproof_client::chain::{self, LocalChain};
+use fieldproof_client::chain::{self, Cursor, LocalChain};
 use fieldproof_client::device_registry::RegistryEvent;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::poseidon::poseidon;
@@ -2123,7 +2123,7 @@ mod rewards {
             let program = &data_commitment::ID;
             !event::events::<RootCommitted>(execution, program).is_empty()
         };
-        let history = world.chain.history(&world.network.key, None);
+        let history = world.chain.history(&world.network.key, &Cursor::START);
         let mut committed = history.expect("history");
         committed.retain(|signature| {
             let execution = world.chain.execution(signature).expect("chain");

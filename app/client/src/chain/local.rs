@@ -28,8 +28,8 @@ pub struct LocalChain {
 struct State {
     svm: LiteSVM,
     executions: HashMap<Signature, Execution>,
-    /// Successful transactions in order, with the accounts they name.
-    history: Vec<(Signature, Vec<Pubkey>)>,
+    /// Successful transactions in order: slot, first signature and the accounts they name.
+    history: Vec<(u64, Signature, Vec<Pubkey>)>,
 }
 
 /// A chain of its own that starts where this one stands.
@@ -174,7 +174,7 @@ impl Chain for LocalChain {
         };
         if done.error.is_none() {
             let keys = transaction.message.static_account_keys().to_vec();
-            state.history.push((signature, keys));
+            state.history.push((slot, signature, keys));
         }
         state.executions.insert(signature, done);
         state.svm.warp_to_slot(slot + 1);
@@ -186,24 +186,21 @@ impl Chain for LocalChain {
         Ok(self.lock().executions.get(signature).cloned())
     }
 
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Cursor>,
-    ) -> Result<Vec<Signature>, ClientError> {
+    fn history(&self, address: &Pubkey, after: &Cursor) -> Result<Vec<Signature>, ClientError> {
         let state = self.lock();
-        let start = match after.map(|after| after.signature) {
-            None => 0,
-            Some(after) => {
-                let mut history = state.history.iter();
-                let position = history.position(|(signature, _)| *signature == after);
-                position.ok_or(ClientError::UnknownCursor(after))? + 1
-            }
-        };
-        Ok(state.history[start..]
-            .iter()
-            .filter(|(_, keys)| keys.contains(address))
-            .map(|(signature, _)| *signature)
+        let mut read = after.read.iter();
+        if let Some(unknown) = read.find(|read| !state.executions.contains_key(read)) {
+            return Err(ClientError::UnknownCursor(*unknown));
+        }
+        let start = state
+            .history
+            .partition_point(|(slot, ..)| *slot < after.slot);
+        let later = state.history[start..].iter();
+        Ok(later
+            .filter(|(_, signature, keys)| {
+                keys.contains(address) && !after.read.contains(signature)
+            })
+            .map(|(_, signature, _)| *signature)
             .collect())
     }
 }

@@ -23,6 +23,7 @@ use solana_transaction_status_client_types::{
     option_serializer::OptionSerializer, EncodedTransaction, UiInnerInstructions, UiInstruction,
     UiLoadedAddresses, UiTransactionReturnData,
 };
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,15 +54,6 @@ pub struct RpcChain {
 }
 
 impl RpcChain {
-    /// Whether the server can still tell that a transaction landed.
-    fn remembers(&self, signature: &Signature) -> Result<bool, ClientError> {
-        let statuses = self
-            .client
-            .get_signature_statuses_with_history(&[*signature])
-            .map_err(cluster)?;
-        Ok(statuses.value.iter().any(Option::is_some))
-    }
-
     /// The cluster whose JSON RPC is at `url`. It is asked again and again for what is waited for, and no priority fee
     /// is offered.
     pub fn new(url: impl ToString) -> Self {
@@ -273,21 +265,16 @@ impl Chain for RpcChain {
         }))
     }
 
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Cursor>,
-    ) -> Result<Vec<Signature>, ClientError> {
+    fn history(&self, address: &Pubkey, after: &Cursor) -> Result<Vec<Signature>, ClientError> {
         let mut newest_first = Vec::new();
+        let mut unmet: HashSet<&Signature> = after.read.iter().collect();
         let mut before: Option<Signature> = None;
         loop {
             let config = GetConfirmedSignaturesForAddress2Config {
                 before,
-                // What does not fit the first page must lead to `after` itself: a server that does not know the page's last
-                // signature, as one of several behind an address may not, says that there is nothing before it.
-                until: after
-                    .filter(|_| before.is_none())
-                    .map(|after| after.signature),
+                // Further pages must lead to the cursor's slot by themselves: a server that does not know the last signature
+                // of a page, as one of several behind an address may not, says that there is nothing before it.
+                until: after.earlier.filter(|_| before.is_none()),
                 limit: Some(SIGNATURES_PER_CALL),
                 commitment: Some(self.client.commitment()),
             };
@@ -295,38 +282,25 @@ impl Chain for RpcChain {
                 .client
                 .get_signatures_for_address_with_config(address, config)
                 .map_err(cluster)?;
-            let is_first = before.is_none();
-            let is_full = page.len() >= SIGNATURES_PER_CALL;
-            let mut is_met = false;
+            let mut is_last = page.len() < SIGNATURES_PER_CALL;
             for entry in page {
+                if entry.slot < after.slot {
+                    is_last = true;
+                    break;
+                }
                 let signature: Signature = entry.signature.parse().map_err(cluster)?;
                 before = Some(signature);
-                if let Some(after) = after {
-                    is_met = signature == after.signature;
-                    if is_met {
-                        break;
-                    }
-                    // A server that does not know where to end goes back to the beginning.
-                    if entry.slot < after.slot {
-                        return Err(ClientError::UnknownCursor(after.signature));
-                    }
-                }
-                if entry.err.is_none() {
+                if !unmet.remove(&signature) && entry.err.is_none() {
                     newest_first.push(signature);
                 }
             }
-            if is_met || !is_full {
-                let Some(after) = after.filter(|_| !is_met) else {
-                    break;
-                };
-                // The first page ends at `after` by itself, or where a server that has forgotten `after` remembers no more.
-                let ends =
-                    is_first && (newest_first.is_empty() || self.remembers(&after.signature)?);
-                if ends {
-                    break;
-                }
-                return Err(ClientError::UnknownCursor(after.signature));
+            if is_last {
+                break;
             }
+        }
+        // The server lags, has forgotten what is so old, or lost the thread; or it was rolled back.
+        if let Some(unknown) = unmet.into_iter().next() {
+            return Err(ClientError::UnknownCursor(*unknown));
         }
         newest_first.reverse();
         Ok(newest_first)

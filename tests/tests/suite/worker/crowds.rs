@@ -203,7 +203,7 @@ impl Chain for Counted {
     fn execution(&self, signature: &Signature) -> Result<Option<Execution>> {
         self.0.execution(signature)
     }
-    fn history(&self, address: &Pubkey, after: Option<&Cursor>) -> Result<Vec<Signature>> {
+    fn history(&self, address: &Pubkey, after: &Cursor) -> Result<Vec<Signature>> {
         self.0.history(address, after)
     }
 }

@@ -6,7 +6,7 @@ use ai_feed::instructions::RegisterVerifyingKeyArgs;
 use ai_feed::state::{Model, VerifyingKey, DEVELOPMENT_ALPHA, PRIVATE, REDUCTION_CIRCOM};
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField};
-use fieldproof_client::chain::Chain;
+use fieldproof_client::chain::{Chain, Cursor};
 use fieldproof_worker::config::Proving as Config;
 use fieldproof_worker::prove::Proving;
 use fieldproof_worker::trace::Stage;
@@ -151,7 +151,11 @@ fn known_of(world: &World, attestation: &Pubkey) -> Vec<(String, Vec<u8>)> {
         .iter()
         .map(|operator| operator.signer.pubkey());
     for payer in payers.chain([world.payer.pubkey()]) {
-        for signature in world.chain.history(&payer, None).expect("history") {
+        for signature in world
+            .chain
+            .history(&payer, &Cursor::START)
+            .expect("history")
+        {
             let execution = world.chain.execution(&signature).expect("chain");
             let execution = execution.expect("transaction");
             let invocations = execution.outer.into_iter().chain(execution.inner);

@@ -148,11 +148,7 @@ impl Chain for Forgetful {
         execution
     );
 
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Cursor>,
-    ) -> Result<Vec<Signature>, ClientError> {
+    fn history(&self, address: &Pubkey, after: &Cursor) -> Result<Vec<Signature>, ClientError> {
         if *address == self.network && self.lost.load(Ordering::SeqCst) {
             return Err(ClientError::Cluster("no history".to_owned()));
         }
@@ -266,9 +262,11 @@ fn a_place_on_the_chain_that_nobody_knows_applies_nothing() {
     let world = World::new();
     let (worker, _data) = fresh(&world, 0, world.chain.clone());
     let operator = worker.operator();
-    let unknown = [&[7; 64][..], &1u64.to_be_bytes()].concat();
-    // Of before slots were remembered, too.
-    for cursor in [&unknown[..64], &unknown[..]] {
+    let slot = 1u64.to_be_bytes();
+    let unknown = [&slot[..], &[0; 64], &[7; 64]].concat();
+    // Of before whole slots were remembered, too.
+    let older = [&[7; 64][..], &slot].concat();
+    for cursor in [&older[..64], &older, &unknown] {
         operator
             .store
             .follow::<()>(&[], &[], cursor)
@@ -288,19 +286,29 @@ fn a_place_on_the_chain_that_nobody_knows_applies_nothing() {
 fn a_place_on_the_chain_of_before_slots_were_remembered_is_gone_on_from() {
     let world = World::new();
     let operator = world.workers[0].worker.operator();
-    let cursor = operator.store.cursor().expect("store").expect("a cursor");
-    let signature = &cursor[..64];
-    operator
-        .store
-        .follow::<()>(&[], &[], signature)
-        .expect("store");
+    let place = || operator.store.cursor().expect("store").expect("a place");
     let payer = world.payer.pubkey();
-    let name = system_instruction::transfer(&payer, &world.network.key, 1);
-    let named = world.send(&[name]).expect("transfer");
-    let followed = follow::follow(operator).expect("followed");
-    assert_eq!((followed.devices, followed.caught_up), (0, true));
-    let cursor = [named.signature.as_ref(), &named.slot.to_be_bytes()].concat();
-    assert_eq!(operator.store.cursor().expect("store"), Some(cursor));
+    for length in [64, 72] {
+        // The last of its slot, then the slot.
+        let last = &place()[72..];
+        let (signature, slot) = (&last[last.len() - 64..], &place()[..8]);
+        let older = [signature, slot].concat();
+        operator
+            .store
+            .follow::<()>(&[], &[], &older[..length])
+            .expect("store");
+        let name = system_instruction::transfer(&payer, &world.network.key, length as u64);
+        let named = world.send(&[name]).expect("transfer");
+        let followed = follow::follow(operator).expect("followed");
+        assert_eq!((followed.devices, followed.caught_up), (0, true));
+        let expected = [
+            &named.slot.to_be_bytes(),
+            signature,
+            named.signature.as_ref(),
+        ]
+        .concat();
+        assert_eq!(place(), expected);
+    }
 }
 
 #[test]

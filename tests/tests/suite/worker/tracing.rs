@@ -214,7 +214,7 @@ fn takes_nothing_from_what_was_submitted_to_another_feed() {
     let create = feeds::create_feed(&payer, &payer, &world.network.key, &model, args);
     world.send(&[create]).expect("feed");
     let chain = world.chain.as_ref();
-    let history = chain.history(&key, None).expect("history");
+    let history = chain.history(&key, &Cursor::START).expect("history");
     let submitted = chain.execution(&history[0]).expect("chain");
     let own = feeds::submissions(&submitted.expect("transaction")).remove(0);
     assert_eq!((own.feed, own.attestation), (world.feed, key));
@@ -706,11 +706,7 @@ impl Chain for Forgetful<'_> {
         Ok(execution.filter(|_| *signature != self.forgotten))
     }
 
-    fn history(
-        &self,
-        address: &Pubkey,
-        after: Option<&Cursor>,
-    ) -> Result<Vec<Signature>, ClientError> {
+    fn history(&self, address: &Pubkey, after: &Cursor) -> Result<Vec<Signature>, ClientError> {
         let mut history = self.chain.history(address, after)?;
         history.retain(|signature| self.is_listed || *signature != self.forgotten);
         Ok(history)
@@ -722,7 +718,9 @@ fn fails_where_the_history_misses_an_event() {
     let world = World::of_one_stream();
     let attestation = world.finalize(&world.one());
     let chain = world.chain.as_ref();
-    let history = chain.history(&world.network.key, None).expect("history");
+    let history = chain
+        .history(&world.network.key, &Cursor::START)
+        .expect("history");
     let first = |is_it: &dyn Fn(&Execution) -> bool| {
         let mut all = history.iter().copied();
         all.find(|signature| {
