@@ -7,6 +7,7 @@
 //! Whoever serves an archive may take minutes for it, so nothing else waits for this, and each is looked at once.
 
 use crate::committee;
+use crate::patience::Turns;
 use crate::payload::{Reward, Rewards};
 use crate::reward::{self, EpochRecord};
 use crate::score;
@@ -30,7 +31,10 @@ type Place = (u8, u32);
 /// Proposals that there is nothing more to find in: no leaf contradicts them, or their archive holds other trees than theirs.
 /// Lost with the process.
 #[derive(Debug, Default)]
-pub struct Audited(Mutex<HashSet<Pubkey>>);
+pub struct Audited {
+    turns: Turns,
+    proposals: Mutex<HashSet<Pubkey>>,
+}
 
 impl Audited {
     /// Whether the proposal at `key` is one.
@@ -45,7 +49,9 @@ impl Audited {
 
     fn lock(&self) -> MutexGuard<'_, HashSet<Pubkey>> {
         // To look once too often does no harm.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.proposals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,7 +60,10 @@ impl Audited {
 ///
 /// # Errors
 /// The chain's and the database's.
-pub fn step(operator: &Operator) -> Result<Vec<Event>, WorkerError> {
+pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
+    if !operator.audited.turns.is_next(now) {
+        return Ok(Vec::new());
+    }
     let chain = operator.chain.as_ref();
     let key = emissions::emission(&operator.network);
     let Some(emission) = chain::find::<Emission>(chain, &key)? else {

@@ -5,7 +5,7 @@
 //! helps nobody to keep a payload back. What was found true is not looked at again until the worker starts anew.
 
 use crate::committee::{self, Refusal};
-use crate::patience::Wait;
+use crate::patience::{Turns, Wait};
 use crate::payload::Payload;
 use crate::slash;
 use crate::window::{self, Batch, BatchError, Sources};
@@ -22,14 +22,15 @@ use inference::{infer, ModelRef};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Seconds from one look at all attestations to the next: much less than any challenge window.
-const INTERVAL: i64 = 15;
 /// Seconds from one look at a doubtful attestation to the next, at most.
 const MAX_WAIT: i64 = 240;
 
 /// The attestations that were recomputed. Lost with the process.
 #[derive(Debug, Default)]
-pub struct Checked(Mutex<Seen>);
+pub struct Checked {
+    turns: Turns,
+    seen: Mutex<Seen>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -37,24 +38,12 @@ struct Seen {
     checked: HashSet<Pubkey>,
     /// Those of which it can't be told.
     doubted: HashMap<Pubkey, Wait>,
-    /// Not before this time, unix seconds.
-    next_look: i64,
 }
 
 impl Checked {
     fn lock(&self) -> MutexGuard<'_, Seen> {
         // What is checked once more does no harm.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether it is time to look again.
-    fn is_due(&self, now: i64) -> bool {
-        let mut seen = self.lock();
-        let due = now >= seen.next_look;
-        if due {
-            seen.next_look = now.saturating_add(INTERVAL);
-        }
-        due
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Leaves those that are to be looked at now, and forgets those that are gone.
@@ -90,7 +79,7 @@ impl Checked {
 /// The chain's and the database's. What one challenge meets does not stop the others: it becomes an [`Event::Failed`], and
 /// is tried again.
 pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
-    if !operator.checked.is_due(now) {
+    if !operator.checked.turns.is_next(now) {
         return Ok(Vec::new());
     }
     let chain = operator.chain.as_ref();

@@ -5,6 +5,7 @@
 use anchor_lang::prelude::Pubkey;
 use device_protocol::Hash;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,25 @@ const REST: Duration = Duration::from_secs(30);
 const FIRST_WAIT: i64 = 15;
 /// Seconds from a look for what nobody served to the next one, at most.
 pub const LONGEST_WAIT: i64 = 600;
+
+/// Seconds from one look at what others put on the chain to the next: much less than any challenge window.
+const INTERVAL: i64 = 15;
+
+/// When what others put on the chain was looked at, which takes reading all of it.
+#[derive(Debug, Default)]
+pub struct Turns(AtomicI64);
+
+impl Turns {
+    /// Whether it is time to look, at `now` (unix seconds): if so, the next time comes later. A time that was too late once
+    /// does not put it off.
+    pub fn is_next(&self, now: i64) -> bool {
+        let is_next = now.abs_diff(self.0.load(Ordering::SeqCst)) >= INTERVAL.unsigned_abs();
+        if is_next {
+            self.0.store(now, Ordering::SeqCst);
+        }
+        is_next
+    }
+}
 
 /// When to look again for what could not be had.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +55,9 @@ impl Wait {
         }
     }
 
-    /// Whether it is over at `now` (unix seconds).
+    /// Whether it is over at `now` (unix seconds), or began at a time that was none.
     pub fn is_over(&self, now: i64) -> bool {
-        now >= self.next_look
+        now >= self.next_look || now < self.next_look.saturating_sub(self.seconds)
     }
 }
 
@@ -106,6 +126,18 @@ mod tests {
         assert!(patience.is_due(&payload, now));
         patience.missed(&payload, now);
         assert!(patience.is_due(&payload, now + 15));
+    }
+
+    #[test]
+    fn a_time_far_in_the_future_puts_nothing_off() {
+        let (turns, patience, payload) = (Turns::default(), Patience::default(), [7; 32]);
+        assert!(turns.is_next(i64::MAX));
+        patience.missed(&payload, i64::MAX);
+        assert!(turns.is_next(1_000));
+        assert!(patience.is_due(&payload, 1_000));
+        for (now, is_next) in [(1_014, false), (1_015, true), (1_029, false), (1_030, true)] {
+            assert_eq!(turns.is_next(now), is_next);
+        }
     }
 
     #[test]

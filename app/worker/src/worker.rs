@@ -687,7 +687,7 @@ impl Worker {
             Part::Follow => self.follow()?,
             Part::Rounds => self.rounds()?,
             Part::Answers => availability::step(operator, self.tick()?)?,
-            Part::Audit => audit::step(operator)?,
+            Part::Audit => audit::step(operator, operator.now())?,
             Part::Rewards => reward::step(operator, operator.now())?,
             Part::Proofs => prove::step(operator, operator.now())?,
             Part::Watch => challenge::step(operator, operator.now())?,
