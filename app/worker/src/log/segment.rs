@@ -221,8 +221,7 @@ impl Active {
         }
         if !rest.is_empty() {
             // A sound block further on was acknowledged, and so was what lay before it.
-            let follows = (1..rest.len()).any(|at| rest.get(at..).and_then(block).is_some());
-            if follows {
+            if is_followed(rest) {
                 return Err(LogError::Damaged(path, active.durable));
             }
             tracing::warn!(file = %path.display(), bytes = rest.len(), "cut off a torn write");
@@ -458,6 +457,26 @@ fn block(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     let (readings, after) = rest.split_at_checked(u32_at(header, 8) as usize)?;
     (block_header(u32_at(header, 4), readings) == *header).then_some((readings, after))
+}
+
+/// Whether a sound block follows the one at the front of these bytes, which is not sound.
+fn is_followed(bytes: &[u8]) -> bool {
+    let Some((header, mut readings)) = bytes.split_first_chunk::<BLOCK_HEADER>() else {
+        return false;
+    };
+    let torn = header.starts_with(BLOCK) && readings.len() <= u32_at(header, 8) as usize;
+    if !torn {
+        return (1..bytes.len()).any(|at| bytes.get(at..).and_then(block).is_some());
+    }
+    // By its own word it reaches to the end of the file, unless that word is damaged: then the next one follows a reading.
+    // Inside of readings a device can hide a block: an empty one in a reading's values, a whole one in those of two.
+    while let Ok((_, after)) = SignedReading::parse(readings) {
+        if block(after).is_some() {
+            return true;
+        }
+        readings = after;
+    }
+    false
 }
 
 /// The signed reading at this place of a file.

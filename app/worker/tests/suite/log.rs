@@ -1,7 +1,7 @@
 //! The log of readings: what is taken stays, whole, once, and in bounded memory.
 
 use axum::body::Bytes;
-use device_protocol::{Curve, Reading, SignedReading, Values};
+use device_protocol::{Curve, Reading, SignedReading, Values, SIGNATURE_LEN};
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_worker::cache::Cache;
 use fieldproof_worker::log::seen::{Known, Seen, WINDOW};
@@ -189,29 +189,81 @@ proptest! {
     }
 }
 
+fn with_values(sequence: u64, values: &[i32]) -> SignedReading {
+    let mut signed = plain(7, 0, sequence, 0);
+    signed.reading.values = Values::new(values).expect("values");
+    signed
+}
+
+/// A block as it is on the disk, whatever is in it.
+fn block(count: u32, readings: &[u8]) -> Vec<u8> {
+    let (count, len) = (count.to_le_bytes(), (readings.len() as u32).to_le_bytes());
+    let crc = crc32fast::hash(&[&count[..], &len, readings].concat());
+    [&b"FPB1"[..], &count, &len, &crc.to_le_bytes(), readings].concat()
+}
+
+fn as_values(bytes: &[u8]) -> Vec<i32> {
+    let (words, _) = bytes.as_chunks::<4>();
+    words.iter().copied().map(i32::from_le_bytes).collect()
+}
+
+/// A reading whose values are a block without readings.
+fn holding_an_empty_block() -> SignedReading {
+    with_values(2, &as_values(&block(0, &[])))
+}
+
+/// Two readings that, side by side, hold a block with a reading: it begins in the values of the one and ends in those of the
+/// other.
+fn holding_a_block() -> [SignedReading; 2] {
+    const VALUES: usize = 4 * Values::MAX;
+    let inner = with_values(1, &[0; Values::MAX]).to_bytes();
+    let other = with_values(3, &[0; 4]);
+    let begin = &inner[..VALUES - 16];
+    let signature = plain(7, 0, 2, 0).signature;
+    let end = &other.to_bytes()[..inner.len() - begin.len() - signature.len()];
+    let hidden = block(1, &[begin, &signature, end].concat());
+    [with_values(2, &as_values(&hidden[..VALUES])), other]
+}
+
 #[test]
-fn cuts_off_a_torn_write_wherever_it_ends() {
-    let signer = signer();
-    let dir = TempDir::new().expect("directory");
-    let file = dir.path().join("00000000.log");
-    let (one, two) = (reading(&signer, 1, 10), reading(&signer, 2, 20));
-    let (log, mut appender) = open(dir.path());
-    append(&mut appender, &[one]);
-    let first = fs::metadata(&file).expect("file").len();
-    append(&mut appender, &[two]);
-    drop((log, appender));
-    let whole = fs::read(&file).expect("file");
-    let device = signer.device_key().id();
-    for len in first..whole.len() as u64 {
-        fs::write(&file, &whole[..len as usize]).expect("file");
+fn cuts_off_a_torn_write_wherever_it_ends_and_whatever_is_in_it() {
+    let one = plain(7, 0, 1, 10);
+    for written in [
+        vec![plain(7, 0, 2, 20)],
+        vec![holding_an_empty_block()],
+        holding_a_block().to_vec(),
+    ] {
+        let dir = TempDir::new().expect("directory");
+        let file = dir.path().join("00000000.log");
         let (log, mut appender) = open(dir.path());
-        assert_eq!(log.readings(&device, 0, i64::MAX).expect("log"), [one]);
-        assert_eq!(
-            append(&mut appender, &[one, two]),
-            [Err(Reject::Replay), Ok(())]
-        );
-        assert_eq!(fs::read(&file).expect("file"), whole);
+        append(&mut appender, &[one]);
+        let first = fs::metadata(&file).expect("file").len();
+        append(&mut appender, &written);
+        drop((log, appender));
+        let whole = fs::read(&file).expect("file");
+        for len in first..whole.len() as u64 {
+            fs::write(&file, &whole[..len as usize]).expect("file");
+            let (log, mut appender) = open(dir.path());
+            let found = log.readings(&one.reading.device, 0, i64::MAX);
+            assert_eq!(found.expect("log"), [one]);
+            assert_eq!(append(&mut appender, &[one]), [Err(Reject::Replay)]);
+            let taken = append(&mut appender, &written);
+            assert!(taken.iter().all(Result::is_ok));
+            assert_eq!(fs::read(&file).expect("file"), whole);
+        }
     }
+}
+
+#[test]
+fn readings_can_hold_what_a_block_is() {
+    let empty = holding_an_empty_block().to_bytes();
+    assert_eq!(empty[Reading::HEADER..][..16], block(0, &[]));
+    let dir = TempDir::new().expect("directory");
+    let both = holding_a_block().map(|signed| signed.to_bytes()).concat();
+    let hidden = &both[Reading::HEADER..][..16 + Reading::MAX_LEN + SIGNATURE_LEN];
+    fs::write(dir.path().join("00000000.log"), hidden).expect("file");
+    let (log, _) = open(dir.path());
+    assert_eq!(log.count(), 1);
 }
 
 #[test]
