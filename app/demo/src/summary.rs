@@ -556,7 +556,7 @@ fn accuracy(course: &Course<'_>) -> Result<(Accuracy, Vec<Series>)> {
         let network = course.network;
         let stored = |from: i64, to: i64| {
             let [from, to] = [from, to].map(|time| network.on_chain(time) * 1_000);
-            store.readings(&id, from, to)
+            store.readings(&id, from, to, usize::MAX)
         };
         let captured = |milliseconds: i64| network.in_scenario(milliseconds / 1_000);
         let mut series = Series {

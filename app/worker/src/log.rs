@@ -14,6 +14,7 @@ use device_protocol::{Hash, Reading, SignedReading};
 use seen::{Known, Seen, WINDOW};
 pub use segment::Session;
 use segment::{Active, Entries, Entry, Sealed, BLOCK_HEADER};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -150,7 +151,8 @@ impl Log {
         sealed + state.active.count
     }
 
-    /// Readings of `device` captured in `from..=to` (ms), oldest first.
+    /// The newest readings of `device` captured in `from..=to` (ms), at most `most`, oldest first. However many there are, no
+    /// more than these are held in memory or read.
     ///
     /// # Errors
     /// [`LogError`].
@@ -159,44 +161,52 @@ impl Log {
         device: &Hash,
         from: i64,
         to: i64,
+        most: usize,
     ) -> Result<Vec<SignedReading>, LogError> {
-        let wanted = from..=to;
-        let mut found = Vec::new();
+        let mut newest = BTreeMap::new();
+        let mut add = |number: u32, entry: Entry| {
+            if (from..=to).contains(&entry.captured_at) {
+                let age = (entry.captured_at, entry.session, entry.sequence);
+                newest.insert(age, (number, entry.offset));
+                if newest.len() > most {
+                    newest.pop_first();
+                }
+            }
+        };
         let (sealed, number, file) = {
             let state = self.read();
             let active = &state.active;
-            let entries = active.entries(device).iter().filter(|entry| {
-                u64::from(entry.offset) < active.durable && wanted.contains(&entry.captured_at)
-            });
+            for entry in active.entries(device) {
+                if u64::from(entry.offset) < active.durable {
+                    add(active.number, *entry);
+                }
+            }
             let sealed: Vec<Sealed> = state
                 .sealed
                 .iter()
                 .filter(|file| file.first_capture <= to && from <= file.last_capture)
                 .cloned()
                 .collect();
-            found.extend(entries.map(|entry| (active.number, *entry)));
             (sealed, active.number, active.file.try_clone()?)
         };
         for file in &sealed {
             let Some(group) = file.entries(&self.dir, device)? else {
                 continue;
             };
-            for place in 0..group.count() {
-                let entry = group.entry(place)?;
-                if wanted.contains(&entry.captured_at) {
-                    found.push((file.number, entry));
+            for page in group.pages() {
+                for entry in page? {
+                    add(file.number, entry);
                 }
             }
         }
-        found.sort_unstable_by_key(|(_, entry)| (entry.captured_at, entry.session, entry.sequence));
         let mut open = (number, file);
-        let mut readings = Vec::with_capacity(found.len());
-        for (number, entry) in found {
+        let mut readings = Vec::with_capacity(newest.len());
+        for (number, offset) in newest.into_values() {
             let path = segment::log_path(&self.dir, number);
             if open.0 != number {
                 open = (number, fs::File::open(&path)?);
             }
-            readings.push(segment::read(&open.1, entry.offset, &path)?);
+            readings.push(segment::read(&open.1, offset, &path)?);
         }
         Ok(readings)
     }

@@ -12,7 +12,7 @@ use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::instructions::WindowArgs;
 use ai_feed::state::{Attestation, AttesterBonds, Feed, BY_TIME, WINDOWS_SHOWN};
 use anchor_lang::prelude::Pubkey;
-use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, Tree, WINDOWS};
+use commitment::{BatchLeaf, CommitmentLeaf, MmrBuilder, Tree, READINGS_PER_WINDOW, WINDOWS};
 use data_commitment::instructions::CommitRootArgs;
 use data_commitment::state::{Challenge, Stream};
 use device_protocol::Hash;
@@ -250,10 +250,12 @@ fn build_batches(
     let span = (i64::from(feed.max_gap) * 16).saturating_add(feed.round_length);
     let mut windows = BTreeMap::new();
     for device in operator.registry.all() {
+        // A window is made of these or of none, however many more the device has sent.
         let readings = operator.store.readings(
             &device.leaf.device,
             (end - span).saturating_mul(1_000),
             end.saturating_mul(1_000) - 1,
+            READINGS_PER_WINDOW,
         )?;
         if let Some(mut window) = window::window_of(&device, &readings, feed, round) {
             for session in window.sessions() {

@@ -241,7 +241,7 @@ impl Store {
         }
     }
 
-    /// Readings of `device` captured in `from..=to` (ms), oldest first.
+    /// The newest readings of `device` captured in `from..=to` (ms), at most `most`, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -250,8 +250,9 @@ impl Store {
         device: &Hash,
         from: i64,
         to: i64,
+        most: usize,
     ) -> Result<Vec<SignedReading>, StoreError> {
-        Ok(self.log.readings(device, from, to)?)
+        Ok(self.log.readings(device, from, to, most)?)
     }
 
     /// Number of readings held.

@@ -126,7 +126,8 @@ pub enum BatchError {
 }
 
 /// The windows that `device` can give for `round` of `feed`: the 16 readings up to the newest one in the round, if they
-/// are consecutive. `readings` are the device's, by capture time. Its grants are for the caller to add.
+/// are consecutive. `readings` are the device's up to the round's end, by capture time: of them the last 16 decide. Its grants
+/// are for the caller to add.
 pub fn window_of(
     device: &Device,
     readings: &[SignedReading],

@@ -483,7 +483,7 @@ mod store {
         // The first of a sequence stands.
         let device = signer.device_key().id();
         assert_eq!(
-            store.readings(&device, 2_000, 2_000).expect("store"),
+            store.readings(&device, 2_000, 2_000, 16).expect("store"),
             [second]
         );
     }
@@ -501,9 +501,9 @@ mod store {
         take(&store, &of_one.map(Ok));
         take(&store, &[Ok(of_two)]);
         let [four, three_hundred, two_, _] = of_one;
-        let found = store.readings(&one.device_key().id(), 2_000, 300_000);
+        let found = store.readings(&one.device_key().id(), 2_000, 300_000, 16);
         assert_eq!(found.expect("store"), [two_, four, three_hundred]);
-        let found = store.readings(&one.device_key().id(), 2_001, 299_999);
+        let found = store.readings(&one.device_key().id(), 2_001, 299_999, 16);
         assert_eq!(found.expect("store"), [four]);
     }
 

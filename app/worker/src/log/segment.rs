@@ -26,6 +26,8 @@ const INDEX: &[u8; 4] = b"FPX1";
 const INDEX_HEADER: usize = 36;
 const DEVICE_LEN: usize = 40;
 const ENTRY_LEN: usize = 28;
+/// Entries that are read at once.
+const PAGE: usize = 256;
 
 /// A session of a device under one owner, within which no sequence comes twice: who buys a device may count anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -421,6 +423,24 @@ pub struct Group {
     file: File,
     start: usize,
     count: usize,
+}
+
+impl Group {
+    /// All entries in their order, some of them at a time.
+    pub fn pages(&self) -> impl Iterator<Item = io::Result<Vec<Entry>>> + '_ {
+        (0..self.count)
+            .step_by(PAGE)
+            .map(move |first| self.page(first))
+    }
+
+    /// The entries from one on, as many as are read at once.
+    fn page(&self, first: usize) -> io::Result<Vec<Entry>> {
+        let mut page = vec![[0; ENTRY_LEN]; PAGE.min(self.count - first)];
+        let at = self.start + first * ENTRY_LEN;
+        self.file
+            .read_exact_at(page.as_flattened_mut(), at as u64)?;
+        Ok(page.into_iter().map(Entry::from_bytes).collect())
+    }
 }
 
 impl Entries for Group {

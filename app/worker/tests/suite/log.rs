@@ -153,7 +153,7 @@ proptest! {
             prop_assert_eq!(equivocations, expected_equivocations);
             prop_assert_eq!(log.count(), model.len() as u64);
             for device in 0..3 {
-                for (from, to) in [(0, i64::MAX), (100, 600)] {
+                for (from, to, most) in [(0, i64::MAX, usize::MAX), (100, 600, usize::MAX), (0, 600, 3)] {
                     let mut expected: Vec<_> = model
                         .values()
                         .filter(|signed| signed.reading.device == [device; 32])
@@ -164,7 +164,9 @@ proptest! {
                         let reading = &signed.reading;
                         (reading.captured_at, Session::of(reading), reading.sequence)
                     });
-                    prop_assert_eq!(log.readings(&[device; 32], from, to).expect("log"), expected);
+                    let expected = &expected[expected.len().saturating_sub(most)..];
+                    let found = log.readings(&[device; 32], from, to, most);
+                    prop_assert_eq!(found.expect("log"), expected);
                 }
             }
         }
@@ -244,7 +246,7 @@ fn cuts_off_a_torn_write_wherever_it_ends_and_whatever_is_in_it() {
         for len in first..whole.len() as u64 {
             fs::write(&file, &whole[..len as usize]).expect("file");
             let (log, mut appender) = open(dir.path());
-            let found = log.readings(&one.reading.device, 0, i64::MAX);
+            let found = log.readings(&one.reading.device, 0, i64::MAX, usize::MAX);
             assert_eq!(found.expect("log"), [one]);
             assert_eq!(append(&mut appender, &[one]), [Err(Reject::Replay)]);
             let taken = append(&mut appender, &written);
@@ -264,6 +266,26 @@ fn readings_can_hold_what_a_block_is() {
     fs::write(dir.path().join("00000000.log"), hidden).expect("file");
     let (log, _) = open(dir.path());
     assert_eq!(log.count(), 1);
+}
+
+#[test]
+fn of_a_device_that_sends_without_end_only_its_newest_readings_are_read() {
+    let dir = TempDir::new().expect("directory");
+    let (log, mut appender) = open(dir.path());
+    let mut sent = Vec::new();
+    for sequence in 0..60 {
+        sent.push(plain(7, 0, sequence, 0));
+        append(&mut appender, &sent[sent.len() - 1..]);
+    }
+    // Whoever reads one of the first fails.
+    for number in 0..10 {
+        let file = dir.path().join(format!("{number:08}.log"));
+        let len = fs::metadata(&file).expect("file").len();
+        fs::write(&file, vec![0; len as usize]).expect("file");
+    }
+    let readings = |most| log.readings(&[7; 32], 0, i64::MAX, most);
+    assert_eq!(readings(16).expect("log"), sent[sent.len() - 16..]);
+    assert!(matches!(readings(60), Err(LogError::Damaged(..))));
 }
 
 #[test]
