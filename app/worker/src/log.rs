@@ -13,8 +13,8 @@ use axum::body::Bytes;
 use device_protocol::{Hash, Reading, SignedReading};
 use seen::{Known, Seen, WINDOW};
 pub use segment::Session;
-use segment::{Active, Entries, Entry, Sealed, BLOCK_HEADER};
-use std::collections::BTreeMap;
+use segment::{Active, Entry, Key, Sealed, BLOCK_HEADER};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -216,19 +216,9 @@ impl Log {
     /// # Errors
     /// [`LogError`].
     pub fn taken(&self, reading: &Reading) -> Result<Option<SignedReading>, LogError> {
-        let session = Session::of(reading);
-        let state = self.read();
-        // What is not on the disk yet is not taken.
-        let durable = |entry: &Entry| u64::from(entry.offset) < state.active.durable;
-        let entry = state
-            .active
-            .entries(&reading.device)
-            .find(session, reading.sequence)?;
-        if let Some(entry) = entry.filter(durable) {
-            let path = segment::log_path(&self.dir, state.active.number);
-            return segment::read(&state.active.file, entry.offset, &path).map(Some);
-        }
-        self.sealed(&state, &reading.device, session, reading.sequence)
+        let keys = BTreeSet::from([segment::key_of(reading)]);
+        let taken = self.taken_of(&self.read(), &reading.device, &keys)?;
+        Ok(taken.into_iter().next())
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -239,6 +229,9 @@ impl Log {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The readings that were taken before those that are about to be written, by device and key.
+type TakenBefore = HashMap<(Hash, Key), SignedReading>;
 
 /// What writes the log.
 pub struct Appender {
@@ -275,6 +268,7 @@ impl Appender {
         }
         self.buffer.clear();
         self.buffer.resize(BLOCK_HEADER, 0);
+        let taken = self.taken_before(&log.read(), batches)?;
         let mut equivocations = Vec::new();
         let mut count = 0;
         let mut state = log.write();
@@ -282,7 +276,7 @@ impl Appender {
             for item in &mut batch.items {
                 let Ok(record) = item else { continue };
                 let bytes = &batch.body[record.bytes.clone()];
-                match self.take(&mut state, record, bytes)? {
+                match self.take(&mut state, &taken, record, bytes)? {
                     Ok(()) => count += 1,
                     Err(reject) => {
                         if reject == Reject::Equivocation {
@@ -300,24 +294,56 @@ impl Appender {
         Ok(equivocations)
     }
 
+    /// The readings on the disk that have a device, session and sequence of the batches. They are looked up all at once: a
+    /// device that counts down from the highest sequence would have every file searched for each of its readings.
+    fn taken_before(&mut self, state: &State, batches: &[Batch]) -> Result<TakenBefore, LogError> {
+        let mut unsure: BTreeMap<Hash, BTreeSet<Key>> = BTreeMap::new();
+        for record in batches
+            .iter()
+            .flat_map(|batch| batch.items.iter().flatten())
+        {
+            if self.seen(state, record)?.look(record.sequence) != Known::New {
+                let keys = unsure.entry(record.device).or_default();
+                keys.insert((record.session, record.sequence));
+            }
+        }
+        let mut taken = HashMap::new();
+        for (device, keys) in unsure {
+            for signed in self.log.taken_of(state, &device, &keys)? {
+                taken.insert((device, segment::key_of(&signed.reading)), signed);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// What is known of the sequences of a record's session.
+    fn seen(&mut self, state: &State, record: &Record) -> Result<&mut Seen, LogError> {
+        let (device, session) = (record.device, record.session);
+        self.seen
+            .get_or_try_insert_with((device, session), || self.log.seen(state, &device, session))
+    }
+
     /// Puts a record into the block that is about to be written, if its sequence was not taken.
     fn take(
         &mut self,
         state: &mut State,
+        taken: &TakenBefore,
         record: &Record,
         bytes: &[u8],
     ) -> Result<Result<(), Reject>, LogError> {
-        let key = (record.device, record.session);
-        let seen = self
-            .seen
-            .get_or_try_insert_with(key, || self.log.seen(state, &record.device, record.session))?;
+        let seen = self.seen(state, record)?;
         let known = seen.look(record.sequence);
+        seen.take(record.sequence);
         if known != Known::New {
-            let found = self.log.find(state, record, &self.buffer)?;
-            if let Some(taken) = found {
+            let key = (record.session, record.sequence);
+            let before = match taken.get(&(record.device, key)) {
+                Some(signed) => Some(*signed),
+                None => self.in_block(&state.active, &record.device, key)?,
+            };
+            if let Some(before) = before {
                 // A P-256 signature can be made anew over the same reading, so the reading counts.
                 let same = SignedReading::parse(bytes)
-                    .is_ok_and(|(signed, _)| signed.reading == taken.reading);
+                    .is_ok_and(|(signed, _)| signed.reading == before.reading);
                 return Ok(Err(if same {
                     Reject::Replay
                 } else {
@@ -325,7 +351,6 @@ impl Appender {
                 }));
             }
         }
-        seen.take(record.sequence);
         let entry = Entry {
             session: record.session,
             sequence: record.sequence,
@@ -335,6 +360,27 @@ impl Appender {
         state.active.insert(&record.device, entry);
         self.buffer.extend_from_slice(bytes);
         Ok(Ok(()))
+    }
+
+    /// The reading with this key in the block that is about to be written.
+    fn in_block(
+        &self,
+        active: &Active,
+        device: &Hash,
+        key: Key,
+    ) -> Result<Option<SignedReading>, LogError> {
+        let Some(entry) = active.find(device, key) else {
+            return Ok(None);
+        };
+        let offset = u64::from(entry.offset);
+        let place = offset.checked_sub(active.durable);
+        place
+            .and_then(|place| self.buffer.get(place as usize..))
+            .and_then(|bytes| SignedReading::parse(bytes).ok())
+            .map(|(signed, _)| Some(signed))
+            .ok_or_else(|| {
+                LogError::Damaged(segment::log_path(&self.log.dir, active.number), offset)
+            })
     }
 
     fn write_block(&mut self, count: u32) -> Result<(), LogError> {
@@ -383,7 +429,7 @@ impl Log {
     /// What the log knows of a session's sequences.
     fn seen(&self, state: &State, device: &Hash, session: Session) -> Result<Seen, LogError> {
         let most = WINDOW as usize;
-        let mut sequences = state.active.entries(device).highest(session, most)?;
+        let mut sequences = state.active.highest(device, session, most);
         for file in &state.sealed {
             if let Some(group) = file.entries(&self.dir, device)? {
                 sequences.extend(group.highest(session, most)?);
@@ -396,48 +442,35 @@ impl Log {
         Ok(seen)
     }
 
-    /// The reading that was taken under a record's session and sequence. What is not on the disk yet is in `block`.
-    fn find(
-        &self,
-        state: &State,
-        record: &Record,
-        block: &[u8],
-    ) -> Result<Option<SignedReading>, LogError> {
-        let active = &state.active;
-        let path = segment::log_path(&self.dir, active.number);
-        if let Some(entry) = active
-            .entries(&record.device)
-            .find(record.session, record.sequence)?
-        {
-            return match u64::from(entry.offset).checked_sub(active.durable) {
-                None => segment::read(&active.file, entry.offset, &path).map(Some),
-                Some(place) => block
-                    .get(place as usize..)
-                    .and_then(|bytes| SignedReading::parse(bytes).ok())
-                    .map(|(signed, _)| Some(signed))
-                    .ok_or(LogError::Damaged(path, u64::from(entry.offset))),
-            };
-        }
-        self.sealed(state, &record.device, record.session, record.sequence)
-    }
-
-    /// The reading with this session and sequence in the files that are full.
-    fn sealed(
+    /// The readings of a device that were taken under these keys.
+    fn taken_of(
         &self,
         state: &State,
         device: &Hash,
-        session: Session,
-        sequence: u64,
-    ) -> Result<Option<SignedReading>, LogError> {
+        keys: &BTreeSet<Key>,
+    ) -> Result<Vec<SignedReading>, LogError> {
+        let active = &state.active;
+        let path = segment::log_path(&self.dir, active.number);
+        let mut taken = Vec::new();
+        for entry in keys.iter().filter_map(|key| active.find(device, *key)) {
+            // What is not on the disk yet is not taken.
+            if u64::from(entry.offset) < active.durable {
+                taken.push(segment::read(&active.file, entry.offset, &path)?);
+            }
+        }
         for file in state.sealed.iter().rev() {
+            // A key is in one file at most.
+            if taken.len() == keys.len() {
+                break;
+            }
             let Some(group) = file.entries(&self.dir, device)? else {
                 continue;
             };
-            if let Some(entry) = group.find(session, sequence)? {
-                let path = segment::log_path(&self.dir, file.number);
-                return segment::read(&fs::File::open(&path)?, entry.offset, &path).map(Some);
+            let path = segment::log_path(&self.dir, file.number);
+            for entry in group.find(keys)? {
+                taken.push(segment::read(&fs::File::open(&path)?, entry.offset, &path)?);
             }
         }
-        Ok(None)
+        Ok(taken)
     }
 }

@@ -11,9 +11,10 @@
 
 use super::LogError;
 use device_protocol::{Hash, Reading, SignedReading, SIGNATURE_LEN};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,17 @@ pub struct Session {
 }
 
 impl Session {
+    /// The first in order.
+    const FIRST: Self = Self {
+        leaf_nonce: 0,
+        counter: 0,
+    };
+    /// The last in order.
+    const LAST: Self = Self {
+        leaf_nonce: u32::MAX,
+        counter: u32::MAX,
+    };
+
     /// The session of a reading.
     pub fn of(reading: &Reading) -> Self {
         Self {
@@ -46,6 +58,14 @@ impl Session {
             counter: reading.session,
         }
     }
+}
+
+/// What tells a device's readings apart: session and sequence.
+pub type Key = (Session, u64);
+
+/// The key of a reading.
+pub fn key_of(reading: &Reading) -> Key {
+    (Session::of(reading), reading.sequence)
 }
 
 /// Where one reading is.
@@ -62,7 +82,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn key(&self) -> (Session, u64) {
+    fn key(&self) -> Key {
         (self.session, self.sequence)
     }
 
@@ -89,79 +109,6 @@ impl Entry {
     }
 }
 
-/// The entries of one device in one file, by session and sequence.
-pub trait Entries {
-    /// How many there are.
-    fn count(&self) -> usize;
-    /// One of them.
-    ///
-    /// # Errors
-    /// The disk's.
-    fn entry(&self, number: usize) -> io::Result<Entry>;
-
-    /// The number of the first entry that is not before `key`.
-    ///
-    /// # Errors
-    /// The disk's.
-    fn place(&self, key: (Session, u64)) -> io::Result<usize> {
-        let (mut low, mut high) = (0, self.count());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.entry(middle)?.key() < key {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Ok(low)
-    }
-
-    /// The entry of a session and sequence.
-    ///
-    /// # Errors
-    /// The disk's.
-    fn find(&self, session: Session, sequence: u64) -> io::Result<Option<Entry>> {
-        let place = self.place((session, sequence))?;
-        if place == self.count() {
-            return Ok(None);
-        }
-        let entry = self.entry(place)?;
-        Ok((entry.key() == (session, sequence)).then_some(entry))
-    }
-
-    /// The highest sequences of a session, at most `most`.
-    ///
-    /// # Errors
-    /// The disk's.
-    fn highest(&self, session: Session, most: usize) -> io::Result<Vec<u64>> {
-        let last = (session, u64::MAX);
-        let place = self.place(last)?;
-        let taken = place < self.count() && self.entry(place)?.key() == last;
-        let end = place + usize::from(taken);
-        let mut found = Vec::new();
-        for number in (end.saturating_sub(most)..end).rev() {
-            let entry = self.entry(number)?;
-            if entry.session != session {
-                break;
-            }
-            found.push(entry.sequence);
-        }
-        Ok(found)
-    }
-}
-
-impl Entries for [Entry] {
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn entry(&self, number: usize) -> io::Result<Entry> {
-        self.get(number)
-            .copied()
-            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-    }
-}
-
 /// The file that is written to, and what it holds.
 pub struct Active {
     /// Its number.
@@ -172,7 +119,8 @@ pub struct Active {
     pub durable: u64,
     /// Readings on the disk.
     pub count: u64,
-    entries: HashMap<Hash, Vec<Entry>>,
+    /// By device and key: in any order they come, each finds its place as fast.
+    entries: BTreeMap<(Hash, Key), Entry>,
 }
 
 impl Active {
@@ -194,7 +142,7 @@ impl Active {
             file,
             durable: 0,
             count: 0,
-            entries: HashMap::new(),
+            entries: BTreeMap::new(),
         })
     }
 
@@ -210,7 +158,7 @@ impl Active {
             file,
             durable: 0,
             count: 0,
-            entries: HashMap::new(),
+            entries: BTreeMap::new(),
         };
         let mut bytes = Vec::new();
         active.file.read_to_end(&mut bytes)?;
@@ -252,33 +200,35 @@ impl Active {
         Ok(())
     }
 
-    /// The device's entries, those that are not on the disk yet among them.
-    pub fn entries(&self, device: &Hash) -> &[Entry] {
-        self.entries.get(device).map_or(&[], Vec::as_slice)
+    /// The device's entries by key, those that are not on the disk yet among them.
+    pub fn entries(&self, device: &Hash) -> impl Iterator<Item = &Entry> {
+        let first = (*device, (Session::FIRST, 0));
+        let last = (*device, (Session::LAST, u64::MAX));
+        self.entries.range(first..=last).map(|(_, entry)| entry)
     }
 
-    /// Adds an entry to its place, which mostly is the last.
+    /// The entry of a device with this key.
+    pub fn find(&self, device: &Hash, key: Key) -> Option<&Entry> {
+        self.entries.get(&(*device, key))
+    }
+
+    /// The highest sequences of a session, at most `most`.
+    pub fn highest(&self, device: &Hash, session: Session, most: usize) -> Vec<u64> {
+        let (first, last) = ((*device, (session, 0)), (*device, (session, u64::MAX)));
+        let entries = self.entries.range(first..=last).rev().take(most);
+        entries.map(|(_, entry)| entry.sequence).collect()
+    }
+
+    /// Adds an entry.
     pub fn insert(&mut self, device: &Hash, entry: Entry) {
-        let entries = match self.entries.get_mut(device) {
-            Some(entries) => entries,
-            None => self.entries.entry(*device).or_default(),
-        };
-        let place = match entries.last() {
-            Some(last) if last.key() > entry.key() => {
-                entries.partition_point(|other| other.key() < entry.key())
-            }
-            _ => entries.len(),
-        };
-        entries.insert(place, entry);
+        self.entries.insert((*device, entry.key()), entry);
     }
 
     /// Forgets what is not on the disk.
     pub fn undo(&mut self) {
         let durable = self.durable;
-        self.entries.retain(|_, entries| {
-            entries.retain(|entry| u64::from(entry.offset) < durable);
-            !entries.is_empty()
-        });
+        self.entries
+            .retain(|_, entry| u64::from(entry.offset) < durable);
     }
 
     /// Cuts off the file what is not known to be on the disk.
@@ -295,28 +245,33 @@ impl Active {
     /// # Errors
     /// The disk's.
     pub fn seal(&self, dir: &Path) -> Result<Sealed, LogError> {
-        let mut devices: Vec<(&Hash, &Vec<Entry>)> = self.entries.iter().collect();
-        devices.sort_unstable_by_key(|(device, _)| **device);
-        let all = || devices.iter().flat_map(|(_, entries)| entries.iter());
+        let mut devices: Vec<(&Hash, u32)> = Vec::new();
+        for (device, _) in self.entries.keys() {
+            match devices.last_mut() {
+                Some((last, count)) if *last == device => *count += 1,
+                _ => devices.push((device, 1)),
+            }
+        }
+        let captures = || self.entries.values().map(|entry| entry.captured_at);
         let sealed = Sealed {
             number: self.number,
             devices: devices.len(),
-            entries: all().count(),
+            entries: self.entries.len(),
             log_len: self.durable,
-            first_capture: all().map(|entry| entry.captured_at).min().unwrap_or(0),
-            last_capture: all().map(|entry| entry.captured_at).max().unwrap_or(0),
+            first_capture: captures().min().unwrap_or(0),
+            last_capture: captures().max().unwrap_or(0),
         };
         let temporary = dir.join("index.tmp");
         let mut file = BufWriter::new(File::create(&temporary)?);
         file.write_all(&sealed.header())?;
-        let mut first = 0;
-        for (device, entries) in &devices {
-            file.write_all(*device)?;
-            file.write_all(&(first as u32).to_le_bytes())?;
-            file.write_all(&(entries.len() as u32).to_le_bytes())?;
-            first += entries.len();
+        let mut first: u32 = 0;
+        for (device, count) in devices {
+            file.write_all(device)?;
+            file.write_all(&first.to_le_bytes())?;
+            file.write_all(&count.to_le_bytes())?;
+            first += count;
         }
-        for entry in all() {
+        for entry in self.entries.values() {
             file.write_all(&entry.to_bytes())?;
         }
         file.into_inner()
@@ -433,19 +388,57 @@ impl Group {
             .map(move |first| self.page(first))
     }
 
-    /// The entries from one on, as many as are read at once.
-    fn page(&self, first: usize) -> io::Result<Vec<Entry>> {
-        let mut page = vec![[0; ENTRY_LEN]; PAGE.min(self.count - first)];
-        let at = self.start + first * ENTRY_LEN;
-        self.file
-            .read_exact_at(page.as_flattened_mut(), at as u64)?;
-        Ok(page.into_iter().map(Entry::from_bytes).collect())
+    /// The entries that have one of these keys.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn find(&self, keys: &BTreeSet<Key>) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        let mut next = keys.first();
+        while let Some(key) = next {
+            // Many keys lie in one page.
+            let page = self.page(self.place(*key)?)?;
+            let Some(last) = page.last().map(Entry::key) else {
+                break;
+            };
+            found.extend(page.into_iter().filter(|entry| keys.contains(&entry.key())));
+            next = keys.range((Excluded(last), Unbounded)).next();
+        }
+        Ok(found)
     }
-}
 
-impl Entries for Group {
-    fn count(&self) -> usize {
-        self.count
+    /// The highest sequences of a session, at most `most`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn highest(&self, session: Session, most: usize) -> io::Result<Vec<u64>> {
+        let last = (session, u64::MAX);
+        let place = self.place(last)?;
+        let taken = place < self.count && self.entry(place)?.key() == last;
+        let end = place + usize::from(taken);
+        let mut found = Vec::new();
+        for number in (end.saturating_sub(most)..end).rev() {
+            let entry = self.entry(number)?;
+            if entry.session != session {
+                break;
+            }
+            found.push(entry.sequence);
+        }
+        Ok(found)
+    }
+
+    /// The number of the first entry that is not before `key`.
+    fn place(&self, key: Key) -> io::Result<usize> {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.entry(middle)?.key() < key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
     }
 
     fn entry(&self, number: usize) -> io::Result<Entry> {
@@ -453,6 +446,15 @@ impl Entries for Group {
         let at = self.start + number * ENTRY_LEN;
         self.file.read_exact_at(&mut bytes, at as u64)?;
         Ok(Entry::from_bytes(bytes))
+    }
+
+    /// The entries from one on, as many as are read at once.
+    fn page(&self, first: usize) -> io::Result<Vec<Entry>> {
+        let mut page = vec![[0; ENTRY_LEN]; PAGE.min(self.count - first)];
+        let at = self.start + first * ENTRY_LEN;
+        self.file
+            .read_exact_at(page.as_flattened_mut(), at as u64)?;
+        Ok(page.into_iter().map(Entry::from_bytes).collect())
     }
 }
 

@@ -10,6 +10,7 @@ use fieldproof_worker::Reject;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -286,6 +287,53 @@ fn of_a_device_that_sends_without_end_only_its_newest_readings_are_read() {
     let readings = |most| log.readings(&[7; 32], 0, i64::MAX, most);
     assert_eq!(readings(16).expect("log"), sent[sent.len() - 16..]);
     assert!(matches!(readings(60), Err(LogError::Damaged(..))));
+}
+
+/// How often this thread has asked the system to read.
+fn reads() -> u64 {
+    let figures = fs::read_to_string("/proc/thread-self/io").expect("figures");
+    let reads = figures
+        .lines()
+        .find_map(|line| line.strip_prefix("syscr: "));
+    reads.expect("reads").parse().expect("number")
+}
+
+#[test]
+fn is_searched_once_a_write_for_a_device_that_counts_down() {
+    let dir = TempDir::new().expect("directory");
+    let (_log, mut appender) = open(dir.path());
+    append(&mut appender, &[plain(7, 0, u64::MAX, 0)]);
+    for sequence in 1_000..1_060 {
+        append(&mut appender, &[plain(7, 0, sequence, 0)]);
+    }
+    let mut reads_for = |sequences: Range<u64>| {
+        let readings = sequences.rev().map(|sequence| plain(7, 0, sequence, 0));
+        let before = reads();
+        let taken = append(&mut appender, &readings.collect::<Vec<_>>());
+        assert!(taken.iter().all(Result::is_ok));
+        reads() - before
+    };
+    let (one, hundred) = (reads_for(900..901), reads_for(800..900));
+    assert!(hundred < 2 * one, "{hundred} reads instead of {one}");
+}
+
+#[test]
+fn finds_what_was_taken_on_every_page_of_an_index() {
+    let dir = TempDir::new().expect("directory");
+    let (log, mut appender) = open(dir.path());
+    let numbered = |sequence| plain(7, 0, sequence, 0);
+    let even: Vec<_> = (0..1_200).step_by(2).map(numbered).collect();
+    append(&mut appender, &even);
+    append(&mut appender, &[numbered(u64::MAX)]);
+    let all: Vec<_> = (0..1_200).map(numbered).collect();
+    let expected = (0..1_200).map(|sequence| match sequence % 2 {
+        0 => Err(Reject::Replay),
+        _ => Ok(()),
+    });
+    let expected: Vec<_> = expected.collect();
+    assert_eq!(append(&mut appender, &all), expected);
+    let found = log.readings(&[7; 32], 0, i64::MAX, usize::MAX);
+    assert_eq!(found.expect("log").len(), 1_201);
 }
 
 #[test]
