@@ -31,12 +31,12 @@ macro_rules! method_within {
         fn program_accounts(
             &self,
             program: &::anchor_lang::prelude::Pubkey,
-            discriminator: &[u8],
+            filters: &[::fieldproof_client::chain::Filter<'_>],
         ) -> Result<
             Vec<(::anchor_lang::prelude::Pubkey, ::solana_account::Account)>,
             ::fieldproof_client::ClientError,
         > {
-            self.chain.program_accounts(program, discriminator)
+            self.chain.program_accounts(program, filters)
         }
     };
     (clock) => {

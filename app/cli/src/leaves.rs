@@ -8,6 +8,7 @@ use device_registry::state::Tree;
 use fieldproof_client::chain::{self, Chain};
 use fieldproof_client::registry_tree::{precedence, Follower};
 use fieldproof_client::reports::ProvenLeaf;
+use std::mem::offset_of;
 
 /// What a network knows of a device.
 pub struct Registered {
@@ -27,10 +28,7 @@ pub fn read(
     let _progress = context.progress("reading the registry's history");
     let mut key = None;
     let mut found = Vec::new();
-    for (tree, header) in chain::read_all::<Tree>(chain)? {
-        if header.network != *network {
-            continue;
-        }
+    for (tree, header) in chain::read_all_of::<Tree>(chain, offset_of!(Tree, network), network)? {
         let mut follower = Follower::new(chain, tree)?;
         let registry = follower.catch_up_with(chain, |event| {
             key = key.or_else(|| event.key(device));

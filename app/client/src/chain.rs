@@ -142,16 +142,41 @@ impl Execution {
     }
 }
 
+/// Bytes that an account's data must hold to be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filter<'a> {
+    /// Where they begin in the data.
+    pub offset: usize,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Filter<'a> {
+    /// Accounts of one type: those that begin with its discriminator.
+    pub fn of_type(discriminator: &'a [u8]) -> Self {
+        Self {
+            offset: 0,
+            bytes: discriminator,
+        }
+    }
+
+    /// Whether `data` holds them.
+    pub fn matches(&self, data: &[u8]) -> bool {
+        data.get(self.offset..)
+            .is_some_and(|rest| rest.starts_with(self.bytes))
+    }
+}
+
 /// A chain. Every call returns [`ClientError::Cluster`] when the chain can't be reached.
 pub trait Chain: Send + Sync {
     /// The accounts at `keys`, in order; `None` where there is none.
     fn accounts(&self, keys: &[Pubkey]) -> Result<Vec<Option<Account>>, ClientError>;
 
-    /// All accounts of `program` whose data starts with `discriminator`.
+    /// All accounts of `program` that every one of `filters` matches, by key.
     fn program_accounts(
         &self,
         program: &Pubkey,
-        discriminator: &[u8],
+        filters: &[Filter<'_>],
     ) -> Result<Vec<(Pubkey, Account)>, ClientError>;
 
     /// The chain's clock.
@@ -266,7 +291,7 @@ where
         .collect()
 }
 
-/// All zero-copy accounts of type `T`.
+/// All zero-copy accounts of type `T`: of every network on the chain, so that anybody can make them many.
 ///
 /// # Errors
 /// As [`Chain::program_accounts`]; [`ClientError::WrongAccount`] for one of another length.
@@ -274,8 +299,38 @@ pub fn read_all<T>(chain: &dyn Chain) -> Result<Vec<(Pubkey, T)>, ClientError>
 where
     T: ZeroCopy + Discriminator + anchor_lang::Owner,
 {
+    read_matching(chain, &[Filter::of_type(T::DISCRIMINATOR)])
+}
+
+/// The zero-copy accounts of type `T` whose field at `offset` of the struct, as `offset_of!` tells it, is `key`. The chain
+/// picks them out: what it holds for others is not sent.
+///
+/// # Errors
+/// As those of [`read_all`].
+pub fn read_all_of<T>(
+    chain: &dyn Chain,
+    offset: usize,
+    key: &Pubkey,
+) -> Result<Vec<(Pubkey, T)>, ClientError>
+where
+    T: ZeroCopy + Discriminator + anchor_lang::Owner,
+{
+    let field = Filter {
+        offset: T::DISCRIMINATOR.len() + offset,
+        bytes: key.as_ref(),
+    };
+    read_matching(chain, &[Filter::of_type(T::DISCRIMINATOR), field])
+}
+
+fn read_matching<T>(
+    chain: &dyn Chain,
+    filters: &[Filter<'_>],
+) -> Result<Vec<(Pubkey, T)>, ClientError>
+where
+    T: ZeroCopy + Discriminator + anchor_lang::Owner,
+{
     chain
-        .program_accounts(&T::owner(), T::DISCRIMINATOR)?
+        .program_accounts(&T::owner(), filters)?
         .into_iter()
         .map(|(key, account)| Ok((key, decode(&key, &account)?)))
         .collect()

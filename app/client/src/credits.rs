@@ -1,6 +1,6 @@
 //! Instructions of reward-emission around credits, what they cost, and paying with them.
 
-use crate::chain::{self, Chain, Execution};
+use crate::chain::{self, Chain, Execution, Filter};
 use crate::token::TOKEN_PROGRAM;
 use crate::{transaction, ClientError};
 use ::credits::Purpose;
@@ -400,7 +400,7 @@ pub fn quotes(chain: &dyn Chain, terms: &Terms) -> Result<Vec<Quote>, ClientErro
         Format::V2 => oracle::V2_DISCRIMINATOR,
     };
     let program = Pubkey::new_from_array(*format.program());
-    let accounts = chain.program_accounts(&program, &discriminator)?;
+    let accounts = chain.program_accounts(&program, &[Filter::of_type(&discriminator)])?;
     let mut quotes = read_quote(chain, terms, &accounts)?;
     quotes.retain(|quote| {
         !matches!(

@@ -23,6 +23,7 @@ use reward_emission::instructions::{ChallengeRootArgs, Entry};
 use reward_emission::penalty::SLASHER;
 use reward_emission::state::{Emission, Payee, Proposal, FINAL, REJECTED};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::mem::offset_of;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A place in the trees: kind and index.
@@ -70,8 +71,9 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         return Ok(Vec::new());
     };
     let mut events = Vec::new();
-    for (key, proposal) in chain::read_all::<Proposal>(chain)? {
-        if proposal.network != operator.network || proposal.epoch < emission.final_epoch {
+    let of_network = offset_of!(Proposal, network);
+    for (key, proposal) in chain::read_all_of::<Proposal>(chain, of_network, &operator.network)? {
+        if proposal.epoch < emission.final_epoch {
             continue;
         }
         let done = match proposal.status {
@@ -118,10 +120,10 @@ pub fn challenge(
             None => return Ok(None),
         },
     };
+    let chain = operator.chain.as_ref();
     let payees: BTreeMap<Place, (Pubkey, Payee)> =
-        chain::read_all::<Payee>(operator.chain.as_ref())?
+        chain::read_all_of::<Payee>(chain, offset_of!(Payee, network), &operator.network)?
             .into_iter()
-            .filter(|(_, payee)| payee.network == operator.network)
             .map(|(key, payee)| ((payee.kind, payee.index), (key, payee)))
             .collect();
     let Some(place) = wrong_place(&proposed, before.as_ref(), proposal, &payees) else {

@@ -18,6 +18,7 @@ use fieldproof_client::data_commitment::{self as streams, Answer, ReadingPlace};
 use fieldproof_client::registry_tree::proof_below_canopy;
 use fieldproof_client::reports::{Evidence, ProvenLeaf};
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Answers of one step at most: the next one looks at what is open anew, and at what has become more urgent.
@@ -144,8 +145,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     let stream: Option<Stream> = chain::find(chain, &operator.stream)?;
     let mut open = Vec::new();
     if stream.is_some_and(|stream| stream.open_challenges > 0) {
-        open = chain::read_all::<Challenge>(chain)?;
-        open.retain(|(_, challenge)| challenge.stream == operator.stream);
+        open = chain::read_all_of(chain, offset_of!(Challenge, stream), &operator.stream)?;
     }
     let (mut events, due) = operator.challenges.meet(open, now);
     for (key, challenge) in due {
@@ -261,7 +261,9 @@ fn proven_leaf(
     device: &Hash,
     leaf_nonce: u32,
 ) -> Result<(DeviceKey, ProvenLeaf), WorkerError> {
-    let trees = chain::read_all::<Tree>(operator.chain.as_ref())?;
+    let chain = operator.chain.as_ref();
+    let trees: Vec<(Pubkey, Tree)> =
+        chain::read_all_of(chain, offset_of!(Tree, network), &operator.network)?;
     let device = operator
         .registry
         .leaves(device)
@@ -270,7 +272,7 @@ fn proven_leaf(
         .ok_or(WorkerError::State("the reading's device is not registered"))?;
     let (tree, header) = trees
         .into_iter()
-        .find(|(_, tree)| tree.network == operator.network && tree.index == device.tree_index)
+        .find(|(_, tree)| tree.index == device.tree_index)
         .ok_or(WorkerError::State("the device's tree is not on the chain"))?;
     let levels = header.depth.saturating_sub(header.canopy);
     let first = device.index >> levels << levels;

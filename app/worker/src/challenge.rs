@@ -19,7 +19,8 @@ use device_protocol::{SignedGrant, SignedReading};
 use fieldproof_client::ai_feed::{self as feeds, Challenging};
 use fieldproof_client::chain;
 use inference::{infer, ModelRef};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem::offset_of;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Seconds from one look at a doubtful attestation to the next, at most.
@@ -83,22 +84,29 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         return Ok(Vec::new());
     }
     let chain = operator.chain.as_ref();
-    let mut attestations: Vec<(Pubkey, Attestation)> = chain::read_all(chain)?;
+    let mut own = BTreeMap::new();
+    let mut attestations: Vec<(Pubkey, Attestation)> = Vec::new();
+    let of_network = offset_of!(Feed, network);
+    for (key, feed) in chain::read_all_of::<Feed>(chain, of_network, &operator.network)? {
+        if operator.owns(&feed)? {
+            let of_feed = chain::read_all_of(chain, offset_of!(Attestation, feed), &key)?;
+            attestations.extend(of_feed);
+            own.insert(key, feed);
+        }
+    }
     attestations.retain(|(_, attestation)| {
         attestation.pool != operator.pool && (attestation.is_open(now) || attestation.is_false())
     });
     operator.checked.keep_due(&mut attestations, now);
     let mut events = Vec::new();
     for (key, attestation) in &attestations {
-        let feed: Feed = chain::read(chain, &attestation.feed)?;
-        if !operator.owns(&feed)? {
-            operator.checked.add(*key);
+        let Some(feed) = own.get(&attestation.feed) else {
             continue;
-        }
+        };
         let done = if attestation.is_false() {
-            slash_signers(operator, key, attestation, &feed)
+            slash_signers(operator, key, attestation, feed)
         } else {
-            check(operator, key, attestation, &feed, now)
+            check(operator, key, attestation, feed, now)
         };
         match done {
             Ok(found) => events.extend(found),

@@ -23,6 +23,7 @@ use fieldproof_client::precompile::{self, Entry as SignatureEntry};
 use fieldproof_client::reward_emission::{self as emissions, VoteReference};
 use fieldproof_client::{
     ai_feed as feeds, chain, credits, data_commitment as streams, security_pool as pools,
+    ClientError,
 };
 use inference::Header;
 use reward_emission::instructions::ProposeRootArgs;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use solana_signer::Signer;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::offset_of;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What this operator computed for an epoch.
@@ -108,10 +110,8 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     let Some(record) = compute(operator, &emission, now)? else {
         return Ok(Vec::new());
     };
-    let mut proposals: Vec<(Pubkey, Proposal)> = chain::read_all(chain)?;
-    proposals.retain(|(_, proposal)| {
-        proposal.network == operator.network && proposal.epoch == record.epoch
-    });
+    let mut proposals = proposals(operator)?;
+    proposals.retain(|(_, proposal)| proposal.epoch == record.epoch);
     if let Some((key, proposal)) = proposals
         .iter()
         .find(|(_, proposal)| proposal.status == PASSED)
@@ -229,15 +229,21 @@ fn compute(
     Ok(Some(record))
 }
 
+/// All proposals of the network.
+fn proposals(operator: &Operator) -> Result<Vec<(Pubkey, Proposal)>, ClientError> {
+    let chain = operator.chain.as_ref();
+    chain::read_all_of(chain, offset_of!(Proposal, network), &operator.network)
+}
+
 /// What was burned for the credits that each feed was given in an epoch, by the feed's id, base units.
 fn demand(
     chain: &dyn Chain,
     network: &Pubkey,
     epoch: u64,
 ) -> Result<BTreeMap<Hash, u64>, WorkerError> {
-    chain::read_all::<state::Demand>(chain)?
+    chain::read_all_of::<state::Demand>(chain, offset_of!(state::Demand, network), network)?
         .into_iter()
-        .filter(|(_, demand)| demand.network == *network && demand.epoch == epoch)
+        .filter(|(_, demand)| demand.epoch == epoch)
         .map(|(_, demand)| {
             let feed: Feed = chain::read(chain, &demand.feed)?;
             Ok((feed.id, demand.burned))
@@ -335,11 +341,9 @@ pub fn rewards(
         expected,
         missing,
     } = history(sources, &state, end)?;
-    let bonds: Vec<Bond> = chain::read_all::<Bond>(chain)?
-        .into_iter()
-        .map(|(_, bond)| bond)
-        .filter(|bond| bond.network == network)
-        .collect();
+    let bonds: Vec<(Pubkey, Bond)> =
+        chain::read_all_of(chain, offset_of!(Bond, network), &network)?;
+    let bonds: Vec<Bond> = bonds.into_iter().map(|(_, bond)| bond).collect();
     let owners: BTreeSet<Hash> = windows
         .iter()
         .filter(|window| window.epoch == epoch)
@@ -367,9 +371,11 @@ pub fn rewards(
             feeds,
         },
     };
-    let payees: Vec<Payee> = chain::read_all::<state::Payee>(chain)?
+    let payees: Vec<(Pubkey, state::Payee)> =
+        chain::read_all_of(chain, offset_of!(state::Payee, network), &network)?;
+    let payees: Vec<Payee> = payees
         .into_iter()
-        .filter(|(_, payee)| payee.network == network && payee.registered_at < end)
+        .filter(|(_, payee)| payee.registered_at < end)
         .map(|(_, payee)| Payee {
             kind: payee.kind,
             index: payee.index,
@@ -418,8 +424,8 @@ fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History,
     } = sources;
     // Frozen ones too: what was committed for them before counts at whatever time it is scored.
     let mut feeds_by_id: BTreeMap<Hash, (Feed, Header)> = BTreeMap::new();
-    for (_, feed) in chain::read_all::<Feed>(chain)? {
-        if feed.network == key && [network.creator, network.authority].contains(&feed.creator) {
+    for (_, feed) in chain::read_all_of::<Feed>(chain, offset_of!(Feed, network), &key)? {
+        if [network.creator, network.authority].contains(&feed.creator) {
             let model: Model = chain::read(chain, &feeds::model(&feed.model))?;
             feeds_by_id.insert(feed.id, (feed, model.header()?));
         }
@@ -600,8 +606,8 @@ fn slashed(
 ) -> Result<BTreeMap<Hash, BTreeSet<u64>>, WorkerError> {
     let mut slashed: BTreeMap<Hash, BTreeSet<u64>> = BTreeMap::new();
     let mut offences: BTreeMap<Hash, u64> = BTreeMap::new();
-    for (_, report) in chain::read_all::<Report>(chain)? {
-        if report.network != *key || report.reported_at >= end {
+    for (_, report) in chain::read_all_of::<Report>(chain, offset_of!(Report, network), key)? {
+        if report.reported_at >= end {
             continue;
         }
         let epoch = network.epoch(report.reported_at)?;
@@ -680,12 +686,9 @@ pub fn final_payload(
     if let Some(record) = record.filter(|record| record.has_roots(roots)) {
         return Ok(operator.store.payload(&record.payload_hash)?);
     }
-    let mut proposals: Vec<(Pubkey, Proposal)> = chain::read_all(operator.chain.as_ref())?;
-    proposals.retain(|(_, proposal)| {
-        proposal.network == operator.network
-            && proposal.epoch == emission.final_epoch
-            && proposal.roots == *roots
-    });
+    let mut proposals = proposals(operator)?;
+    proposals
+        .retain(|(_, proposal)| proposal.epoch == emission.final_epoch && proposal.roots == *roots);
     // What is here is no reason to wait for anybody.
     for (_, proposal) in &proposals {
         let held = committee::held(operator, &proposal.stream, proposal.sequence)?;

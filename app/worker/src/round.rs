@@ -26,6 +26,7 @@ use inference::ModelRef;
 use security_pool::state::{quorum, Committee};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 use std::sync::PoisonError;
 
 /// Rounds this far back are still built when a worker comes late.
@@ -162,7 +163,9 @@ fn build(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     if now < operator.network()?.genesis {
         return Ok(events);
     }
-    let feeds: Vec<(Pubkey, Feed)> = chain::read_all(operator.chain.as_ref())?;
+    let chain = operator.chain.as_ref();
+    let feeds: Vec<(Pubkey, Feed)> =
+        chain::read_all_of(chain, offset_of!(Feed, network), &operator.network)?;
     let mut batches: Vec<(Batch, Computed)> = Vec::new();
     for (_, feed) in &feeds {
         if !operator.serves(feed)? || !prove::can_serve(operator, feed)? {
@@ -654,10 +657,11 @@ fn release_bonds(operator: &Operator, now: i64) -> Result<(), WorkerError> {
     if chain::find::<AttesterBonds>(chain, &bonds)?.is_none_or(|bonds| bonds.open == 0) {
         return Ok(());
     }
-    let attestations: Vec<(Pubkey, Attestation)> = chain::read_all(chain)?;
+    let attestations: Vec<(Pubkey, Attestation)> =
+        chain::read_all_of(chain, offset_of!(Attestation, pool), &operator.pool)?;
     let bonded = attestations
         .iter()
-        .filter(|(_, attestation)| attestation.pool == operator.pool && attestation.bond > 0);
+        .filter(|(_, attestation)| attestation.bond > 0);
     for (key, attestation) in bonded {
         let feed: Feed = chain::read(chain, &attestation.feed)?;
         if feed.network != operator.network {

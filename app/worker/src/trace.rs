@@ -31,6 +31,7 @@ use security_pool::state::{quorum, Committee};
 use serde::Serialize;
 use std::collections::{btree_map, BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
+use std::mem::offset_of;
 
 pub use epoch::epoch;
 
@@ -446,12 +447,11 @@ fn attestations(
     history: &History,
 ) -> Result<Vec<Found>, Failure> {
     let stage = Stage::Attestations;
-    let open: Vec<(Pubkey, Attestation)> = chain::read_all(chain).map_err(at(stage))?;
+    let open: Vec<(Pubkey, Attestation)> =
+        chain::read_all_of(chain, offset_of!(Attestation, feed), feed_key).map_err(at(stage))?;
     let mut open: BTreeMap<Pubkey, Attestation> = open
         .into_iter()
-        .filter(|(_, attestation)| {
-            (attestation.feed, attestation.round) == (*feed_key, entry.round)
-        })
+        .filter(|(_, attestation)| attestation.round == entry.round)
         .collect();
     let mut all = Vec::new();
     let submitted = history.submitted.iter();

@@ -21,7 +21,7 @@ use data_commitment::instructions::CommitRootArgs;
 use data_commitment::state::Challenge;
 use device_protocol::{Curve, Reading, SignedReading, Values, VoteMessage};
 use fieldproof_client::ai_feed::{self as feeds, Attesting, Challenging};
-use fieldproof_client::chain::Chain;
+use fieldproof_client::chain::{Chain, Filter};
 use fieldproof_client::credits::{self, Purchase};
 use fieldproof_client::data_commitment::{self as streams, Answer, ReadingPlace, Settling};
 use fieldproof_client::key::DeviceSigner;
@@ -440,7 +440,8 @@ impl World<'_> {
     /// All accounts of this type of the security-pool.
     fn security<T: anchor_lang::ZeroCopy + anchor_lang::Discriminator>(&self) -> Vec<(Pubkey, T)> {
         let chain = &self.harness.chain;
-        let accounts = chain.program_accounts(&security_pool::ID, T::DISCRIMINATOR);
+        let filters = [Filter::of_type(T::DISCRIMINATOR)];
+        let accounts = chain.program_accounts(&security_pool::ID, &filters);
         accounts
             .expect("accounts")
             .into_iter()
@@ -622,7 +623,8 @@ impl World<'_> {
             }
             let chain = &world.harness.chain;
             let discriminator = <Challenge as anchor_lang::Discriminator>::DISCRIMINATOR;
-            let accounts = chain.program_accounts(&data_commitment::ID, discriminator);
+            let filters = [Filter::of_type(discriminator)];
+            let accounts = chain.program_accounts(&data_commitment::ID, &filters);
             let there: Vec<Challenge> = accounts
                 .expect("accounts")
                 .into_iter()

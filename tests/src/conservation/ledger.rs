@@ -7,7 +7,7 @@ use ai_feed::state::{Attestation, AttesterBonds};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::{Discriminator, Owner, ZeroCopy};
 use data_commitment::state::{Challenge, Stream};
-use fieldproof_client::chain::Chain;
+use fieldproof_client::chain::{Chain, Filter};
 use fieldproof_client::security_pool as pools;
 use fieldproof_client::token::{associated, TOKEN_PROGRAM};
 use reward_emission::state::{Credits, Demand, Emission, Epoch, Payee, Pricing, Proposal};
@@ -99,7 +99,7 @@ impl Accounts {
         // Feeds and rounds are large.
         let some = |kind| {
             chain
-                .program_accounts(&ai_feed::ID, kind)
+                .program_accounts(&ai_feed::ID, &[Filter::of_type(kind)])
                 .expect("accounts")
         };
         let lamports: HashMap<Pubkey, u64> = commitments

@@ -60,11 +60,14 @@ fn withdrawal(world: &World, operator: usize) -> Instruction {
 /// The reports of an operator's slashes, in no order.
 fn reports(world: &World, operator: usize) -> Vec<(Pubkey, Report)> {
     use anchor_lang::Discriminator;
-    use fieldproof_client::chain::Chain;
+    use fieldproof_client::chain::{Chain, Filter};
     let accounts = world
         .harness
         .chain
-        .program_accounts(&security_pool::ID, Report::DISCRIMINATOR)
+        .program_accounts(
+            &security_pool::ID,
+            &[Filter::of_type(Report::DISCRIMINATOR)],
+        )
         .expect("accounts");
     let all = accounts.into_iter().map(|(key, account)| {
         let report: Report = bytemuck::pod_read_unaligned(&account.data[8..]);

@@ -18,6 +18,7 @@ use security_pool::state::Report;
 use serde::Serialize;
 use solana_signer::Signer;
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 
 /// Decimals of a SOL.
 const SOL_DECIMALS: u8 = 9;
@@ -217,9 +218,10 @@ impl Court<'_> {
     }
 
     fn list(&self, pool: Option<Pubkey>) -> Result<()> {
-        let pools: BTreeMap<Pubkey, Pubkey> = chain::read_all::<Stream>(self.chain)?
+        let streams: Vec<(Pubkey, Stream)> =
+            chain::read_all_of(self.chain, offset_of!(Stream, network), &self.key)?;
+        let pools: BTreeMap<Pubkey, Pubkey> = streams
             .into_iter()
-            .filter(|(_, stream)| stream.network == self.key)
             .filter(|(_, stream)| pool.is_none_or(|pool| stream.pool == pool))
             .map(|(key, stream)| (key, stream.pool))
             .collect();

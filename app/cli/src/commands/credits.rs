@@ -15,6 +15,7 @@ use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing, Terms};
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::mem::offset_of;
 
 /// Decimals of a dollar in credits.
 const USD_DECIMALS: u8 = reward_emission::state::CREDITS_PER_DOLLAR.ilog10() as u8;
@@ -496,19 +497,19 @@ impl Place {
         let address = emissions::emission(&self.network);
         let emission: Emission = chain::read(&self.chain, &address)?;
         let progress = context.progress("looking for what is decided");
-        let is_mine = |network: &Pubkey, by: &Pubkey, epoch: u64| {
-            *network == self.network && *by == own && emission.is_final(epoch)
-        };
-        let demands = chain::read_all::<Demand>(&self.chain)?
+        let is_mine = |by: &Pubkey, epoch: u64| *by == own && emission.is_final(epoch);
+        let of_network = offset_of!(Demand, network);
+        let demands = chain::read_all_of::<Demand>(&self.chain, of_network, &self.network)?
             .into_iter()
-            .filter(|(_, demand)| is_mine(&demand.network, &demand.payer, demand.epoch))
+            .filter(|(_, demand)| is_mine(&demand.payer, demand.epoch))
             .map(|(key, demand)| {
                 let close = client::close_demand(&self.network, demand.epoch, &demand.feed, &own);
                 (key, close)
             });
-        let epochs = chain::read_all::<Epoch>(&self.chain)?
+        let of_network = offset_of!(Epoch, network);
+        let epochs = chain::read_all_of::<Epoch>(&self.chain, of_network, &self.network)?
             .into_iter()
-            .filter(|(_, epoch)| is_mine(&epoch.network, &epoch.payer, epoch.epoch))
+            .filter(|(_, epoch)| is_mine(&epoch.payer, epoch.epoch))
             .map(|(key, epoch)| (key, client::close_epoch(&self.network, epoch.epoch, &own)));
         let mut reclaimed = Reclaimed { closed: 0, rent: 0 };
         for (key, close) in demands.chain(epochs) {

@@ -19,6 +19,7 @@ use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::precompile::{self, Entry};
 use serde::Serialize;
 use solana_signer::Signer;
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -265,9 +266,8 @@ fn issuer_of(
 
 /// The tree that the network added last.
 pub fn newest_tree(chain: &dyn Chain, network: &Pubkey) -> Result<Pubkey> {
-    chain::read_all::<Tree>(chain)?
+    chain::read_all_of::<Tree>(chain, offset_of!(Tree, network), network)?
         .into_iter()
-        .filter(|(_, tree)| tree.network == *network)
         .max_by_key(|(_, tree)| tree.index)
         .map(|(key, _)| key)
         .ok_or_else(|| anyhow!("the network has no registry tree: its authority must add one"))

@@ -27,6 +27,7 @@ use security_pool::state::Report;
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Subcommand)]
@@ -337,9 +338,9 @@ impl Case<'_> {
 
     /// Every stream of the network.
     fn streams(&self) -> Result<Vec<(Pubkey, StreamHistory)>> {
-        chain::read_all::<Stream>(self.chain)?
+        let of_network = offset_of!(Stream, network);
+        chain::read_all_of::<Stream>(self.chain, of_network, &self.reporter.network)?
             .into_iter()
-            .filter(|(_, stream)| stream.network == self.reporter.network)
             .map(|(key, _)| Ok((key, StreamHistory::read(self.chain, &key)?)))
             .collect()
     }

@@ -9,6 +9,7 @@ use fieldproof_client::{reward_emission as emissions, token};
 use fieldproof_worker::server::Status;
 use reward_emission::state::Emission;
 use serde::Serialize;
+use std::mem::offset_of;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -51,9 +52,8 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<()> {
     let (key, network) = context.network(&chain)?;
     let now = chain.clock()?.unix_timestamp;
     let epoch = network.epoch(now)?;
-    let feeds = chain::read_all::<Feed>(&chain)?
+    let feeds = chain::read_all_of::<Feed>(&chain, offset_of!(Feed, network), &key)?
         .into_iter()
-        .filter(|(_, feed)| feed.network == key)
         .map(|(address, feed)| ShownFeed {
             address: address.to_string(),
             last_round: feed.last_round,

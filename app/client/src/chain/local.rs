@@ -1,6 +1,6 @@
 //! A chain in this process: LiteSVM with mainnet's feature set and the real SPL programs.
 
-use super::{Chain, Cursor, Execution, Invocation, Lifetime};
+use super::{Chain, Cursor, Execution, Filter, Invocation, Lifetime};
 use crate::ClientError;
 use anchor_lang::prelude::{Clock, Pubkey};
 use litesvm::types::TransactionMetadata;
@@ -120,10 +120,13 @@ impl Chain for LocalChain {
     fn program_accounts(
         &self,
         program: &Pubkey,
-        discriminator: &[u8],
+        filters: &[Filter<'_>],
     ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
         let mut accounts = self.lock().svm.get_program_accounts(program);
-        accounts.retain(|(_, account)| account.data.starts_with(discriminator));
+        accounts.retain(|(_, account)| {
+            let mut filters = filters.iter();
+            filters.all(|filter| filter.matches(&account.data))
+        });
         accounts.sort_by_key(|(key, _)| *key);
         Ok(accounts)
     }

@@ -1,7 +1,7 @@
 //! A cluster, over its JSON RPC.
 
 use super::socket::Socket;
-use super::{Chain, Cursor, Execution, Invocation, Lifetime, PriorityFee, Topic, Watch};
+use super::{Chain, Cursor, Execution, Filter, Invocation, Lifetime, PriorityFee, Topic, Watch};
 use crate::ClientError;
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::sysvar::SysvarId;
@@ -114,13 +114,14 @@ impl Chain for RpcChain {
     fn program_accounts(
         &self,
         program: &Pubkey,
-        discriminator: &[u8],
+        filters: &[Filter<'_>],
     ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
+        let filters = filters.iter().map(|filter| {
+            let bytes = filter.bytes.to_vec();
+            RpcFilterType::Memcmp(Memcmp::new_raw_bytes(filter.offset, bytes))
+        });
         let config = RpcProgramAccountsConfig {
-            filters: Some(vec![RpcFilterType::Memcmp(Memcmp::new_raw_bytes(
-                0,
-                discriminator.to_vec(),
-            ))]),
+            filters: Some(filters.collect()),
             account_config: RpcAccountInfoConfig {
                 encoding: Some(UiAccountEncoding::Base64),
                 ..RpcAccountInfoConfig::default()

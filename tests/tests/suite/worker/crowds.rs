@@ -3,7 +3,7 @@
 use super::super::live::{wait, Live};
 use super::limits::{figure, limited};
 use super::*;
-use fieldproof_client::chain::{Chain, Cursor, Execution, Lifetime};
+use fieldproof_client::chain::{Chain, Cursor, Execution, Filter, Lifetime};
 use fieldproof_worker::config::Limits;
 use reqwest::StatusCode;
 use socket2::{Domain, Socket, Type};
@@ -175,9 +175,13 @@ impl Chain for Counted {
         self.1.fetch_add(1, Ordering::SeqCst);
         self.0.accounts(keys)
     }
-    fn program_accounts(&self, program: &Pubkey, kind: &[u8]) -> Result<Vec<(Pubkey, Account)>> {
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        filters: &[Filter<'_>],
+    ) -> Result<Vec<(Pubkey, Account)>> {
         self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.program_accounts(program, kind)
+        self.0.program_accounts(program, filters)
     }
     fn clock(&self) -> Result<anchor_lang::prelude::Clock> {
         self.0.clock()

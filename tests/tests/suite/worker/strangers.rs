@@ -3,14 +3,17 @@
 use super::rewards::{computed, reward_epoch};
 use super::*;
 use anchor_lang::solana_program::system_instruction;
-use fieldproof_client::chain::{Chain, Cursor};
+use fieldproof_client::chain::{Chain, Cursor, Filter};
 use fieldproof_worker::follow::{self, STEP};
 use fieldproof_worker::registry::{Record, Registry};
 use fieldproof_worker::reward::{self, Commitments, Sources};
 use fieldproof_worker::score::Granted;
 use fieldproof_worker::store::{Store, StoreError};
+use solana_account::Account;
 use solana_signature::Signature;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Mutex;
 
 impl World {
     /// Has every worker read that `stream` posted a commitment at each of these times (unix seconds).
@@ -237,6 +240,105 @@ fn hide_no_false_output_by_what_must_be_followed() {
         matches!(events[..], [Event::Refuted { window: 0, .. }]),
         "{events:?}"
     );
+}
+
+/// A chain that remembers which accounts it listed.
+struct Listing {
+    chain: Arc<LocalChain>,
+    listed: Mutex<BTreeSet<Pubkey>>,
+}
+
+impl Chain for Listing {
+    tests::within!(
+        accounts,
+        clock,
+        lifetime,
+        genesis_hash,
+        block_height,
+        rent,
+        simulate,
+        send,
+        execution,
+        history
+    );
+
+    fn program_accounts(
+        &self,
+        program: &Pubkey,
+        filters: &[Filter<'_>],
+    ) -> Result<Vec<(Pubkey, Account)>, ClientError> {
+        let accounts = self.chain.program_accounts(program, filters)?;
+        let mut listed = self.listed.lock().expect("lock");
+        listed.extend(accounts.iter().map(|(key, _)| *key));
+        Ok(accounts)
+    }
+}
+
+impl World {
+    /// Another network with everything that this one has. Returns its accounts.
+    fn add_twin(&self) -> BTreeSet<Pubkey> {
+        let operators = self.operators.iter();
+        let mut names: BTreeSet<[u8; 32]> = operators
+            .flat_map(|operator| [operator.pool, operator.stream])
+            .map(|key| key.to_bytes())
+            .collect();
+        names.extend([self.network.key, self.feed].map(|key| key.to_bytes()));
+        let programs = [
+            ai_feed::ID,
+            data_commitment::ID,
+            device_registry::ID,
+            reward_emission::ID,
+            security_pool::ID,
+        ];
+        let mut twins = BTreeSet::new();
+        for program in programs {
+            let accounts = self.chain.program_accounts(&program, &[]);
+            for (_, mut account) in accounts.expect("accounts") {
+                for start in 0..account.data.len() {
+                    if let Some(name) = account.data[start..].first_chunk_mut::<32>() {
+                        if names.contains(name) {
+                            name[31] ^= 1;
+                        }
+                    }
+                }
+                let key = Pubkey::new_unique();
+                self.chain.set_account(&key, account);
+                twins.insert(key);
+            }
+        }
+        twins
+    }
+}
+
+#[test]
+fn have_no_worker_read_the_accounts_of_another_network() {
+    let world = World::new();
+    for device in 0..3 {
+        world.deliver(device, &world.readings(device, HOUR, 800));
+    }
+    world.settle();
+    let chain = Arc::new(Listing {
+        chain: world.chain.clone(),
+        listed: Mutex::default(),
+    });
+    let (worker, _data) = fresh(&world, 0, chain.clone());
+    let work = || {
+        for part in Part::ALL {
+            // Without what the other worker of its operator has, it can't do everything.
+            let _ = worker.work(part);
+        }
+    };
+    world.challenge(0, 3);
+    let mut twins = world.add_twin();
+    work();
+    world.settle();
+    reward_epoch(&world, 2);
+    twins.extend(world.add_twin());
+    world.set_time(START + 4 * EPOCH + 60);
+    work();
+    let listed = chain.listed.lock().expect("lock");
+    assert!(listed.contains(&world.feed));
+    assert!(listed.is_disjoint(&twins));
 }
 
 #[test]
