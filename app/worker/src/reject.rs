@@ -24,8 +24,8 @@ pub enum Reject {
     /// It was captured before its session began or after it ended.
     #[error("the reading was captured outside its session: grant a new session")]
     OutsideSession,
-    /// Another grant with this counter or a higher one is known.
-    #[error("another grant has this counter or a higher one: count on")]
+    /// Another grant with this counter is known.
+    #[error("another grant has this counter: count on")]
     StaleGrant,
     /// The signature is wrong, or not as strict as the chain's precompiles ask.
     #[error("the signature does not verify")]

@@ -309,8 +309,9 @@ impl Store {
         Ok(pairs)
     }
 
-    /// Remembers verified grants. For each, [`Reject::Replay`] when it is known, [`Reject::StaleGrant`] when the device
-    /// made one with as high a counter before, since its leaf has that nonce.
+    /// Remembers verified grants, in whatever order they come: anybody may send a later one first. For each,
+    /// [`Reject::Replay`] when it is known, [`Reject::StaleGrant`] when another one of the device and leaf nonce has its
+    /// counter.
     ///
     /// # Errors
     /// [`StoreError`]; then none is remembered.
@@ -328,25 +329,16 @@ impl Store {
             for signed in grants {
                 let grant = &signed.grant;
                 let key = grant_key(&grant.device, grant.leaf_nonce, grant.counter);
-                let last_key = grant_key(&grant.device, grant.leaf_nonce, u32::MAX);
                 // A P-256 signature can be made anew, so the grant counts.
-                let known = db!(table.get(key.as_slice())).is_some_and(|known| {
-                    known.value().get(..SessionGrant::LEN) == Some(&grant.to_array())
-                });
-                let as_high = || {
-                    Ok::<_, StoreError>(
-                        db!(table.range(key.as_slice()..=last_key.as_slice()))
-                            .next()
-                            .is_some(),
-                    )
-                };
-                results.push(if known {
-                    Err(Reject::Replay)
-                } else if as_high()? {
-                    Err(Reject::StaleGrant)
-                } else {
-                    db!(table.insert(key.as_slice(), signed.to_array().as_slice()));
-                    Ok(())
+                let known = db!(table.get(key.as_slice()))
+                    .map(|known| known.value().get(..SessionGrant::LEN) == Some(&grant.to_array()));
+                results.push(match known {
+                    Some(true) => Err(Reject::Replay),
+                    Some(false) => Err(Reject::StaleGrant),
+                    None => {
+                        db!(table.insert(key.as_slice(), signed.to_array().as_slice()));
+                        Ok(())
+                    }
                 });
             }
         }

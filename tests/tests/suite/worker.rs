@@ -757,7 +757,8 @@ mod readings {
         }
 
         let session = DeviceSigner::generate(Curve::Ed25519);
-        let grants = [2, 2, 1].map(|counter| grant(&world, signer, &session, counter));
+        let other = DeviceSigner::generate(Curve::Ed25519);
+        let grants = [&session, &session, &other].map(|session| grant(&world, signer, session, 2));
         let granted = world.post_to(0, "grants", grants.concat());
         let grants_expected = ["accepted", "replay", "stale_grant"];
         assert_eq!(granted.results, grants_expected);
