@@ -33,7 +33,7 @@ pub enum Reject {
     /// The same reading was taken before.
     #[error("the reading was taken before")]
     Replay,
-    /// Another reading with this session and sequence was taken before. Both are kept: they are evidence.
+    /// Another reading with this session and sequence was taken before. Both are kept if they are evidence.
     #[error("another reading with this sequence was taken before")]
     Equivocation,
     /// Captured later than now.

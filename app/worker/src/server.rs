@@ -18,9 +18,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use device_protocol::{
-    check_equivocation, Hash, Reading, SignedGrant, SignedReading, SIGNATURE_LEN,
-};
+use device_protocol::{Hash, Reading, SignedGrant, SignedReading, SIGNATURE_LEN};
 use fieldproof_client::reports::{Conflict, Evidence};
 use finals::Finals;
 use gate::{Gate, Refusal};
@@ -476,7 +474,7 @@ async fn conflicts(
     }
 }
 
-/// Evidence by which anyone can report a device: what it signed twice, that is an offence.
+/// Evidence by which anyone can report a device: what it signed twice.
 fn equivocations(operator: &Operator, device: Option<&Hash>) -> Result<Vec<Conflict>, StoreError> {
     let store = &operator.store;
     let evidence = |reading: SignedReading| {
@@ -494,9 +492,7 @@ fn equivocations(operator: &Operator, device: Option<&Hash>) -> Result<Vec<Confl
     };
     let mut conflicts = Vec::new();
     for [first, second] in store.equivocations(device, MAX_CONFLICTS)? {
-        let offence = check_equivocation(&first.reading, &second.reading).is_ok();
-        let device = operator.registry.device(&first.reading.device);
-        let (true, Some(device)) = (offence, device) else {
+        let Some(device) = operator.registry.device(&first.reading.device) else {
             continue;
         };
         let (first, second) = (evidence(first)?, evidence(second)?);

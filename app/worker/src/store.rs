@@ -6,7 +6,7 @@ use crate::log::{Appender, Batch, Log, LogError, Record, FILE_LEN};
 use crate::reject::Reject;
 use axum::body::Bytes;
 use commitment::CommitmentLeaf;
-use device_protocol::{Hash, SessionGrant, SignedGrant, SignedReading};
+use device_protocol::{check_equivocation, Hash, SessionGrant, SignedGrant, SignedReading};
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
     WriteTransaction,
@@ -192,10 +192,10 @@ impl Store {
         let figures: Arc<Figures> = Arc::default();
         let (queue, waiting) = mpsc::channel(QUEUE);
         let writer = {
-            let (database, figures) = (database.clone(), figures.clone());
+            let (database, log, figures) = (database.clone(), log.clone(), figures.clone());
             std::thread::Builder::new()
                 .name("readings".to_owned())
-                .spawn(move || write_readings(appender, &database, &figures, waiting))?
+                .spawn(move || write_readings(appender, &database, &log, &figures, waiting))?
         };
         Ok(Self {
             database,
@@ -274,8 +274,8 @@ impl Store {
         &self.figures
     }
 
-    /// Pairs of different readings of one session and sequence: what was taken, and what came after it. At most `most` of
-    /// those of `device`, or of any.
+    /// Pairs of readings that are an equivocation: what was taken, and what came after it. At most `most` of those of
+    /// `device`, or of any.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -297,11 +297,8 @@ impl Store {
         );
         for entry in db!(table.range(first.as_slice()..=last.as_slice())) {
             let (_, bytes) = db!(entry);
-            let (second, _) = SignedReading::parse(bytes.value())
-                .map_err(|_| StoreError::Damaged("equivocation"))?;
-            if let Some(first) = self.log.taken(&second.reading)? {
-                pairs.push([first, second]);
-            }
+            // Versions before kept what is no offence, too.
+            pairs.extend(equivocation(&self.log, &parse_second(bytes.value())?)?);
             if pairs.len() == most {
                 break;
             }
@@ -721,6 +718,7 @@ fn add_times(transaction: &WriteTransaction) -> Result<(), StoreError> {
 fn write_readings(
     mut appender: Appender,
     database: &Database,
+    log: &Log,
     figures: &Figures,
     mut queue: mpsc::Receiver<Waiting>,
 ) {
@@ -737,7 +735,7 @@ fn write_readings(
         let written = appender
             .append(&mut batches)
             .map_err(StoreError::from)
-            .and_then(|equivocations| put_equivocations(database, &equivocations));
+            .and_then(|equivocations| put_equivocations(database, log, &equivocations));
         let took = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         figures.writes.fetch_add(1, Ordering::Relaxed);
         figures.write_nanoseconds.fetch_add(took, Ordering::Relaxed);
@@ -763,15 +761,20 @@ fn write_readings(
     }
 }
 
-fn put_equivocations(database: &Database, readings: &[Bytes]) -> Result<(), StoreError> {
-    if readings.is_empty() {
+/// Keeps those of second readings of a sequence that are evidence.
+fn put_equivocations(database: &Database, log: &Log, readings: &[Bytes]) -> Result<(), StoreError> {
+    let mut evidence = Vec::new();
+    for bytes in readings {
+        evidence.extend(equivocation(log, &parse_second(bytes)?)?);
+    }
+    if evidence.is_empty() {
         return Ok(());
     }
     let transaction = db!(database.begin_write());
     {
         let mut table = db!(transaction.open_table(EQUIVOCATIONS));
-        for bytes in readings {
-            insert_equivocation(&mut table, bytes)?;
+        for [_, second] in &evidence {
+            insert_second(&mut table, second)?;
         }
     }
     db!(transaction.commit());
@@ -785,16 +788,35 @@ fn add_devices(transaction: &WriteTransaction) -> Result<(), StoreError> {
         .map(|entry| Ok(db!(entry).1.value().to_vec()))
         .collect::<Result<Vec<_>, StoreError>>()?;
     for bytes in old {
-        insert_equivocation(&mut table, &bytes)?;
+        insert_second(&mut table, &parse_second(&bytes)?)?;
     }
     Ok(())
 }
 
-fn insert_equivocation(table: &mut Table<&[u8], &[u8]>, bytes: &[u8]) -> Result<(), StoreError> {
-    let (signed, _) =
-        SignedReading::parse(bytes).map_err(|_| StoreError::Damaged("equivocation"))?;
-    let key = equivocation_key(&signed.reading.device, &signed.reading.digest());
-    db!(table.insert(key.as_slice(), bytes));
+/// The equivocation of `second` and what was taken before it, if it is one: a device that lost its counter at a reboot
+/// says other things under the same sequences, and that is no offence.
+fn equivocation(
+    log: &Log,
+    second: &SignedReading,
+) -> Result<Option<[SignedReading; 2]>, StoreError> {
+    let first = log.taken(&second.reading)?;
+    Ok(first
+        .filter(|first| check_equivocation(&first.reading, &second.reading).is_ok())
+        .map(|first| [first, *second]))
+}
+
+fn parse_second(bytes: &[u8]) -> Result<SignedReading, StoreError> {
+    SignedReading::parse(bytes)
+        .map(|(second, _)| second)
+        .map_err(|_| StoreError::Damaged("equivocation"))
+}
+
+fn insert_second(
+    table: &mut Table<&[u8], &[u8]>,
+    second: &SignedReading,
+) -> Result<(), StoreError> {
+    let key = equivocation_key(&second.reading.device, &second.reading.digest());
+    db!(table.insert(key.as_slice(), second.to_bytes().as_slice()));
     Ok(())
 }
 

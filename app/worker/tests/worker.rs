@@ -396,7 +396,7 @@ mod store {
     use super::*;
 
     use super::log::{batch, reading};
-    use redb::{Database, TableDefinition};
+    use redb::{Database, ReadableTableMetadata, TableDefinition};
 
     fn take(store: &Store, items: &[Result<SignedReading, Reject>]) -> Vec<Result<(), Reject>> {
         let taken = store.take_blocking(batch(items)).expect("store");
@@ -581,6 +581,54 @@ mod store {
         }
         assert_eq!((of(None, 256).len(), of(None, 3).len()), (8, 3));
         assert!(of(Some(&[9; 32]), 256).is_empty());
+    }
+
+    /// Of such pairs anybody can make any number, with a device whose id comes first.
+    #[test]
+    fn lists_no_reboots_in_the_place_of_equivocations() {
+        let data = TempDir::new().expect("directory");
+        let store = Store::open(data.path()).expect("store");
+        let mut signers = [(); 2].map(|()| DeviceSigner::generate(Curve::Ed25519));
+        signers.sort_by_key(|signer| signer.device_key().id());
+        let [rebooted, accused] = signers;
+        let mut seconds = Vec::new();
+        for sequence in 1..=4 {
+            let first = reading(&rebooted, sequence, 20);
+            let mut later = first.reading;
+            later.captured_at += 1;
+            let second = SignedReading {
+                signature: rebooted.sign(&later.digest()),
+                reading: later,
+            };
+            assert_eq!(
+                take(&store, &[Ok(first), Ok(second)]),
+                [Ok(()), Err(Reject::Equivocation)]
+            );
+            seconds.push(second);
+        }
+        let pair = [reading(&accused, 2, 20), reading(&accused, 2, 21)];
+        take(&store, &pair.map(Ok));
+        let listed = |store: &Store| store.equivocations(None, 3).expect("store");
+        assert_eq!(listed(&store), [pair]);
+        drop(store);
+        // Versions before kept them.
+        let table: TableDefinition<&[u8], &[u8]> = TableDefinition::new("equivocations");
+        let database = Database::open(data.path().join("worker.redb")).expect("database");
+        let change = database.begin_write().expect("transaction");
+        {
+            let mut table = change.open_table(table).expect("table");
+            assert_eq!(table.len().expect("table"), 1);
+            for second in &seconds {
+                let key = [second.reading.device, second.reading.digest()].concat();
+                let bytes = second.to_bytes();
+                table
+                    .insert(key.as_slice(), bytes.as_slice())
+                    .expect("written");
+            }
+        }
+        change.commit().expect("committed");
+        drop(database);
+        assert_eq!(listed(&Store::open(data.path()).expect("store")), [pair]);
     }
 
     #[test]
