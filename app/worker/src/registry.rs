@@ -41,10 +41,44 @@ struct Version {
     device: Arc<Device>,
 }
 
-impl Version {
-    /// Its place among the versions of a device.
-    fn order(&self) -> (u16, u64) {
-        (self.device.tree_index, self.sequence)
+/// A leaf of a device over time.
+struct History {
+    /// The leaf's tree and index.
+    place: (u16, u32),
+    /// From old to new: times and numbers both rise.
+    versions: Vec<Version>,
+}
+
+impl History {
+    fn new(place: (u16, u32)) -> Self {
+        Self {
+            place,
+            versions: Vec::with_capacity(1),
+        }
+    }
+
+    /// Adds a version in its place. Of one second's only the last ever counts, so it takes the place of those before: an
+    /// owner can change a leaf any number of times in it.
+    fn add(&mut self, version: Version) {
+        let known = &self.versions;
+        let later = known.partition_point(|known| known.since <= version.since);
+        if known[..later]
+            .last()
+            .is_some_and(|known| known.sequence >= version.sequence)
+        {
+            return;
+        }
+        let start = known.partition_point(|known| known.since < version.since);
+        let end = known.partition_point(|known| known.sequence < version.sequence);
+        self.versions.splice(start..end, [version]);
+    }
+
+    /// The leaf as it stood at `time`.
+    fn at(&self, time: i64) -> Option<&Arc<Device>> {
+        let later = self
+            .versions
+            .partition_point(|version| version.since <= time);
+        self.versions[..later].last().map(|version| &version.device)
     }
 }
 
@@ -56,8 +90,8 @@ pub struct Registry {
 
 #[derive(Default)]
 struct Known {
-    /// All versions of all leaves of a device, each leaf's from old to new.
-    devices: HashMap<Hash, Vec<Version>>,
+    /// All leaves of a device.
+    devices: HashMap<Hash, Vec<History>>,
     /// The number of the last change of each tree that is in them.
     sequences: BTreeMap<u16, u64>,
 }
@@ -84,7 +118,7 @@ impl Registry {
     pub fn load(store: &Store) -> Result<Self, StoreError> {
         let registry = Self::default();
         for record in store.devices::<Record>()? {
-            registry.insert(record)?;
+            registry.insert(record?)?;
         }
         Ok(registry)
     }
@@ -97,9 +131,9 @@ impl Registry {
     /// Every leaf of a device as it stands now, that which counts first; void ones too.
     pub fn leaves(&self, id: &Hash) -> Vec<Arc<Device>> {
         let known = self.known();
-        let versions = known.devices.get(id).map(Vec::as_slice);
-        let versions = versions.unwrap_or_default();
-        let mut leaves: Vec<_> = at(versions, i64::MAX).into_iter().cloned().collect();
+        let histories = known.devices.get(id).into_iter().flatten();
+        let leaves = histories.filter_map(|history| history.at(i64::MAX));
+        let mut leaves: Vec<_> = leaves.cloned().collect();
         leaves.sort_by_key(|device| device.precedence());
         leaves
     }
@@ -108,12 +142,11 @@ impl Registry {
     /// Looks at every device.
     pub fn range(&self, tree_index: u16, range: &Range<u32>) -> (BTreeMap<u32, RegistryLeaf>, u64) {
         let known = self.known();
-        // A leaf's versions are in order, so the last one stays.
         let leaves = known
             .devices
             .values()
             .flatten()
-            .map(|version| &version.device)
+            .filter_map(|history| history.at(i64::MAX))
             .filter(|device| device.tree_index == tree_index && range.contains(&device.index))
             .map(|device| (device.index, device.leaf))
             .collect();
@@ -144,7 +177,7 @@ impl Registry {
         self.known()
             .devices
             .values()
-            .filter_map(|versions| standing(versions, i64::MAX).cloned())
+            .filter_map(|histories| standing(histories, i64::MAX).cloned())
             .collect()
     }
 
@@ -210,16 +243,22 @@ impl Registry {
         let Known { devices, sequences } = &mut *known;
         let last = sequences.entry(device.tree_index).or_default();
         *last = sequence.max(*last);
-        let versions = devices
+        let histories = devices
             .entry(device.leaf.device)
             .or_insert_with(|| Vec::with_capacity(1));
+        let place = device.place();
         let version = Version {
             since,
             sequence,
             device,
         };
-        if let Err(place) = versions.binary_search_by_key(&version.order(), Version::order) {
-            versions.insert(place, version);
+        match histories.iter_mut().find(|history| history.place == place) {
+            Some(history) => history.add(version),
+            None => {
+                let mut history = History::new(place);
+                history.add(version);
+                histories.push(history);
+            }
         }
         Ok(())
     }
@@ -230,30 +269,9 @@ impl Registry {
 }
 
 /// The one of a device's leaves that counts at `time`, as it stood then.
-fn standing(versions: &[Version], time: i64) -> Option<&Arc<Device>> {
-    // Most devices have one leaf that never changed, and every reading asks.
-    if let [only] = versions {
-        return (only.since <= time).then_some(&only.device);
-    }
-    at(versions, time)
-        .into_iter()
-        .min_by_key(|device| device.precedence())
-}
-
-/// Each of a device's leaves as it stood at `time`.
-fn at(versions: &[Version], time: i64) -> Vec<&Arc<Device>> {
-    let mut leaves: Vec<&Arc<Device>> = Vec::with_capacity(1);
-    for version in versions.iter().filter(|version| version.since <= time) {
-        let device = &version.device;
-        match leaves
-            .iter_mut()
-            .find(|leaf| leaf.place() == device.place())
-        {
-            Some(leaf) => *leaf = device,
-            None => leaves.push(device),
-        }
-    }
-    leaves
+fn standing(histories: &[History], time: i64) -> Option<&Arc<Device>> {
+    let leaves = histories.iter().filter_map(|history| history.at(time));
+    leaves.min_by_key(|device| device.precedence())
 }
 
 /// A leaf after one of its changes, as it is stored.
@@ -340,5 +358,87 @@ impl TryFrom<Record> for Device {
             tree_index: record.tree_index,
             index: record.index,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use device_protocol::Curve;
+    use fieldproof_client::key::DeviceSigner;
+    use proptest::prelude::*;
+
+    /// Change `sequence` of one leaf, which has that nonce from then on.
+    fn change(sequence: u64, since: i64) -> Record {
+        let signer = DeviceSigner::from_seed(Curve::Ed25519, &[7; 32]).expect("key");
+        let key = signer.device_key();
+        Record {
+            curve: key.curve as u8,
+            key: key.bytes.to_vec(),
+            leaf: Leaf {
+                device: key.id(),
+                owner: [1; 32],
+                maker: [2; 32],
+                tier: 0,
+                status: Status::Proven as u8,
+                cell: 0,
+                registered_slot: 0,
+                previous_owner: [0; 32],
+                owner_changed_at: 0,
+                nonce: sequence as u32,
+            },
+            since,
+            sequence,
+            tree_index: 0,
+            index: 0,
+        }
+    }
+
+    /// An owner can change a leaf some thirty times in a transaction, for next to nothing.
+    #[test]
+    fn holds_one_version_of_a_leaf_a_second_however_often_it_changes() {
+        let registry = Registry::default();
+        let id = change(0, 0).leaf.device;
+        for sequence in 0..9_000 {
+            let since = (sequence / 3_000) as i64;
+            registry.insert(change(sequence, since)).expect("record");
+        }
+        let nonce = |time| {
+            registry
+                .device_at(&id, time)
+                .map(|device| device.leaf.nonce)
+        };
+        let nonces = [-1, 0, 1, 2, i64::MAX].map(nonce);
+        assert_eq!(
+            nonces,
+            [None, Some(2_999), Some(5_999), Some(8_999), Some(8_999)]
+        );
+        let held = registry.known().devices[&id][0].versions.len();
+        assert_eq!(held, 3);
+        assert_eq!(registry.range(0, &(0..1)).1, 8_999);
+    }
+
+    proptest! {
+        /// At each time the last change by then counts, in whatever order changes are told, and however often.
+        #[test]
+        fn has_the_last_change_by_each_time(
+            mut changes in prop::collection::vec(0..9i64, 1..12)
+                .prop_map(|times| (0..).zip(times).collect::<Vec<(u64, i64)>>())
+                .prop_shuffle(),
+            again in any::<prop::sample::Index>(),
+        ) {
+            changes.push(changes[again.index(changes.len())]);
+            let registry = Registry::default();
+            for (sequence, since) in &changes {
+                registry.insert(change(*sequence, *since)).expect("record");
+            }
+            let id = change(0, 0).leaf.device;
+            for time in -1..10 {
+                let by_then = changes.iter().filter(|(_, since)| *since <= time);
+                let last = by_then.map(|(sequence, _)| *sequence as u32).max();
+                let device = registry.device_at(&id, time);
+                prop_assert_eq!(device.map(|device| device.leaf.nonce), last);
+            }
+        }
     }
 }

@@ -606,15 +606,17 @@ impl Store {
             .map_err(|_| StoreError::Damaged("a vote"))
     }
 
-    /// What is known of devices, each tree's changes in order.
+    /// What is known of devices, each tree's changes in order. They are read one by one: there may be any number.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn devices<D: DeserializeOwned>(&self) -> Result<Vec<D>, StoreError> {
-        self.all(DEVICES)?
-            .into_iter()
-            .map(|(_, bytes)| from_json(&bytes))
-            .collect()
+    pub fn devices<D: DeserializeOwned>(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<D, StoreError>>, StoreError> {
+        let transaction = db!(self.database.begin_read());
+        let table = db!(transaction.open_table(DEVICES));
+        let rows = db!(table.range::<&[u8]>(..));
+        Ok(rows.map(|row| from_json::<D>(db!(row).1.value())))
     }
 
     /// How far the chain was followed, as [`Store::follow`] was last told.

@@ -677,7 +677,9 @@ mod store {
             store.cursor().expect("store").as_deref(),
             Some(&b"cursor"[..])
         );
-        assert_eq!(store.devices::<String>().expect("store"), ["device"]);
+        let devices = store.devices::<String>().expect("store");
+        let devices: Result<Vec<_>, _> = devices.collect();
+        assert_eq!(devices.expect("store"), ["device"]);
         assert_eq!(
             store.seen_commitment(&[6; 32], 3).expect("store"),
             Some(leaf)

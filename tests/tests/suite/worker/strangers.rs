@@ -417,8 +417,11 @@ fn a_place_on_the_chain_of_before_slots_were_remembered_is_gone_on_from() {
 fn a_change_that_is_told_once_more_is_not_the_newest_again() {
     let world = World::new();
     let operator = world.workers[0].worker.operator();
-    let records: Vec<serde_json::Value> = operator.store.devices().expect("store");
-    let first = records[0].clone();
+    let mut records = operator
+        .store
+        .devices::<serde_json::Value>()
+        .expect("store");
+    let first = records.next().expect("a record").expect("store");
     let mut second = first.clone();
     second["nonce"] = 1.into();
     second["sequence"] = 1_000.into();
