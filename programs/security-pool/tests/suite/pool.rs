@@ -1,6 +1,8 @@
+use super::roster::assert_refused;
 use anchor_lang::prelude::Pubkey;
 use bytemuck::Zeroable;
 use proptest::prelude::*;
+use security_pool::error::PoolError as E;
 use security_pool::state::{quorum, Pool, PoolTerms, MAX_COOLDOWN, MIN_SEED};
 
 const TERMS: PoolTerms = PoolTerms {
@@ -31,25 +33,19 @@ fn open(terms: PoolTerms) -> anchor_lang::Result<Pool> {
 fn terms_have_bounds() {
     assert!(open(TERMS).is_ok());
     for cooldown in [i64::MIN, 0, MAX_COOLDOWN + 1, i64::MAX] {
-        assert!(open(PoolTerms { cooldown, ..TERMS }).is_err());
+        assert_refused(open(PoolTerms { cooldown, ..TERMS }), E::InvalidCooldown);
     }
     for leverage_bps in [0, 9_999] {
-        assert!(open(PoolTerms {
+        let terms = PoolTerms {
             leverage_bps,
             ..TERMS
-        })
-        .is_err());
+        };
+        assert_refused(open(terms), E::InvalidLeverage);
     }
-    assert!(open(PoolTerms {
-        seed: MIN_SEED - 1,
-        ..TERMS
-    })
-    .is_err());
-    assert!(open(PoolTerms {
-        signer: Pubkey::default(),
-        ..TERMS
-    })
-    .is_err());
+    let seed = MIN_SEED - 1;
+    assert_refused(open(PoolTerms { seed, ..TERMS }), E::SeedTooSmall);
+    let signer = Pubkey::default();
+    assert_refused(open(PoolTerms { signer, ..TERMS }), E::InvalidSigner);
 }
 
 #[test]
@@ -73,7 +69,7 @@ fn backing_is_stake_times_leverage_rounded_down() {
 fn the_invariant_compares_all_that_is_owed_with_the_vault() {
     let mut pool = open(TERMS).unwrap();
     assert!(pool.invariant(MIN_SEED).is_ok());
-    assert!(pool.invariant(MIN_SEED - 1).is_err());
+    assert_refused(pool.invariant(MIN_SEED - 1), E::Insolvent);
     let owed: [fn(&mut Pool) -> &mut u64; 3] = [
         |pool| &mut pool.cooling,
         |pool| &mut pool.locked_excess,
@@ -83,10 +79,10 @@ fn the_invariant_compares_all_that_is_owed_with_the_vault() {
     for (owing, field) in (1..).zip(owed) {
         *field(&mut pool) = 1;
         assert!(pool.invariant(MIN_SEED + owing).is_ok());
-        assert!(pool.invariant(MIN_SEED + owing - 1).is_err());
+        assert_refused(pool.invariant(MIN_SEED + owing - 1), E::Insolvent);
     }
     pool.staked = u64::MAX;
-    assert!(pool.invariant(u64::MAX).is_err());
+    assert_refused(pool.invariant(u64::MAX), E::Insolvent);
 }
 
 #[test]
@@ -112,7 +108,7 @@ fn cooling_shares_of_an_earlier_generation_are_worth_nothing() {
     let lost = pool.request(&OWNER, shares / 2, 0).unwrap();
     assert_eq!(pool.slash(u64::MAX).unwrap(), 3_000_000);
     assert_eq!((pool.staked, pool.cooling, pool.cooling_shares), (0, 0, 0));
-    assert!(pool.request(&OWNER, shares / 2, 0).is_err());
+    assert_refused(pool.request(&OWNER, shares / 2, 0), E::WorthNothing);
     // As nobody can leave it: a pool without stake takes none.
     pool.staked = pool.shares;
     let kept = pool.request(&OWNER, shares / 2, 0).unwrap();

@@ -1,4 +1,6 @@
+use super::roster::assert_refused;
 use proptest::prelude::*;
+use security_pool::error::PoolError as E;
 use security_pool::state::Pot;
 
 /// Any pot that can exist: shares without worth (slashed away) included, worth without shares not.
@@ -150,7 +152,7 @@ fn a_lost_pot_takes_nothing_in() {
         worth: 0,
         shares: 1_000_000,
     };
-    assert!(pot.deposit(1_000_000_000).is_err());
+    assert_refused(pot.deposit(1_000_000_000), E::DeadPool);
     assert_eq!(pot.withdraw(1).unwrap(), 0);
 }
 
@@ -160,6 +162,6 @@ fn an_amount_that_is_worth_no_share_is_refused() {
         worth: 1_000_001,
         shares: 1_000_000,
     };
-    assert!(pot.deposit(1).is_err());
+    assert_refused(pot.deposit(1), E::ZeroShares);
     assert_eq!(pot.deposit(2).unwrap(), 1);
 }

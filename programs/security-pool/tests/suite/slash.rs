@@ -155,10 +155,10 @@ fn the_largest_numbers_fit() {
     assert_eq!(slash.amount, u64::MAX);
     assert_eq!(slash.excess, u64::MAX / 2);
     assert_eq!((pool.staked, pool.slashed_total), (0, u64::MAX));
-    assert!(pool.lock(u64::MAX).is_err());
+    assert_refused(pool.lock(u64::MAX), E::Overflow);
     assert!(pool.insure(u64::MAX).is_ok());
-    assert!(pool.insure(1).is_err());
-    assert!(pool.unlock(u64::MAX).is_err());
+    assert_refused(pool.insure(1), E::Overflow);
+    assert_refused(pool.unlock(u64::MAX), E::Overflow);
     let split = Split::new(u64::MAX, 5_000, 4_000).unwrap();
     assert_eq!(split.bounty, u64::MAX / 2);
     assert_eq!(
