@@ -1,10 +1,11 @@
-//! Events, as a client finds them in what a program called. Input: the data of the call.
+//! Events, and the instructions that a client reads out of a history, as it finds them in what a program called. Input:
+//! the data of the call.
 #![no_main]
 
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::{AnchorDeserialize, AnchorSerialize, Discriminator};
+use anchor_lang::{AnchorDeserialize, AnchorSerialize, Discriminator, InstructionData};
 use fieldproof_client::chain::{Execution, Invocation};
-use fieldproof_client::event::events;
+use fieldproof_client::event::{events, ran};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -25,6 +26,10 @@ fuzz_target!(|data: &[u8]| {
     read::<security_pool::events::AllocationChanged>(data, security_pool::ID);
     read::<security_pool::events::CommitteeDrawn>(data, security_pool::ID);
     read::<security_pool::events::PoolCreated>(data, security_pool::ID);
+
+    instruction::<ai_feed::instruction::ShowWindows>(data, ai_feed::ID);
+    instruction::<ai_feed::instruction::SubmitAttestation>(data, ai_feed::ID);
+    instruction::<reward_emission::instruction::ProposeRoot>(data, reward_emission::ID);
 });
 
 /// Reads `data` as a call that `program` made, and as one that another made.
@@ -39,6 +44,19 @@ where
         assert!(data[16..].starts_with(&bytes));
     }
     assert!(events::<E>(&execution(data, Pubkey::default()), &program).is_empty());
+}
+
+/// The same for an instruction.
+fn instruction<I>(data: &[u8], program: Pubkey)
+where
+    I: AnchorDeserialize + InstructionData,
+{
+    for (_, instruction) in ran::<I>(&execution(data, program), &program) {
+        // Behind its tag.
+        assert!(data.starts_with(&instruction.data()));
+    }
+    let of_another = execution(data, Pubkey::default());
+    assert_eq!(ran::<I>(&of_another, &program).count(), 0);
 }
 
 fn execution(data: &[u8], program: Pubkey) -> Execution {
