@@ -9,9 +9,11 @@ use migrations::config::{self, OracleFormat};
 use migrations::{deploy, Config, Deployment, MigrationError, Step};
 use reward_emission::state::Pricing;
 use solana_account::Account;
+use solana_instruction::error::InstructionError;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tests::{programs, programs_dir, Harness, START};
@@ -380,6 +382,19 @@ mod programs_by_the_loader {
         std::fs::read(programs_dir().join(format!("{name}.so"))).expect("program")
     }
 
+    /// Asserts that the deployment of "program" failed by an error of this kind.
+    #[track_caller]
+    fn assert_fails<T: std::fmt::Debug>(
+        result: Result<T, MigrationError>,
+        is_expected: fn(&ClientError) -> bool,
+    ) {
+        assert!(
+            matches!(&result, Err(MigrationError::Step { step, error })
+                if step == "program" && is_expected(error)),
+            "{result:?}"
+        );
+    }
+
     fn deployed(chain: &dyn Chain, program: &Pubkey) -> Vec<u8> {
         let loader = anchor_lang::solana_program::bpf_loader_upgradeable::ID;
         let (data, _) = Pubkey::find_program_address(&[program.as_ref()], &loader);
@@ -403,7 +418,10 @@ mod programs_by_the_loader {
         // Cut off in the middle of the buffer: the next run writes the rest of it.
         let all = first.len().div_ceil(900) + 2;
         let cut = Cut::after(chain, all / 2, false);
-        assert!(deploy(&cut, &first).is_err());
+        assert_fails(
+            deploy(&cut, &first),
+            |error| matches!(error, ClientError::Cluster(reason) if reason == "cut off"),
+        );
         let rest = Cut::after(chain, MANY, false);
         assert!(deploy(&rest, &first).expect("deployment"));
         assert_eq!(rest.taken(MANY), all - all / 2);
@@ -425,7 +443,11 @@ mod programs_by_the_loader {
         let thief = Keypair::new();
         chain.airdrop(&thief.pubkey(), tests::LAMPORTS);
         let theft = deploy::deploy(chain, &thief, &program, "program", &second, &mut |_| ());
-        assert!(theft.is_err());
+        assert_fails(theft, |error| {
+            let expected =
+                TransactionError::InstructionError(0, InstructionError::IncorrectAuthority);
+            matches!(error, ClientError::Failed { error, .. } if *error == expected)
+        });
         assert_eq!(deployed(chain, &program.pubkey())[..first.len()], first);
     }
 }

@@ -1034,7 +1034,8 @@ mod private_models {
         proving.world.finalize(FIRST).unwrap();
         let value = proving.world.read(600, mask).unwrap();
         assert_eq!((value.value, value.mask), (-500 + 10 * 20, mask));
-        assert!(proving.world.read(600, Mask::COMMITTEE).is_err());
+        let unsigned = proving.world.read(600, Mask::COMMITTEE);
+        assert_eq!(unsigned, Err(FeedError::NotVerified));
     }
 
     /// Nobody can recompute a private model, so nobody can honestly say that he did.
