@@ -2,7 +2,7 @@
 
 use ai_feed::error::AiFeedError;
 use ai_feed::instructions::CreateFeedArgs;
-use anchor_lang::error::ErrorCode;
+use anchor_lang::error::{Error, ErrorCode};
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_spl::token::spl_token;
@@ -361,7 +361,8 @@ mod buying {
                     assert!(fewer < credits);
                 }
             }
-            assert!(pricing.tokens_for(1, 0).is_err());
+            let for_nothing = pricing.tokens_for(1, 0).unwrap_err();
+            assert_eq!(for_nothing, Error::from(E::Overflow));
         }
     }
 
@@ -728,6 +729,33 @@ mod registering {
             assert_refused(send(&mixed), E::WrongNetwork);
         }
         send(&world.registration(&key, &key, 0)).expect("device");
+    }
+
+    #[test]
+    fn is_for_a_purpose_that_has_a_price() {
+        let world = World::new();
+        let owner = world.harness.key();
+        let key = owner.pubkey();
+        world.buy(&key, TOKEN).expect("credits");
+        let accounts = [
+            &world.network.key,
+            &client::pricing(&world.network.key),
+            &client::epoch(&world.network.key, 0),
+            &client::credits(&world.network.key, &key),
+            &key,
+        ];
+        let mut spend = ::credits::spend_instruction(accounts, Purpose::Registration, 1);
+        // Behind the discriminator.
+        let purpose = 8;
+        for unknown in [Purpose::Feed as u8 + 1, u8::MAX] {
+            spend.data[purpose] = unknown;
+            let spent = world.harness.send(std::slice::from_ref(&spend), &[&owner]);
+            assert_refused(spent, E::UnknownPurpose);
+        }
+        assert_eq!(world.credits(&key), (CREDITS_PER_TOKEN, TOKEN));
+        spend.data[purpose] = Purpose::Registration as u8;
+        world.harness.send(&[spend], &[&owner]).expect("spent");
+        assert_eq!(world.credits(&key).0, CREDITS_PER_TOKEN - REGISTRATION);
     }
 
     #[test]

@@ -783,6 +783,36 @@ fn trees_are_the_authoritys() {
 }
 
 #[test]
+fn a_network_has_as_many_trees_as_it_can_count() {
+    let world = World::new();
+    let harness = &world.harness;
+    let mut account = harness
+        .chain
+        .account(&world.network)
+        .expect("chain")
+        .expect("network");
+    let network: &mut Network = bytemuck::from_bytes_mut(&mut account.data[8..]);
+    network.trees = u16::MAX - 1;
+    harness.chain.set_account(&world.network, account);
+    let last: Tree = harness.read(&add_tree(harness, &world.network, &world.authority));
+    assert_eq!(last.index, u16::MAX - 1);
+    let tree = Keypair::new();
+    let authority = &world.authority;
+    let instructions = tree_instructions(
+        harness,
+        &world.network,
+        &authority.pubkey(),
+        &tree.pubkey(),
+        (DEPTH, CANOPY),
+    );
+    assert_refused(
+        harness.send(&instructions, &[authority, &tree]),
+        E::TooManyTrees,
+    );
+    assert_eq!(world.network().trees, u16::MAX);
+}
+
+#[test]
 fn a_tree_account_is_taken_over_once_and_with_its_key() {
     let world = World::new();
     let harness = &world.harness;
