@@ -882,9 +882,8 @@ mod submission {
         (world, args)
     }
 
-    #[test]
-    fn keeps_all_that_it_claims() {
-        let (world, args) = committed();
+    /// Submits, and asserts that attestation and round hold what they must.
+    fn assert_kept(world: &World, args: &SubmitAttestationArgs) {
         world.submit(0, args.clone()).unwrap();
         let attestation: Attestation = world.harness.read(&world.attestation(0, FIRST, 1, 1));
         let operator = &world.operators[0];
@@ -957,6 +956,12 @@ mod submission {
         );
         assert_eq!(slot.data_root, args.commitment.root);
         assert_eq!(slot.passed, [0; 8]);
+    }
+
+    #[test]
+    fn keeps_all_that_it_claims() {
+        let (world, args) = committed();
+        assert_kept(&world, &args);
     }
 
     #[test]
@@ -1312,9 +1317,28 @@ mod submission {
     fn into_addresses_funded_before_works() {
         let (world, args) = committed();
         let chain = &world.harness.chain;
-        chain.airdrop(&client::round(&world.feed, FIRST), 1);
-        chain.airdrop(&world.attestation(0, FIRST, 1, 1), 1_000_000_000);
-        world.submit(0, args).unwrap();
+        let (round, attestation) = (
+            client::round(&world.feed, FIRST),
+            world.attestation(0, FIRST, 1, 1),
+        );
+        let funded = 1_000_000_000;
+        chain.airdrop(&round, 1);
+        chain.airdrop(&attestation, funded);
+        assert_kept(&world, &args);
+        let lamports = |key: &Pubkey| chain.account(key).unwrap().unwrap().lamports;
+        assert_eq!(lamports(&round), chain.rent(Round::SIZE).unwrap());
+        // More than the rent, which nobody has paid then.
+        assert_eq!(lamports(&attestation), funded);
+
+        world.sign(&attestation, &[0, 1]).unwrap();
+        world.finalize(FIRST).unwrap();
+        world.harness.advance(CHALLENGE);
+        let payer = world.payer();
+        let before = lamports(&payer);
+        let close = client::close_attestation(&world.feed, &attestation, &payer, None);
+        let closed = world.send(&[close], &[]).unwrap();
+        assert_eq!(lamports(&payer), before + funded - closed.fee);
+        assert!(!world.harness.exists(&attestation));
     }
 
     #[test]

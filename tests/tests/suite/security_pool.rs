@@ -815,12 +815,21 @@ fn a_withdrawal_that_is_kept_alive_is_still_paid_once() {
     let withdraw = world.withdraw_instruction(&owner, &operator.pool, 0);
     let withdrawal = client::withdrawal(&operator.pool, &owner.pubkey(), 0);
     let revive = system_instruction::transfer(&owner.pubkey(), &withdrawal, 10_000_000);
+    let twice = [withdraw.clone(), revive.clone(), withdraw.clone()];
     assert_refused(
-        world
-            .harness
-            .send(&[withdraw.clone(), revive, withdraw], &[&owner]),
+        world.harness.send(&twice, &[&owner]),
         ErrorCode::AccountOwnedByWrongProgram,
     );
+    assert_eq!(world.tokens(&owner), 0);
+    // Nor in a later transaction, when what was sent has kept the address in use.
+    world.harness.send(&[withdraw, revive], &[&owner]).unwrap();
+    assert!(world.harness.exists(&withdrawal));
+    assert_eq!(world.tokens(&owner), 500);
+    assert_refused(
+        world.withdraw(&owner, &operator.pool, 0),
+        ErrorCode::AccountOwnedByWrongProgram,
+    );
+    assert_eq!(world.tokens(&owner), 500);
 }
 
 #[test]
