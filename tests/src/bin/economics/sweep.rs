@@ -131,13 +131,22 @@ pub struct Results {
 }
 
 impl Results {
-    /// What should not be at the documented parameters; nothing if they are safe.
+    /// What should not be at the documented parameters; nothing if they are safe. No attack may pay under a price shock
+    /// either. What honest people make then is only told: that operators lose while a reward token is cheap is documented.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for swept in &self.attacks {
-            let profit = swept.documented().profit();
-            if profit > 0.0 {
-                faults.push(format!("{}: brings {profit:.2} USD", swept.name));
+            let shocks = self.shocks.iter().map(|shocked| shocked.shock.name);
+            let shocked = shocks.zip(swept.shocked.iter().copied());
+            let documented = std::iter::once((Shock::NONE.name, swept.documented()));
+            for (shock, expected) in documented.chain(shocked) {
+                let profit = expected.profit();
+                if profit > 0.0 {
+                    faults.push(format!(
+                        "{}: brings {profit:.2} USD (price shock: {shock})",
+                        swept.name
+                    ));
+                }
             }
         }
         let Honest { owner, operator } = self.honest[DOCUMENTED_FACTOR];

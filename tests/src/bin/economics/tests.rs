@@ -6,14 +6,17 @@ use super::parameters::{Parameters, Shock, DOCUMENTED};
 use super::sweep::{expected, judge};
 use super::world::{base, FIRST, HALFWAY};
 
-/// Plays it, and asserts that whoever tries is expected to lose, and by at least as much as is given here, USD.
+/// The part of a documented margin that may be missing: it is of another seed, and moves with every change that costs.
+const TOLERANCE: f64 = 0.25;
+
+/// Plays it, and asserts that whoever tries is expected to lose about as much as docs/threat-model.md says, USD.
 #[track_caller]
-fn does_not_pay(kind: Kind, margin: f64) {
+fn does_not_pay(kind: Kind, documented: f64) {
     let expected = expected(&DOCUMENTED, kind, 1).expect("the attack is played");
     let profit = expected.profit();
     assert!(
-        profit <= -margin,
-        "{kind:?} brings {profit:.2} USD: {expected:?}"
+        profit <= -documented * (1.0 - TOLERANCE),
+        "{kind:?} brings {profit:.2} USD, and is documented to lose {documented:.2}: {expected:?}"
     );
 }
 
@@ -58,27 +61,27 @@ fn not_to_check_does_not_pay_at_a_lower_price_of_stake() {
 
 #[test]
 fn a_sybil_farm_does_not_pay() {
-    does_not_pay(Kind::SybilFarm, 1.0);
+    does_not_pay(Kind::SybilFarm, 354.77);
 }
 
 #[test]
 fn plausible_fakes_of_a_colluding_maker_do_not_pay() {
-    does_not_pay(Kind::MakerFarm, 1.0);
+    does_not_pay(Kind::MakerFarm, 295.48);
 }
 
 #[test]
 fn fakes_that_their_owner_vouches_for_do_not_pay() {
-    does_not_pay(Kind::SelfVouchedFarm, 1.0);
+    does_not_pay(Kind::SelfVouchedFarm, 363.75);
 }
 
 #[test]
 fn a_maker_under_three_names_does_not_pay() {
-    does_not_pay(Kind::MakerRing, 1.0);
+    does_not_pay(Kind::MakerRing, 294.68);
 }
 
 #[test]
 fn a_maker_under_three_names_in_one_cell_does_not_pay() {
-    does_not_pay(Kind::CellRing, 1.0);
+    does_not_pay(Kind::CellRing, 68.68);
 }
 
 #[test]
@@ -95,50 +98,50 @@ fn an_excluded_farm_is_paid_no_more() {
 
 #[test]
 fn one_device_in_two_leaves_does_not_pay() {
-    does_not_pay(Kind::Duplicate, 1.0);
+    does_not_pay(Kind::Duplicate, 80.0);
 }
 
 #[test]
 fn saying_two_things_does_not_pay() {
-    does_not_pay(Kind::Equivocation, 1.0);
+    does_not_pay(Kind::Equivocation, 61.75);
 }
 
 #[test]
 fn not_to_check_does_not_pay() {
-    does_not_pay(Kind::Lazy, 1.0);
+    does_not_pay(Kind::Lazy, 39.17);
 }
 
 #[test]
 fn a_false_output_does_not_pay() {
-    does_not_pay(Kind::FalseOutput, 1.0);
+    does_not_pay(Kind::FalseOutput, 461.77);
 }
 
 #[test]
 fn a_wrong_root_does_not_pay() {
-    does_not_pay(Kind::WrongRoot, 1.0);
+    does_not_pay(Kind::WrongRoot, 134.08);
 }
 
 #[test]
 fn a_wrong_root_of_a_minority_does_not_pay() {
-    does_not_pay(Kind::MinorityRoot, 1.0);
+    does_not_pay(Kind::MinorityRoot, 65.36);
 }
 
 #[test]
 fn two_votes_do_not_pay() {
-    does_not_pay(Kind::DoubleVote, 1.0);
+    does_not_pay(Kind::DoubleVote, 60.31);
 }
 
 #[test]
 fn withheld_readings_do_not_pay() {
-    does_not_pay(Kind::Withheld, 1.0);
+    does_not_pay(Kind::Withheld, 35.03);
 }
 
 #[test]
 fn challenges_without_cause_do_not_pay() {
-    does_not_pay(Kind::Griefer, 1.0);
+    does_not_pay(Kind::Griefer, 7.48);
 }
 
 #[test]
 fn wash_trading_does_not_pay() {
-    does_not_pay(Kind::WashTrader, 1.0);
+    does_not_pay(Kind::WashTrader, 385.69);
 }
