@@ -423,9 +423,9 @@ impl World {
         }
     }
 
-    /// Commits to what the lie says, as operator 0, serves its payload at worker 0 and attests to it. Returns the
-    /// attestation's address.
-    fn attest(&self, lie: &Lie) -> Pubkey {
+    /// Commits to what the lie says, as operator 0, and serves its payload at worker 0. Returns all that the stream has
+    /// committed to.
+    fn commit(&self, lie: &Lie) -> Vec<CommitmentLeaf> {
         let operator = self.workers[0].worker.operator();
         let committer = &self.operators[0];
         let stream: Stream = chain::read(self.chain.as_ref(), &committer.stream).expect("stream");
@@ -437,12 +437,10 @@ impl World {
         if lie.is_served {
             operator.store.put_payload(&lie.payload).expect("store");
         }
-        let tree = Tree::of_batches(&lie.leaves.iter().map(BatchLeaf::hash).collect::<Vec<_>>())
-            .expect("tree");
         let leaf = CommitmentLeaf {
             sequence: stream.count,
             posted_at: self.now(),
-            root: tree.root(),
+            root: lie.tree().root(),
             batches: lie.leaves.len() as u32,
             payload_hash: fieldproof_worker::payload::hash(&lie.payload),
             payload_len: lie.payload.len() as u64,
@@ -462,6 +460,15 @@ impl World {
         operator.land(&[commit], |_| Ok(())).expect("commit");
         fieldproof_worker::follow::follow(operator).expect("follow");
         leaves.push(leaf);
+        leaves
+    }
+
+    /// Commits as [`World::commit`] does, and attests to it. Returns the attestation's address.
+    fn attest(&self, lie: &Lie) -> Pubkey {
+        let operator = self.workers[0].worker.operator();
+        let committer = &self.operators[0];
+        let leaves = self.commit(lie);
+        let leaf = *leaves.last().expect("a commitment");
         let mut mmr = MmrBuilder::new();
         for leaf in &leaves {
             mmr.append(leaf.hash()).expect("append");
@@ -490,7 +497,7 @@ impl World {
                 mmr_path: mmr.path(leaf.sequence).expect("path"),
                 batch_index: index as u32,
                 batch: lie.leaves[index].into(),
-                batch_path: tree.path(index as u64).expect("path"),
+                batch_path: lie.tree().path(index as u64).expect("path"),
             },
         );
         operator.land(&[submit], |_| Ok(())).expect("submit");
@@ -533,6 +540,13 @@ struct Lie {
     is_served: bool,
     leaves: Vec<BatchLeaf>,
     outputs: [u8; 32],
+}
+
+impl Lie {
+    fn tree(&self) -> Tree {
+        let leaves: Vec<_> = self.leaves.iter().map(BatchLeaf::hash).collect();
+        Tree::of_batches(&leaves).expect("tree")
+    }
 }
 
 fn model() -> ModelRef<'static> {

@@ -2,6 +2,7 @@
 
 use super::super::live::{wait, Live};
 use super::limits::{figure, limited};
+use super::rewards::{computed, reward_epoch};
 use super::*;
 use fieldproof_client::chain::{Chain, Cursor, Execution, Filter, Lifetime};
 use fieldproof_worker::config::Limits;
@@ -218,17 +219,36 @@ fn that_ask_for_rewards_have_the_chain_read_no_more_often_for_it() {
     let counted = Arc::new(Counted(world.chain.clone(), AtomicUsize::new(0)));
     let served = super::limits::another_on(&world, counted.clone(), |worker| worker);
     let owner = world.owners[0].pubkey();
-    let before = counted.1.load(Ordering::SeqCst);
-    let start = Instant::now();
-    for _ in 0..25 {
-        for path in ["rewards".to_owned(), format!("rewards/{owner}")] {
-            let get = world.http.get(format!("{}/v1/{path}", served.url));
-            assert_eq!(get.send().expect("answer").status(), StatusCode::NOT_FOUND);
+    let asks = |expected: StatusCode| {
+        let before = counted.1.load(Ordering::SeqCst);
+        let start = Instant::now();
+        for _ in 0..25 {
+            for path in ["rewards".to_owned(), format!("rewards/{owner}")] {
+                let get = world.http.get(format!("{}/v1/{path}", served.url));
+                assert_eq!(get.send().expect("answer").status(), expected);
+            }
         }
+        let reads = counted.1.load(Ordering::SeqCst) - before;
+        // One, and one more each two seconds.
+        assert!(reads as f64 <= 1.0 + start.elapsed().as_secs_f64() / 2.0);
+    };
+    asks(StatusCode::NOT_FOUND);
+
+    for device in 0..3 {
+        world.deliver(device, &world.readings(device, HOUR, 800));
     }
-    let reads = counted.1.load(Ordering::SeqCst) - before;
-    // One, and one more each two seconds.
-    assert!(reads as f64 <= 1.0 + start.elapsed().as_secs_f64() / 2.0);
+    world.settle();
+    reward_epoch(&world, 2);
+    // This worker computed them, too, and has come to the end of a step since it was asked.
+    let other = world.workers[0].worker.operator();
+    let (record, _) = computed(other);
+    let payload = other.store.payload(&record.payload_hash).expect("store");
+    let operator = served.worker.operator();
+    let archived = operator.store.put_payload(&payload.expect("trees"));
+    assert_eq!(archived.expect("store"), record.payload_hash);
+    operator.store.put_epoch(2, &record).expect("store");
+    served.worker.work(Part::Rewards).expect("step");
+    asks(StatusCode::OK);
 }
 
 /// With as few files as a worker needs for itself it would take no connection beyond, if it did not ask for more.

@@ -5,6 +5,7 @@ use super::*;
 use anchor_lang::solana_program::system_instruction;
 use fieldproof_client::chain::{Chain, Cursor, Filter};
 use fieldproof_worker::follow::{self, STEP};
+use fieldproof_worker::payload::PayloadError;
 use fieldproof_worker::registry::{Record, Registry};
 use fieldproof_worker::reward::{self, Commitments, Sources};
 use fieldproof_worker::score::Granted;
@@ -114,20 +115,55 @@ fn cost_nobody_anything_by_any_number_of_commitments() {
 
 #[test]
 fn end_no_worker_by_readings_from_both_ends_of_time() {
-    let world = World::new();
-    let mut window = world.window(0, world.readings(0, HOUR, 800));
-    window.readings[0].reading.captured_at = i64::MIN;
-    window.readings[1].reading.captured_at = i64::MAX;
-    let batch = world.batch(vec![window]);
+    let mut world = World::new();
     let registry = &world.workers[0].worker.operator().registry;
-    let checked = window::check_batch(
-        &batch,
-        &world.feed(),
-        batch.round,
-        &world.network.id,
-        registry.at(world.now()),
-    );
-    assert_eq!(checked, Err(BatchError::Gap));
+    // An operator with a seat commits to them, and serves them.
+    let committed = [[i64::MIN, i64::MAX], [0, i64::MAX]].map(|ends| {
+        let mut window = world.window(0, world.readings(0, HOUR, 800));
+        for (signed, captured_at) in window.readings.iter_mut().zip(ends) {
+            signed.reading.captured_at = captured_at;
+        }
+        let batch = world.batch(vec![window]);
+        let checked = window::check_batch(
+            &batch,
+            &world.feed(),
+            batch.round,
+            &world.network.id,
+            registry.at(world.now()),
+        );
+        assert_eq!(checked, Err(BatchError::Gap));
+        let lie = world.honest(batch);
+        world.commit(&lie);
+        lie.payload
+    });
+    // Bytes of before 1970 are no reading: only the other payload is looked into.
+    let [before, since] = committed.each_ref().map(|bytes| Payload::decode(bytes));
+    assert_eq!(before, Err(PayloadError::Reading));
+    assert!(since.is_ok());
+
+    // Its worker still answers, but does nothing any more; the others have two thirds.
+    let _liar = world.workers.remove(0);
+    for (worker, device) in [(0, 1), (1, 2)] {
+        let readings = world.readings(device, HOUR, 800);
+        let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
+        assert_eq!(world.post(worker, body).accepted, readings.len());
+    }
+    world.settle();
+    reward_epoch(&world, 2);
+    for served in &world.workers {
+        let store = &served.worker.operator().store;
+        for bytes in &committed {
+            let hash = fieldproof_worker::payload::hash(bytes);
+            let read = store.payload(&hash).expect("store");
+            assert!(read.is_some_and(|read| read == *bytes));
+        }
+    }
+    let owners_part = world.emission().budget(2, 0).expect("budget").owners;
+    for owner in &world.owners {
+        let proof = world.proof(0, &owner.pubkey()).expect("proof");
+        assert_eq!(proof.cumulative, owners_part / 2);
+    }
+    assert!(world.proof(0, &world.operators[0].pool).is_none());
 }
 
 /// A chain on which a network can't be followed any more once that is `lost`.
