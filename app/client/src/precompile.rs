@@ -91,6 +91,15 @@ fn instruction(
     })
 }
 
+/// The signature of a number in the data of a precompile's instruction, where all lies in the instruction itself, as the
+/// programs want it; `None` if the data have not that many.
+pub fn signature(data: &[u8], index: u8) -> Option<[u8; 64]> {
+    data.first().filter(|count| index < **count)?;
+    let offsets = data.get(2 + 14 * usize::from(index)..)?;
+    let start = u16::from_le_bytes(*offsets.first_chunk()?);
+    data.get(usize::from(start)..)?.first_chunk().copied()
+}
+
 /// Why signatures do not fit a precompile's instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrecompileError {

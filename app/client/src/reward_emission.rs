@@ -1,11 +1,13 @@
 //! Emissions, payees, roots and claims: addresses and instructions of the reward emission.
 
-use crate::chain::Execution;
+use crate::chain::{self, Chain, Cursor, Execution};
 use crate::credits;
 use crate::event;
+use crate::precompile;
 use crate::reports::Reporter;
 use crate::security_pool as pools;
 use crate::token::TOKEN_PROGRAM;
+use crate::ClientError;
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
@@ -231,9 +233,50 @@ pub fn vote_root(
     )
 }
 
+/// The signature of a member's vote for the proposal at `key`, from the transaction that brought it; `None` if the chain tells
+/// of no such vote.
+///
+/// # Errors
+/// The chain's.
+pub fn vote_signature(
+    chain: &dyn Chain,
+    key: &Pubkey,
+    member: u8,
+) -> Result<Option<[u8; 64]>, ClientError> {
+    let history = chain.history(key, &Cursor::START)?;
+    for execution in chain::executions(chain, &history) {
+        let Some(execution) = execution? else {
+            continue;
+        };
+        // The transaction may have brought votes for other proposals too. In the order of `accounts::VoteRoot`.
+        let vote = event::ran::<instruction::VoteRoot>(&execution, &ID)
+            .find(|(accounts, vote)| accounts.get(3) == Some(key) && vote.member == member);
+        if let Some((_, vote)) = vote {
+            let verified = execution.outer.get(usize::from(vote.instruction));
+            return Ok(verified.and_then(|call| precompile::signature(&call.data, vote.index)));
+        }
+    }
+    Ok(None)
+}
+
 /// The report of the slash of `pool` for having proposed or voted for wrong roots.
 pub fn wrong_root_report(network_id: &[u8; 32], proposal: &Proposal, pool: &Pubkey) -> Pubkey {
     pools::report(&SLASHER.0, &wrong_root(proposal, pool, network_id))
+}
+
+/// The report of the slash of `pool` for two votes in a ballot of an epoch.
+pub fn double_vote_report(network_id: &[u8; 32], epoch: u64, ballot: u32, pool: &Pubkey) -> Pubkey {
+    pools::report(&SLASHER.0, &double_vote(network_id, epoch, ballot, pool))
+}
+
+/// The offence of two votes of `pool` in a ballot of an epoch.
+fn double_vote(network_id: &[u8; 32], epoch: u64, ballot: u32, pool: &Pubkey) -> [u8; 32] {
+    Offence::DoubleVote {
+        pool: pool.as_array(),
+        epoch,
+        ballot,
+    }
+    .id(network_id)
 }
 
 /// By which `pool` is slashed for an offence.
@@ -304,11 +347,7 @@ pub fn report_double_vote(
     pool: &Pubkey,
     args: ReportDoubleVoteArgs,
 ) -> Instruction {
-    let offence = Offence::DoubleVote {
-        pool: pool.as_array(),
-        epoch: args.epoch,
-        ballot: args.ballot,
-    };
+    let offence = double_vote(&reporter.network_id, args.epoch, args.ballot, pool);
     build(
         accounts::ReportDoubleVote {
             reporter: reporter.payer,
@@ -316,7 +355,7 @@ pub fn report_double_vote(
             emission: emission(&reporter.network),
             committee: *committee,
             instructions: Instructions::id(),
-            penalty: penalty(reporter, pool, &offence.id(&reporter.network_id)),
+            penalty: penalty(reporter, pool, &offence),
         },
         instruction::ReportDoubleVote { args },
     )

@@ -13,7 +13,7 @@ use fieldproof_client::chain::{Execution, Invocation, PriorityFee};
 use fieldproof_client::event::{events, logged};
 use fieldproof_client::key::{normalise_low_s, verify, DeviceSigner, KeyError};
 use fieldproof_client::precompile::{
-    ed25519, secp256r1, Entry, PrecompileError, MAX_ED25519, MAX_SECP256R1,
+    ed25519, secp256r1, signature, Entry, PrecompileError, MAX_ED25519, MAX_SECP256R1,
 };
 use introspection::{IntrospectionError, Precompile};
 use litesvm::LiteSVM;
@@ -494,10 +494,13 @@ proptest! {
             let sysvar = sysvar(&instructions);
             let all = introspection::signatures(&sysvar, precompile, own).unwrap();
             prop_assert_eq!(all.len(), entries.len());
+            let data = &instructions[usize::from(own)].data;
             for (index, entry) in entries.iter().enumerate() {
                 let read = all.get(index as u8).unwrap();
                 prop_assert_eq!((read.public_key, read.message), (entry.public_key, entry.message));
+                prop_assert_eq!(signature(data, index as u8), Some(*entry.signature));
             }
+            prop_assert_eq!(signature(data, entries.len() as u8), None);
             prop_assert_eq!(all.get(entries.len() as u8), Err(IntrospectionError::NoSignature));
         }
     }

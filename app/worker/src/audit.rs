@@ -1,5 +1,5 @@
 //! Checks other operators' proposals of reward roots leaf by leaf, and has those who proposed or voted for a wrong leaf
-//! slashed.
+//! slashed, and those who voted for different roots in one ballot.
 //!
 //! What a leaf must be is decided by the last final trees and the proposal's own: with both archives at hand, each leaf is
 //! recomputed as the program does. Scores are no part of this: who disagrees with them does not vote.
@@ -7,7 +7,7 @@
 //! Whoever serves an archive may take minutes for it, so nothing else waits for this, and each is looked at once.
 
 use crate::committee;
-use crate::patience::Turns;
+use crate::patience::{Turns, Wait, LONGEST_WAIT};
 use crate::payload::{Reward, Rewards};
 use crate::reward::{self, EpochRecord};
 use crate::score;
@@ -17,47 +17,65 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use commitment::{ProofError, SumTree};
 use fieldproof_client::chain;
+use fieldproof_client::precompile::{self, Entry as SignatureEntry};
 use fieldproof_client::reports::Reporter;
 use fieldproof_client::reward_emission as emissions;
-use reward_emission::instructions::{ChallengeRootArgs, Entry};
+use reward_emission::instructions::{ChallengeRootArgs, Entry, ReportDoubleVoteArgs, SignedVote};
 use reward_emission::penalty::SLASHER;
-use reward_emission::state::{Emission, Payee, Proposal, FINAL, REJECTED};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use reward_emission::state::{exposed_until, Emission, Payee, Proposal, FINAL, REJECTED};
+use security_pool::state::{CommitteeEntry, MAX_OPERATORS};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::mem::offset_of;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A place in the trees: kind and index.
 type Place = (u8, u32);
 
-/// Proposals that there is nothing more to find in: no leaf contradicts them, or their archive holds other trees than theirs.
-/// Lost with the process.
+/// A proposal and its address.
+type Proposed = (Pubkey, Proposal);
+
+/// What was looked at of the rewards that others propose. Lost with the process.
 #[derive(Debug, Default)]
 pub struct Audited {
     turns: Turns,
+    /// Proposals that there is nothing more to find in: no leaf contradicts them, or their archive holds other trees than
+    /// theirs.
     proposals: Mutex<HashSet<Pubkey>>,
+    /// Reports of double votes that were tried.
+    reports: Mutex<HashMap<Pubkey, Wait>>,
 }
 
 impl Audited {
-    /// Whether the proposal at `key` is one.
+    /// Whether there is nothing more to find in the proposal at `key`.
     pub fn contains(&self, key: &Pubkey) -> bool {
-        self.lock().contains(key)
+        lock(&self.proposals).contains(key)
     }
 
-    /// From now on the proposal at `key` is one.
+    /// From now on there is nothing more to find in the proposal at `key`.
     pub fn insert(&self, key: &Pubkey) {
-        self.lock().insert(*key);
+        lock(&self.proposals).insert(*key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<Pubkey>> {
-        // To look once too often does no harm.
-        self.proposals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Whether it is time to try the report at `key`, at `now` (unix seconds): if so, the next time comes later and later.
+    fn is_next(&self, key: &Pubkey, now: i64) -> bool {
+        let mut reports = lock(&self.reports);
+        let before = reports.get(key).copied();
+        let is_next = before.is_none_or(|wait| wait.is_over(now));
+        if is_next {
+            reports.insert(*key, Wait::after(before, LONGEST_WAIT, now));
+        }
+        is_next
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // To look once too often does no harm.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Challenges every proposal since the last final roots that a leaf contradicts, unless its roots were computed here too, and
-/// has the voters of rejected ones slashed. What stops one does not stop the others.
+/// has those slashed that voted for rejected ones, or for different roots in one ballot. What stops one does not stop the
+/// others.
 ///
 /// # Errors
 /// The chain's and the database's.
@@ -71,26 +89,38 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         return Ok(Vec::new());
     };
     let mut events = Vec::new();
+    let mut ballots: BTreeMap<_, Vec<Proposed>> = BTreeMap::new();
     let of_network = offset_of!(Proposal, network);
     for (key, proposal) in chain::read_all_of::<Proposal>(chain, of_network, &operator.network)? {
         if proposal.epoch < emission.final_epoch {
             continue;
         }
+        let ballot = (proposal.epoch, proposal.ballot, proposal.committee);
+        ballots.entry(ballot).or_default().push((key, proposal));
         let done = match proposal.status {
             FINAL => continue,
             REJECTED => slash_voters(operator, &key, &proposal),
             _ => challenge(operator, &emission, &key, &proposal)
                 .map(|event| event.into_iter().collect()),
         };
-        match done {
-            Ok(done) => events.extend(done),
-            Err(error) => events.push(Event::Failed {
-                what: format!("audit of proposal {key}"),
-                detail: error.to_string(),
-            }),
-        }
+        events.extend(or_failed(done, || format!("audit of proposal {key}")));
+    }
+    for ((epoch, number, committee), ballot) in &ballots {
+        let done = slash_double_voters(operator, committee, ballot, now);
+        let what = || format!("audit of ballot {number} on epoch {epoch}");
+        events.extend(or_failed(done, what));
     }
     Ok(events)
+}
+
+/// What was done, or what tells that it failed.
+fn or_failed(done: Result<Vec<Event>, WorkerError>, what: impl FnOnce() -> String) -> Vec<Event> {
+    done.unwrap_or_else(|error| {
+        vec![Event::Failed {
+            what: what(),
+            detail: error.to_string(),
+        }]
+    })
 }
 
 /// Challenges a proposal that a leaf contradicts.
@@ -262,7 +292,7 @@ fn slash_voters(
         |pool| emissions::wrong_root_report(&operator.network_id, proposal, pool),
     )?;
     let mut events = Vec::new();
-    for (member, pool) in unpaid {
+    for (member, CommitteeEntry { pool, .. }) in unpaid {
         let slash = emissions::slash_voter(&reporter, key, proposal, member, &pool);
         let execution = operator.land(&[account.clone(), slash], |_| Ok(()))?;
         events.push(Event::VoterSlashed {
@@ -274,6 +304,106 @@ fn slash_voters(
         });
     }
     Ok(events)
+}
+
+/// Has those of `committee` slashed that voted for different roots in a ballot, of which these are the proposals, and still
+/// have something at stake.
+fn slash_double_voters(
+    operator: &Operator,
+    committee: &Pubkey,
+    ballot: &[Proposed],
+    now: i64,
+) -> Result<Vec<Event>, WorkerError> {
+    let double_votes: BTreeMap<u8, [&Proposed; 2]> = (0..MAX_OPERATORS as u8)
+        .filter_map(|member| Some((member, double_vote(ballot, member)?)))
+        .collect();
+    // They are all of one epoch, ballot and committee.
+    let Some([(_, proposal), _]) = double_votes.values().next() else {
+        return Ok(Vec::new());
+    };
+    if now > exposed_until(&operator.network()?, proposal.committee_epoch) {
+        return Ok(Vec::new());
+    }
+    let report = |pool: &Pubkey| {
+        let Proposal { epoch, ballot, .. } = *proposal;
+        emissions::double_vote_report(&operator.network_id, epoch, ballot, pool)
+    };
+    let unpaid = slash::unpaid(
+        operator,
+        committee,
+        &SLASHER.0,
+        |member| double_votes.contains_key(&member),
+        report,
+    )?;
+    let mut events = Vec::new();
+    for (member, voter) in unpaid {
+        let Some(votes) = double_votes.get(&member) else {
+            continue;
+        };
+        if operator.audited.is_next(&report(&voter.pool), now) {
+            let done = report_double_vote(operator, committee, member, &voter, *votes);
+            let what = || format!("report of two votes of {}", voter.pool);
+            events.extend(or_failed(done, what));
+        }
+    }
+    Ok(events)
+}
+
+/// Two of a ballot's proposals that a member voted for and whose roots differ: the same roots take the same vote, whatever
+/// archives them.
+fn double_vote(ballot: &[Proposed], member: u8) -> Option<[&Proposed; 2]> {
+    let mut voted = ballot
+        .iter()
+        .filter(|(_, proposal)| proposal.has_voted(member));
+    let first = voted.next()?;
+    let second = voted.find(|(_, proposal)| proposal.roots != first.1.roots)?;
+    Some([first, second])
+}
+
+/// Lands the report of a member's votes for two proposals, with the signatures that were brought for them.
+fn report_double_vote(
+    operator: &Operator,
+    committee: &Pubkey,
+    member: u8,
+    voter: &CommitteeEntry,
+    votes: [&Proposed; 2],
+) -> Result<Vec<Event>, WorkerError> {
+    let signed = |(key, proposal): &Proposed| {
+        let signature = emissions::vote_signature(operator.chain.as_ref(), key, member)?;
+        let signature = signature.ok_or(WorkerError::State(
+            "the chain counted a vote and does not tell its signature",
+        ))?;
+        Ok::<_, WorkerError>((proposal.message(operator.network_id), signature))
+    };
+    let [first, second] = votes;
+    let [(first, of_first), (second, of_second)] = [signed(first)?, signed(second)?];
+    let [first_digest, second_digest] = [first.digest(), second.digest()];
+    let entry = |message, signature| SignatureEntry {
+        public_key: voter.signer.as_ref(),
+        message,
+        signature,
+    };
+    let signatures = precompile::ed25519(&[
+        entry(&first_digest, &of_first),
+        entry(&second_digest, &of_second),
+    ])?;
+    let args = ReportDoubleVoteArgs {
+        epoch: first.epoch,
+        ballot: first.ballot,
+        member,
+        first: SignedVote::of(&first, 0, 0),
+        second: SignedVote::of(&second, 0, 1),
+    };
+    let (reporter, account) = reporter(operator)?;
+    let report = emissions::report_double_vote(&reporter, committee, &voter.pool, args);
+    let execution = operator.land(&[signatures, account, report], |_| Ok(()))?;
+    Ok(vec![Event::DoubleVoterSlashed {
+        epoch: first.epoch,
+        ballot: first.ballot,
+        pool: voter.pool.to_string(),
+        signature: execution.signature,
+        compute_units: execution.compute_units,
+    }])
 }
 
 /// As whom this operator has others slashed, and what sees that there is an account for the bounty.

@@ -19,6 +19,7 @@ use device_protocol::{SignedGrant, SignedReading};
 use fieldproof_client::ai_feed::{self as feeds, Challenging};
 use fieldproof_client::chain;
 use inference::{infer, ModelRef};
+use security_pool::state::CommitteeEntry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem::offset_of;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -326,7 +327,7 @@ fn slash_signers(
         |pool| challenging.report(pool),
     )?;
     let mut events = Vec::new();
-    for (member, pool) in unpaid {
+    for (member, CommitteeEntry { pool, .. }) in unpaid {
         let slash = feeds::slash_signer(&challenging, &attestation.committee, member, &pool);
         let execution = operator.land(&[account.clone(), slash], |_| Ok(()))?;
         events.push(Event::SignerSlashed {

@@ -4,7 +4,7 @@ use crate::worker::{Operator, WorkerError};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use fieldproof_client::{chain, security_pool as pools, token};
-use security_pool::state::{Committee, Moment, Report, Roster};
+use security_pool::state::{Committee, CommitteeEntry, Moment, Report, Roster};
 
 /// The signer's token account of the stake mint, where bounties go, and what makes it unless it is there.
 pub fn bounty(operator: &Operator, stake_mint: &Pubkey) -> (Pubkey, Instruction) {
@@ -26,7 +26,7 @@ pub fn unpaid(
     slasher: &Pubkey,
     accused: impl Fn(u8) -> bool,
     report: impl Fn(&Pubkey) -> Pubkey,
-) -> Result<Vec<(u8, Pubkey)>, WorkerError> {
+) -> Result<Vec<(u8, CommitteeEntry)>, WorkerError> {
     let chain = operator.chain.as_ref();
     let committee: Committee = chain::read(chain, committee)?;
     let roster: Roster = chain::read(chain, &pools::roster(&operator.network))?;
@@ -38,7 +38,7 @@ pub fn unpaid(
             && roster.can_slash(slasher, &entry.pool, moment)
             && chain::find::<Report>(chain, &report(&entry.pool))?.is_none()
         {
-            unpaid.push((member, entry.pool));
+            unpaid.push((member, *entry));
         }
     }
     Ok(unpaid)

@@ -216,6 +216,15 @@ pub enum Event {
         signature: Signature,
         compute_units: u64,
     },
+    /// A pool was slashed that had voted for different roots in one ballot.
+    DoubleVoterSlashed {
+        epoch: u64,
+        ballot: u32,
+        pool: String,
+        #[serde(with = "text")]
+        signature: Signature,
+        compute_units: u64,
+    },
     /// An epoch's rewards became final.
     RewardsFinal {
         epoch: u64,
@@ -337,7 +346,7 @@ pub struct Operator {
     pub patience: Patience,
     /// The epoch that was scored without payloads that nobody serves.
     pub scored: Scored,
-    /// The proposals of rewards that there is nothing more to find in.
+    /// What was looked at of the rewards that others propose.
     pub audited: Audited,
     /// What it proves with, if it does.
     proving: OnceLock<Proving>,

@@ -62,6 +62,7 @@ mod refutations;
 mod requests;
 mod strangers;
 mod tracing;
+mod votes;
 
 /// The model that comes with the project.
 pub const MODEL: &[u8] = include_bytes!("../../../app/trainer/models/temperature.model");

@@ -21,7 +21,7 @@ impl World {
     }
 
     /// Base units of stake that a worker was paid as bounties.
-    fn bounty(&self, worker: usize) -> u64 {
+    pub(super) fn bounty(&self, worker: usize) -> u64 {
         let signer = self.operators[worker].signer.pubkey();
         let account = token::associated(&signer, &self.network.stake_mint);
         chain::read_borsh::<TokenAccount>(self.chain.as_ref(), &account)

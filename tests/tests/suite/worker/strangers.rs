@@ -207,7 +207,7 @@ fn forgetful(world: &World) -> (Arc<dyn Chain>, Arc<AtomicBool>) {
 }
 
 /// A worker of operator number `operator` with a new database.
-fn fresh(world: &World, operator: usize, chain: Arc<dyn Chain>) -> (Worker, TempDir) {
+pub fn fresh(world: &World, operator: usize, chain: Arc<dyn Chain>) -> (Worker, TempDir) {
     let data = TempDir::new().expect("directory");
     let operator = &world.operators[operator];
     let worker = Worker::open(
