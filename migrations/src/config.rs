@@ -166,6 +166,8 @@ pub struct Emission {
 pub struct Pricing {
     /// Whose accounts tell the reward token's price.
     pub format: OracleFormat,
+    /// The account that tells the price; its authority is trusted with it.
+    pub oracle: String,
     /// The queue whose oracles may answer.
     pub queue: String,
     /// Hash of what they are asked, hexadecimal: an On-Demand feed's `feed_hash`, a V2 aggregator's `jobs_checksum`.

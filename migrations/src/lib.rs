@@ -354,10 +354,7 @@ impl Migration<'_> {
     fn makers(&mut self, config: &Config, network: &Pubkey) -> Result<(), MigrationError> {
         for wanted in &config.makers {
             let name = format!("maker {}", wanted.key);
-            let key: Pubkey = wanted
-                .key
-                .parse()
-                .map_err(|_| MigrationError::Config(format!("{name} is no address")))?;
+            let key = address("maker", &wanted.key)?;
             let address = registry::maker(network, &key);
             if chain::find::<Maker>(self.chain, &address)
                 .map_err(at(&name))?
@@ -483,9 +480,8 @@ impl Migration<'_> {
         };
         let args = TermsArgs {
             format: oracle::Format::from(wanted.format) as u8,
-            queue: wanted.queue.parse().map_err(|_| {
-                MigrationError::Config(format!("queue {} is no address", wanted.queue))
-            })?,
+            oracle: address("oracle", &wanted.oracle)?,
+            queue: address("queue", &wanted.queue)?,
             jobs: sha256("jobs", &wanted.jobs)?,
             max_age_slots: wanted.max_age_slots,
             max_age_seconds: wanted.max_age_seconds,
@@ -496,7 +492,8 @@ impl Migration<'_> {
         };
         let address = pricing(network);
         let known = chain::find::<Pricing>(self.chain, &address).map_err(at(name))?;
-        if known.is_some_and(|known| known.next == Terms::from(args)) {
+        let last = known.map(|known| (known.next, known.next_oracle));
+        if last == Some((Terms::from(args), args.oracle)) {
             self.done(name);
             return Ok(());
         }
@@ -674,6 +671,11 @@ fn hash_of(file: &std::path::Path, bytes: &[u8]) -> Result<Hash, MigrationError>
         |error: &dyn std::fmt::Display| MigrationError::Model(file.to_owned(), error.to_string());
     let model = ModelRef::parse(bytes).map_err(|error| failed(&error))?;
     inference::model_hash(&model, poseidon).map_err(|error| failed(&error))
+}
+
+fn address(name: &str, text: &str) -> Result<Pubkey, MigrationError> {
+    text.parse()
+        .map_err(|_| MigrationError::Config(format!("{name} {text} is no address")))
 }
 
 fn sha256(name: &str, text: &str) -> Result<Hash, MigrationError> {

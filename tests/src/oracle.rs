@@ -18,10 +18,11 @@ pub const ANSWERS: usize = 5;
 /// A dollar as oracles answer.
 pub const DOLLAR: i128 = 1_000_000_000_000_000_000;
 
-/// Terms by which the accounts of [`put_price`] are taken: at least three oracles, within 2%, of the last minute.
-pub fn terms(registration: u64, feed: u64) -> TermsArgs {
+/// Terms by which an account of [`put_price`] is taken: at least three oracles, within 2%, of the last minute.
+pub fn terms(oracle: &Pubkey, registration: u64, feed: u64) -> TermsArgs {
     TermsArgs {
         format: 1,
+        oracle: *oracle,
         queue: QUEUE.into(),
         jobs: JOBS,
         max_age_slots: 150,

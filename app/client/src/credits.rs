@@ -9,12 +9,11 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_program;
 use anchor_lang::{InstructionData, ToAccountMetas};
 use device_registry::state::Network;
-use oracle::{Format, Now, OracleError, Price};
+use oracle::{Now, OracleError, Price};
 use reward_emission::error::EmissionError;
 use reward_emission::instructions::TermsArgs;
-use reward_emission::state::{Credits, Epoch, Pricing, Terms};
+use reward_emission::state::{Credits, Epoch, Pricing};
 use reward_emission::{accounts, instruction, seeds, ID};
-use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -86,7 +85,7 @@ pub struct Purchase {
     pub network: Pubkey,
     /// Its reward mint.
     pub reward_mint: Pubkey,
-    /// The account that tells the token's price.
+    /// The oracle's account that its pricing names at present.
     pub oracle: Pubkey,
     /// Whose credits they will be.
     pub owner: Pubkey,
@@ -355,7 +354,7 @@ pub fn present(network: &Network, now: i64) -> Result<u64, ClientError> {
         .map_err(|_| ClientError::NotBegun(network.genesis))
 }
 
-/// What an oracle's account says of a token's price, in a network's terms.
+/// What the oracle's account says of a token's price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quote {
     /// The account.
@@ -374,62 +373,28 @@ impl Quote {
     }
 }
 
-/// What the account at `oracle` says of the price, as the terms require it.
+/// What the oracle's account that the pricing names at present says of the price, as the present terms require it.
 ///
 /// # Errors
 /// [`ClientError::NoAccount`], or the chain's.
-pub fn quote(chain: &dyn Chain, terms: &Terms, oracle: &Pubkey) -> Result<Quote, ClientError> {
-    let account = chain
-        .account(oracle)?
-        .ok_or(ClientError::NoAccount(*oracle))?;
-    read_quote(chain, terms, &[(*oracle, account)])?
-        .pop()
-        .ok_or(ClientError::NoAccount(*oracle))
-}
-
-/// What all accounts say that the terms could mean: those of their oracles' queue that are asked the same. The best price for
-/// whoever pays with tokens comes first, and what is not taken last.
-///
-/// # Errors
-/// The chain's. Servers of large clusters may refuse to list an oracle program's accounts.
-pub fn quotes(chain: &dyn Chain, terms: &Terms) -> Result<Vec<Quote>, ClientError> {
-    let format = Format::try_from(terms.format)
-        .map_err(|_| ClientError::Build("the pricing's format is unknown here".to_owned()))?;
-    let discriminator = match format {
-        Format::OnDemand => oracle::ON_DEMAND_DISCRIMINATOR,
-        Format::V2 => oracle::V2_DISCRIMINATOR,
-    };
-    let program = Pubkey::new_from_array(*format.program());
-    let accounts = chain.program_accounts(&program, &[Filter::of_type(&discriminator)])?;
-    let mut quotes = read_quote(chain, terms, &accounts)?;
-    quotes.retain(|quote| {
-        !matches!(
-            quote.price,
-            Err(OracleError::Queue | OracleError::Jobs | OracleError::Length)
-        )
-    });
-    quotes.sort_by_key(|quote| std::cmp::Reverse(quote.low().unwrap_or(0)));
-    Ok(quotes)
-}
-
-fn read_quote(
-    chain: &dyn Chain,
-    terms: &Terms,
-    accounts: &[(Pubkey, Account)],
-) -> Result<Vec<Quote>, ClientError> {
+pub fn quote(chain: &dyn Chain, pricing: &Pricing) -> Result<Quote, ClientError> {
     let clock = chain.clock()?;
     let now = Now {
         slot: clock.slot,
         unix_time: clock.unix_timestamp,
     };
-    let requirements = terms
+    let requirements = pricing
+        .terms_at(now.unix_time)
         .requirements()
         .map_err(|_| ClientError::Build("no oracle could meet the pricing".to_owned()))?;
-    let quotes = accounts.iter().map(|(oracle, account)| Quote {
-        oracle: *oracle,
+    let oracle = *pricing.oracle_at(now.unix_time);
+    let account = chain
+        .account(&oracle)?
+        .ok_or(ClientError::NoAccount(oracle))?;
+    Ok(Quote {
+        oracle,
         price: oracle::read_price(account.owner.as_array(), &account.data, now, &requirements),
-    });
-    Ok(quotes.collect())
+    })
 }
 
 fn address(seeds: &[&[u8]]) -> Pubkey {

@@ -27,8 +27,12 @@
 //! - the deviation is the greatest distance of any of them from it, which no standard deviation of them exceeds. One
 //!   oracle that is far off makes a price refused, or lower, never higher by itself.
 //!
-//! Reading fails closed, and never panics, whatever the bytes are. The crate depends on nothing. Whoever calls it passes
-//! the account that it has pinned, or whichever account: queue and jobs say what it has to be.
+//! Reading fails closed, and never panics, whatever the bytes are. The crate depends on nothing.
+//!
+//! Whoever calls it passes the account that it has pinned by its address. Queue and jobs do not say which account it is:
+//! they are what the account names now, and its answers do not tell what was asked. Anybody can open an account on the
+//! queue, have other jobs answered and name the right ones while the answers are fresh. Of the account that is pinned its
+//! authority alone can, and is trusted not to.
 //!
 //! `vectors/` holds accounts that were written with Switchboard's own crates (`golden/`), and what reading them gives.
 #![no_std]

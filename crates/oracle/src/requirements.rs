@@ -49,7 +49,8 @@ pub struct Requirements {
     /// says nothing.
     pub queue: [u8; 32],
     /// What the oracles are asked: an On-Demand feed's `feed_hash`, an aggregator's `jobs_checksum`. The account's
-    /// authority may change it, and the account is then refused.
+    /// authority may change it, and the account is then refused. Once it is changed back, answers to what was asked
+    /// meanwhile count as long as they are fresh.
     pub jobs: [u8; 32],
     /// How old an answer may be, in slots: since the oracle signed it (On-Demand), since its round was opened (V2).
     pub max_age_slots: u32,

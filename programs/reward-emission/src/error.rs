@@ -161,13 +161,13 @@ pub enum EmissionError {
     #[msg("Claims would exceed what the final root grants to all: this root granted again what was already paid")]
     GrantsExhausted = 507,
 
-    #[msg("The pricing names no account that an oracle could have: correct format, oracles and deviation; a reward mint has at most 18 decimals")]
+    #[msg("The pricing names no account that an oracle could have: correct address, format, oracles and deviation; a reward mint has at most 18 decimals")]
     InvalidPricing = 600,
     #[msg("Credits are spent in the present epoch: open it with open_epoch, and pass its account")]
     WrongEpoch = 601,
     #[msg("There are fewer credits than this costs: buy more with buy_credits")]
     TooFewCredits = 602,
-    #[msg("The oracle's account gives no price that is taken; the log says why: pass the network's oracle, freshly updated")]
+    #[msg("The oracle's account gives no price that is taken; the log says why: have it freshly updated, and retry")]
     Price = 603,
     #[msg(
         "The tokens buy fewer credits than asked for: the price has moved; ask for fewer, or retry"
@@ -181,6 +181,8 @@ pub enum EmissionError {
     UnknownPurpose = 607,
     #[msg("Pass a feed of this network")]
     WrongFeed = 608,
+    #[msg("Another oracle's account tells the token's price: pass the one that the pricing names at present")]
+    WrongOracle = 609,
 }
 
 impl From<ProofError> for EmissionError {

@@ -101,7 +101,7 @@ fn terms() {
 fn pricing() {
     assert_layout!(Pricing {
         version: 0, bump: 1, decimals: 2, _pad: 3, network: 8, terms: 40, next: 136, next_from: 232, burned: 240,
-        reserved: 248,
+        oracle: 248, next_oracle: 280,
     } 312);
 }
 

@@ -1401,7 +1401,7 @@ impl World<'_> {
         let at = &self.base.sites[site].network;
         let (payer, now) = (self.payer(), self.harness.now());
         let fee = (action.amount >> 5) % 50_000;
-        let args = terms(fee, action.who.into());
+        let args = terms(&self.base.sites[site].oracle, fee, action.who.into());
         let set = credits::set_pricing(&payer, &payer, &at.key, &at.reward_mint, args);
         self.book(&[set], &[], |ledger| {
             ledger.books[site].set_fee(fee, now + TIMELOCK, now);

@@ -331,13 +331,14 @@ impl Founding<'_> {
         let (key, mint) = (network.key, network.reward_mint);
         let now = harness.now();
         let [device, feed] = FEES;
-        let set = credits::set_pricing(&payer, &payer, &key, &mint, terms(device, feed));
+        let oracle = Keypair::new().pubkey();
+        put_price(harness, &oracle, price(CENTS));
+        let terms = terms(&oracle, device, feed);
+        let set = credits::set_pricing(&payer, &payer, &key, &mint, terms);
         let open = credits::open_epoch(&payer, &key, 0);
         harness.send(&[set, open], &[]).expect("pricing");
         book.set_fee(device, now, now);
         book.open(0);
-        let oracle = Keypair::new().pubkey();
-        put_price(harness, &oracle, price(CENTS));
         let buyer = harness.key();
         for owner in self.owners {
             let purchase = Purchase {

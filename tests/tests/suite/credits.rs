@@ -63,7 +63,7 @@ impl World {
     fn new() -> Self {
         let world = Self::without_pricing();
         world
-            .set_pricing(terms(REGISTRATION, FEED))
+            .set_pricing(world.terms(REGISTRATION, FEED))
             .expect("pricing");
         world.open_epoch(0).expect("epoch");
         world
@@ -89,6 +89,11 @@ impl World {
 
     fn payer(&self) -> Pubkey {
         self.harness.payer.pubkey()
+    }
+
+    /// Terms by which the world's oracle tells the price.
+    fn terms(&self, registration: u64, feed: u64) -> TermsArgs {
+        terms(&self.oracle, registration, feed)
     }
 
     fn set_pricing(&self, args: TermsArgs) -> Result<Execution, ClientError> {
@@ -278,19 +283,19 @@ mod pricing {
     fn holds_at_once_the_first_time_and_after_the_timelock_from_then_on() {
         let world = World::without_pricing();
         let now = world.harness.now();
-        world.set_pricing(terms(7, 1)).expect("first");
+        world.set_pricing(world.terms(7, 1)).expect("first");
         assert_eq!(registration_at(&world, now), 7);
-        world.set_pricing(terms(8, 1)).expect("second");
+        world.set_pricing(world.terms(8, 1)).expect("second");
         assert_eq!(registration_at(&world, now + 3_599), 7);
         assert_eq!(registration_at(&world, now + 3_600), 8);
         // What does not hold yet is replaced, and waits for as long.
         world.harness.advance(1_800);
-        world.set_pricing(terms(9, 1)).expect("third");
+        world.set_pricing(world.terms(9, 1)).expect("third");
         assert_eq!(registration_at(&world, now + 3_600), 7);
         assert_eq!(registration_at(&world, now + 5_400), 9);
         // What holds stays until then.
         world.harness.advance(3_600);
-        world.set_pricing(terms(10, 1)).expect("fourth");
+        world.set_pricing(world.terms(10, 1)).expect("fourth");
         assert_eq!(registration_at(&world, now + 8_999), 9);
         assert_eq!(registration_at(&world, now + 9_000), 10);
     }
@@ -298,7 +303,7 @@ mod pricing {
     #[test]
     fn is_set_by_the_networks_authority_alone() {
         let world = World::without_pricing();
-        let args = terms(7, 1);
+        let args = world.terms(7, 1);
         let stranger = world.harness.key();
         assert_refused(
             world.set_pricing_of(&world.network, &stranger, args),
@@ -317,10 +322,14 @@ mod pricing {
     #[test]
     fn that_no_oracle_could_meet_is_refused() {
         let world = World::without_pricing();
-        let good = terms(7, 1);
+        let good = world.terms(7, 1);
         for bad in [
             TermsArgs { format: 0, ..good },
             TermsArgs { format: 3, ..good },
+            TermsArgs {
+                oracle: Pubkey::default(),
+                ..good
+            },
             TermsArgs {
                 min_oracles: 0,
                 ..good
@@ -462,6 +471,77 @@ mod buying {
     }
 
     #[test]
+    fn takes_the_price_of_the_pinned_account_alone() {
+        let world = World::new();
+        let owner = world.buyer.pubkey();
+        // All that the pinned account is, at another address: its jobs were other ones when the oracles answered.
+        let own = Pubkey::new_unique();
+        put_price(&world.harness, &own, [1_000 * DOLLAR; 5]);
+        let pinned = world.harness.chain.account(&world.oracle).unwrap().unwrap();
+        let with = |oracle: Pubkey| {
+            let purchase = Purchase {
+                oracle,
+                ..world.purchase(&owner)
+            };
+            let buy = client::buy_credits(&purchase, TOKEN, 1);
+            world.harness.send(&[buy], &[&world.buyer])
+        };
+        assert_refused(with(own), E::WrongOracle);
+        put(&world.harness, &own, pinned.data, pinned.owner);
+        assert_refused(with(own), E::WrongOracle);
+        with(world.oracle).expect("credits");
+        assert_eq!(world.credits(&owner), (CREDITS_PER_TOKEN, TOKEN));
+    }
+
+    #[test]
+    fn takes_the_price_of_another_account_once_the_terms_that_name_it_hold() {
+        let world = World::new();
+        let owner = world.buyer.pubkey();
+        let next = Pubkey::new_unique();
+        let args = TermsArgs {
+            oracle: next,
+            ..world.terms(REGISTRATION + 1, FEED)
+        };
+        world.set_pricing(args).expect("pricing");
+        let pricing: Pricing = world.harness.read(&client::pricing(&world.network.key));
+        let with = |oracle: Pubkey| {
+            put_price(&world.harness, &oracle, ANSWERS);
+            let purchase = Purchase {
+                oracle,
+                ..world.purchase(&owner)
+            };
+            let buy = client::buy_credits(&purchase, TOKEN, 1);
+            world.harness.send(&[buy], &[&world.buyer])
+        };
+        let asked = || {
+            let now = world.harness.now();
+            let quote = client::quote(&world.harness.chain, &pricing).expect("quote");
+            (quote.oracle, pricing.terms_at(now).registration)
+        };
+        world.harness.advance(3_599);
+        assert_refused(with(next), E::WrongOracle);
+        with(world.oracle).expect("credits");
+        assert_eq!(asked(), (world.oracle, REGISTRATION));
+        world.harness.advance(1);
+        assert_refused(with(world.oracle), E::WrongOracle);
+        with(next).expect("credits");
+        assert_eq!(asked(), (next, REGISTRATION + 1));
+
+        // What does not hold yet is replaced with the terms that named it.
+        world
+            .set_pricing(world.terms(REGISTRATION, FEED))
+            .expect("back");
+        let args = TermsArgs {
+            oracle: next,
+            ..world.terms(REGISTRATION, FEED)
+        };
+        world.set_pricing(args).expect("not back");
+        world.harness.advance(3_600);
+        assert_refused(with(world.oracle), E::WrongOracle);
+        with(next).expect("credits");
+    }
+
+    #[test]
     fn burns_the_networks_own_tokens_of_who_signs() {
         let world = World::new();
         let owner = world.buyer.pubkey();
@@ -486,7 +566,7 @@ mod buying {
         assert_refused(buy(&worthless, &world.buyer), E::WrongMint);
         let mut mixed = client::buy_credits(&good, TOKEN, 1);
         world
-            .set_pricing_of(&other, &world.harness.payer, terms(1, 1))
+            .set_pricing_of(&other, &world.harness.payer, world.terms(1, 1))
             .expect("pricing");
         mixed.accounts[1].pubkey = client::pricing(&other.key);
         assert_refused(
@@ -555,7 +635,7 @@ mod before_the_emission {
         world.burn_the_rest();
         let other = Network::that_charges(&world.harness, 1);
         world
-            .set_pricing_of(&other, &world.harness.payer, terms(1, 1))
+            .set_pricing_of(&other, &world.harness.payer, world.terms(1, 1))
             .expect("pricing");
         let own = client::pricing(&world.network.key);
         for elsewhere in [client::pricing(&other.key), Pubkey::new_unique()] {
@@ -700,7 +780,7 @@ mod registering {
         // Those of the owner in another network.
         let other = Network::that_charges(&world.harness, 1);
         world
-            .set_pricing_of(&other, &world.harness.payer, terms(1, 1))
+            .set_pricing_of(&other, &world.harness.payer, world.terms(1, 1))
             .expect("pricing");
         let bought = Purchase {
             network: other.key,
@@ -800,7 +880,7 @@ mod beginning {
         /// A network whose prices are nothing, and which has had no credits and no epoch opened.
         fn for_nothing() -> Self {
             let world = Self::without_pricing();
-            world.set_pricing(terms(0, 0)).expect("pricing");
+            world.set_pricing(world.terms(0, 0)).expect("pricing");
             world
         }
     }
@@ -837,7 +917,7 @@ mod beginning {
     fn ends_with_the_timelock_of_the_terms_that_follow() {
         let world = World::for_nothing();
         world
-            .set_pricing(terms(REGISTRATION, FEED))
+            .set_pricing(world.terms(REGISTRATION, FEED))
             .expect("pricing");
         let owner = world.harness.key();
         let key = owner.pubkey();
@@ -863,7 +943,7 @@ mod beginning {
             Network::that_charges(&world.harness, 1),
         );
         world
-            .set_pricing_of(&other, &world.harness.payer, terms(0, 0))
+            .set_pricing_of(&other, &world.harness.payer, world.terms(0, 0))
             .expect("pricing");
         let key = owner.pubkey();
         let with = |pricing: Pubkey| {

@@ -137,6 +137,7 @@ impl Empty {
 fn free() -> config::Pricing {
     config::Pricing {
         format: OracleFormat::OnDemand,
+        oracle: Pubkey::new_from_array([0x0a; 32]).to_string(),
         queue: Pubkey::new_from_array([0x51; 32]).to_string(),
         jobs: "70".repeat(32),
         max_age_slots: 150,
@@ -296,8 +297,9 @@ mod network {
         empty.config.verifying_keys[0].file = empty.config.models[0].clone();
         let error = empty.run().expect_err("no key").to_string();
         assert!(error.contains("576 bytes"), "{error}");
-        let wrong: [(&str, Change); 5] = [
+        let wrong: [(&str, Change); 6] = [
             ("add [pricing]", |config| config.pricing = None),
+            ("no address", |config| pricing(config).oracle.push('0')),
             ("no address", |config| pricing(config).queue.push('0')),
             ("64 hexadecimal digits", |config| {
                 pricing(config).jobs.pop();
@@ -369,6 +371,17 @@ mod network {
         }
         assert_eq!(empty.accounts(), before);
         assert_eq!(cost(&empty, 0), (40_000, 0));
+
+        // So does another oracle's account.
+        let oracle = Pubkey::new_from_array([0x0b; 32]);
+        pricing(&mut empty.config).oracle = oracle.to_string();
+        let (_, steps) = empty.run().expect("another oracle");
+        assert_eq!(made(steps), ["pricing"]);
+        let key = credits::pricing(&deployment.network);
+        let set: Pricing = chain::read(&empty.chain, &key).expect("pricing");
+        assert_eq!(set.next_oracle, oracle);
+        let (_, steps) = empty.run().expect("the same");
+        assert_eq!(made(steps), [""; 0]);
     }
 }
 

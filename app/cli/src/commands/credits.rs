@@ -7,9 +7,8 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::{anyhow, bail, Context as _, Result};
 use device_registry::state::Network;
 use fieldproof_client::chain::{self, Chain, RpcChain};
-use fieldproof_client::credits::{self as client, Purchase, Quote, Till};
+use fieldproof_client::credits::{self as client, Purchase, Till};
 use fieldproof_client::{event, reward_emission as emissions, token, transaction};
-use oracle::OracleError;
 use reward_emission::events::CreditsBought;
 use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing, Terms};
 use serde::Serialize;
@@ -27,10 +26,7 @@ const FULL_BPS: u64 = 10_000;
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Show what registrations and feeds cost, now and next, and what tokens buy
-    Price {
-        #[command(flatten)]
-        oracle: Oracle,
-    },
+    Price,
     /// Show an owner's credits
     Balance {
         /// Whose; your keypair's if not said
@@ -53,14 +49,6 @@ pub enum Command {
 }
 
 #[derive(clap::Args)]
-pub struct Oracle {
-    /// The oracle's account that tells the token's price; looked for by the network's pricing if not said, which servers of
-    /// large clusters may refuse
-    #[arg(long, value_name = "ADDRESS", env = "FIELDPROOF_ORACLE")]
-    oracle: Option<Pubkey>,
-}
-
-#[derive(clap::Args)]
 pub struct Buy {
     /// Credits that it must be at least, or dollars as 2.50usd
     #[arg(value_name = "AMOUNT")]
@@ -75,8 +63,6 @@ pub struct Buy {
     /// Only show the price and what it may cost
     #[arg(long)]
     dry_run: bool,
-    #[command(flatten)]
-    oracle: Oracle,
 }
 
 /// Credits, as people and scripts read them.
@@ -109,7 +95,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         terms,
     };
     match command {
-        Command::Price { oracle } => place.price(context, &oracle),
+        Command::Price => place.price(context),
         Command::Balance { owner } => place.balance(context, owner),
         Command::Buy(buy) => place.buy(context, &buy),
         Command::Fund { feed, amount } => place.fund(context, feed, &amount),
@@ -144,6 +130,8 @@ impl Costs {
 /// Whose price counts.
 #[derive(Serialize)]
 struct Source {
+    /// The oracle's account.
+    oracle: String,
     format: &'static str,
     queue: String,
     jobs: String,
@@ -154,13 +142,14 @@ struct Source {
 }
 
 impl Source {
-    fn of(terms: &Terms) -> Result<Self> {
+    fn of(oracle: &Pubkey, terms: &Terms) -> Result<Self> {
         let format = match oracle::Format::try_from(terms.format) {
             Ok(oracle::Format::OnDemand) => "switchboard-on-demand",
             Ok(oracle::Format::V2) => "switchboard-v2",
             Err(_) => bail!("the pricing's format is unknown to this version: update fieldproof"),
         };
         Ok(Self {
+            oracle: oracle.to_string(),
             format,
             queue: Pubkey::new_from_array(terms.queue).to_string(),
             jobs: hex::encode(terms.jobs),
@@ -175,8 +164,6 @@ impl Source {
 /// What an oracle's account says.
 #[derive(Serialize)]
 struct Priced {
-    /// None where it could not be looked for.
-    oracle: Option<String>,
     /// Dollars that a token is taken for.
     usd: Option<String>,
     /// Why it is not taken.
@@ -184,22 +171,23 @@ struct Priced {
 }
 
 impl Priced {
-    fn of(quote: &Quote) -> Self {
-        Self {
-            oracle: Some(quote.oracle.to_string()),
-            usd: quote.low().ok().map(dollars),
-            refused: quote.low().err().map(|refusal| refusal.to_string()),
+    fn of(low: Result<u64>) -> Self {
+        match low {
+            Ok(low) => Self {
+                usd: Some(dollars(low)),
+                refused: None,
+            },
+            Err(refusal) => Self {
+                usd: None,
+                refused: Some(format!("{refusal:#}")),
+            },
         }
     }
 
     fn text(&self) -> String {
-        let price = match (&self.usd, &self.refused) {
+        match (&self.usd, &self.refused) {
             (Some(usd), _) => format!("{usd} USD"),
             (None, refused) => format!("none: {}", refused.as_deref().unwrap_or_default()),
-        };
-        match &self.oracle {
-            Some(oracle) => format!("{price} (by {oracle})"),
-            None => price,
         }
     }
 }
@@ -211,7 +199,7 @@ struct ShownPrice {
     now: Costs,
     next: Option<Next>,
     source: Source,
-    price: Option<Priced>,
+    price: Priced,
     /// Tokens burned for credits, ever.
     burned: String,
 }
@@ -283,7 +271,7 @@ impl Place {
         pricing.ok_or_else(|| fieldproof_client::ClientError::NoPricing.into())
     }
 
-    fn price(&self, context: &Context, oracle: &Oracle) -> Result<()> {
+    fn price(&self, context: &Context) -> Result<()> {
         let pricing = self.pricing()?;
         let now = self.chain.clock()?.unix_timestamp;
         let terms = pricing.terms_at(now);
@@ -291,28 +279,17 @@ impl Place {
             Some((terms, from)) => Some(Next {
                 from,
                 costs: Costs::of(terms),
-                source: Source::of(terms)?,
+                source: Source::of(&pricing.next_oracle, terms)?,
             }),
             None => None,
         };
-        let quotes = {
-            let _progress = context.progress("looking for the token's price");
-            self.quotes(terms, oracle)
-        };
-        let price = match quotes {
-            Ok(quotes) => quotes.first().map(Priced::of),
-            Err(error) => Some(Priced {
-                oracle: oracle.oracle.map(|oracle| oracle.to_string()),
-                usd: None,
-                refused: Some(format!("{error:#}")),
-            }),
-        };
+        let low = self.low(&pricing).map(|(_, low)| low);
         let shown = ShownPrice {
             charges: self.terms.charges(),
             now: Costs::of(terms),
             next,
-            source: Source::of(terms)?,
-            price,
+            source: Source::of(pricing.oracle_at(now), terms)?,
+            price: Priced::of(low),
             burned: self.tokens.format(pricing.burned),
         };
         context.print(&shown, || {
@@ -336,12 +313,9 @@ impl Place {
                     ),
                 ));
             }
-            let price = shown.price.as_ref().map_or_else(
-                || "none: no account of this queue and these jobs".to_owned(),
-                Priced::text,
-            );
             rows.extend([
-                ("A token now", price),
+                ("A token now", shown.price.text()),
+                ("By", shown.source.oracle.clone()),
                 (
                     "Oracles",
                     format!(
@@ -365,6 +339,15 @@ impl Place {
             ]);
             output::rows(rows)
         })
+    }
+
+    /// The oracle's account, and the price that tokens are burned at.
+    fn low(&self, pricing: &Pricing) -> Result<(Pubkey, u64)> {
+        let quote = client::quote(&self.chain, pricing)?;
+        let low = quote
+            .low()
+            .with_context(|| format!("the oracle's account {} is not taken", quote.oracle))?;
+        Ok((quote.oracle, low))
     }
 
     fn balance(&self, context: &Context, owner: Option<Pubkey>) -> Result<()> {
@@ -404,9 +387,8 @@ impl Place {
         let buyer = context.keypair()?;
         let owner = buy.owner.unwrap_or(buyer.pubkey());
         let pricing = self.pricing()?;
-        let now = self.chain.clock()?.unix_timestamp;
-        let progress = context.progress("looking for the token's price");
-        let (oracle, low) = self.best(pricing.terms_at(now), &buy.oracle)?;
+        let progress = context.progress("reading the token's price");
+        let (oracle, low) = self.low(&pricing)?;
         let floor = u128::from(low) * u128::from(FULL_BPS - u64::from(buy.slippage));
         // Less than `low`.
         let floor = u64::try_from(floor / u128::from(FULL_BPS)).unwrap_or(low);
@@ -528,32 +510,6 @@ impl Place {
                 ("Rent", output::sol(reclaimed.rent)),
             ])
         })
-    }
-
-    /// What the oracle that was named says, or all that the terms could mean, the best first.
-    fn quotes(&self, terms: &Terms, oracle: &Oracle) -> Result<Vec<Quote>> {
-        match &oracle.oracle {
-            Some(oracle) => Ok(vec![client::quote(&self.chain, terms, oracle)?]),
-            None => client::quotes(&self.chain, terms)
-                .context("can't look for the oracle's account: name it with --oracle"),
-        }
-    }
-
-    /// The account with the best price for whoever pays with tokens, and the price.
-    fn best(&self, terms: &Terms, oracle: &Oracle) -> Result<(Pubkey, u64)> {
-        let quote = self.quotes(terms, oracle)?.into_iter().next();
-        let Some(quote) = quote else {
-            bail!(
-                "no oracle's account is of the pricing's queue and jobs: have one made, as `fieldproof credits price` describes it"
-            );
-        };
-        let low = quote.low().map_err(|refusal: OracleError| {
-            anyhow!(
-                "the oracle's account {} is not taken: {refusal}",
-                quote.oracle
-            )
-        })?;
-        Ok((quote.oracle, low))
     }
 }
 

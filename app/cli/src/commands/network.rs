@@ -138,6 +138,9 @@ pub struct SetPricing {
     /// Whose accounts tell the reward token's price
     #[arg(long, value_enum)]
     format: Option<OracleFormat>,
+    /// The account that tells the reward token's price; its authority is trusted with it
+    #[arg(long, value_name = "ADDRESS")]
+    oracle: Option<Pubkey>,
     /// The queue whose oracles may answer
     #[arg(long, value_name = "ADDRESS")]
     queue: Option<Pubkey>,
@@ -459,6 +462,7 @@ impl Place {
     fn pricing(&self, wanted: SetPricing) -> Result<TermsArgs> {
         let SetPricing {
             format,
+            oracle,
             queue,
             jobs,
             max_age_slots,
@@ -470,13 +474,16 @@ impl Place {
         } = wanted;
         let address = credits::pricing(&self.network);
         let known: Option<Pricing> = chain::find(&self.chain, &address)?;
-        let last = known.map(|pricing| pricing.next);
+        let (last, last_oracle) = known
+            .map(|pricing| (pricing.next, pricing.next_oracle))
+            .unzip();
         let missing = |what: &str| format!("the network has no pricing yet: say --{what} too");
         let args = TermsArgs {
             format: format
                 .map(|format| oracle::Format::from(format) as u8)
                 .or(last.map(|last| last.format))
                 .with_context(|| missing("format"))?,
+            oracle: oracle.or(last_oracle).with_context(|| missing("oracle"))?,
             queue: queue
                 .or(last.map(|last| last.queue.into()))
                 .with_context(|| missing("queue"))?,
@@ -506,7 +513,7 @@ impl Place {
                 .with_context(|| missing("feed"))?,
         };
         ensure!(
-            last != Some(Terms::from(args)),
+            (last, last_oracle) != (Some(Terms::from(args)), Some(args.oracle)),
             "this is the pricing that was set last"
         );
         let mint: Mint = chain::read_borsh(&self.chain, &self.terms.reward_mint)?;

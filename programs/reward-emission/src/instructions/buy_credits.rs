@@ -16,7 +16,7 @@ pub struct BuyCredits<'info> {
     /// Its pricing.
     #[account(mut, has_one = network @ EmissionError::WrongNetwork)]
     pub pricing: AccountLoader<'info, Pricing>,
-    /// CHECK: the account that tells the token's price; by its owner, queue and jobs.
+    /// CHECK: the oracle's account that the pricing names; the handler reads it.
     pub oracle: UncheckedAccount<'info>,
     /// CHECK: whose credits they will be.
     pub owner: UncheckedAccount<'info>,

@@ -11,6 +11,9 @@ use device_registry::state::Network;
 pub struct TermsArgs {
     /// Format of the oracle's account: 1 Switchboard On-Demand, 2 Switchboard V2.
     pub format: u8,
+    /// That account, which tells the token's price. Its authority is trusted: it can have other jobs answered, and name
+    /// `jobs` again while the answers are fresh.
+    pub oracle: Pubkey,
     /// The queue whose oracles may answer.
     pub queue: Pubkey,
     /// Hash of what they are asked: an On-Demand feed's `feed_hash`, a V2 aggregator's `jobs_checksum`.
@@ -80,6 +83,11 @@ pub fn handle_set_pricing(ctx: Context<SetPricing>, args: TermsArgs) -> Result<(
     let accounts = &ctx.accounts;
     let terms = Terms::from(args);
     terms.requirements()?;
+    require_keys_neq!(
+        args.oracle,
+        Pubkey::default(),
+        EmissionError::InvalidPricing
+    );
     require!(
         accounts.reward_mint.decimals <= MAX_DECIMALS,
         EmissionError::InvalidPricing
@@ -102,7 +110,7 @@ pub fn handle_set_pricing(ctx: Context<SetPricing>, args: TermsArgs) -> Result<(
             pricing.network = accounts.network.key();
         }
         let from = if is_new { now } else { later };
-        pricing.set(terms, from, now);
+        pricing.set(terms, args.oracle, from, now);
         from
     };
     emit!(PricingSet {

@@ -92,8 +92,10 @@ pub struct Pricing {
     pub next_from: i64,
     /// Base units of the reward mint that were burned for credits, ever.
     pub burned: u64,
-    /// Zero.
-    pub reserved: [u8; 64],
+    /// The oracle's account that tells the token's price until `next_from`.
+    pub oracle: Pubkey,
+    /// The one that tells it from then on.
+    pub next_oracle: Pubkey,
 }
 
 impl Pricing {
@@ -126,19 +128,38 @@ impl Pricing {
         }
     }
 
-    /// Has `terms` hold from `from`, unix seconds. What was to hold before, and does not at `now`, never will.
-    pub fn set(&mut self, terms: Terms, from: i64, now: i64) {
+    /// The oracle's account that tells the token's price at `now`, unix seconds.
+    pub fn oracle_at(&self, now: i64) -> &Pubkey {
+        if now < self.next_from {
+            &self.oracle
+        } else {
+            &self.next_oracle
+        }
+    }
+
+    /// Has `terms` hold and `oracle` tell the price from `from`, unix seconds. What was to hold before, and does not at
+    /// `now`, never will.
+    pub fn set(&mut self, terms: Terms, oracle: Pubkey, from: i64, now: i64) {
         self.terms = *self.terms_at(now);
+        self.oracle = *self.oracle_at(now);
         self.next = terms;
+        self.next_oracle = oracle;
         self.next_from = from;
     }
 
-    /// The credits that `tokens` base units buy, by what an oracle's account says at `now`: ⌊tokens × price × credits a
+    /// The credits that `tokens` base units buy, by what the oracle's account says at `now`: ⌊tokens × price × credits a
     /// dollar⌋, at the price's low side.
     ///
     /// # Errors
-    /// [`EmissionError::Price`] with the oracle's refusal in the log, [`EmissionError::Overflow`].
+    /// [`EmissionError::WrongOracle`], [`EmissionError::Price`] with the oracle's refusal in the log,
+    /// [`EmissionError::Overflow`].
     pub fn credits_for(&self, tokens: u64, oracle: &AccountInfo<'_>, now: Now) -> Result<u64> {
+        // Jobs alone would not do: an account's authority can have other jobs answered, and name these ones afterwards.
+        require_keys_eq!(
+            *oracle.key,
+            *self.oracle_at(now.unix_time),
+            EmissionError::WrongOracle
+        );
         let requirements = self.terms_at(now.unix_time).requirements()?;
         let data = oracle.try_borrow_data()?;
         let price = oracle::read_price(oracle.owner.as_array(), &data, now, &requirements)

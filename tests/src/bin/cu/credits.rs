@@ -62,7 +62,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
 
     let by = authority.pubkey();
     for case in ["the first", "another"] {
-        let set = client::set_pricing(&payer, &by, &network, &reward_mint, terms(4, 5));
+        let terms = terms(&oracle, 4, 5);
+        let set = client::set_pricing(&payer, &by, &network, &reward_mint, terms);
         bench.measure("set_pricing", case, &[set], &[&authority])?;
     }
     let open = client::open_epoch(&payer, &network, PRESENT);

@@ -199,7 +199,8 @@ impl<'a> Emission<'a> {
         let payer = bench.payer();
         // The worst case: a pricing was set before, so that there is one to look into.
         let by = authority.pubkey();
-        let set = set_pricing(&payer, &by, &network, &mint, terms(0, 0));
+        let terms = terms(&Pubkey::new_from_array([1; 32]), 0, 0);
+        let set = set_pricing(&payer, &by, &network, &mint, terms);
         bench.run(&[set], &[&authority])?;
         let create = client::create_emission(&payer, &network, &by, &mint, &payer, args);
         bench.measure("create_emission", "", &[create], &[&authority])?;

@@ -13,13 +13,17 @@ const REGISTRATION: u64 = 40_000;
 /// Credits for a feed, later.
 const FEED: u64 = 1_000_000;
 
+/// The oracle's account that tells the price at first, and does not exist.
+const NOWHERE: Pubkey = Pubkey::new_from_array([0x0a; 32]);
+
 /// A network whose prices are nothing at first, with an operator who alone is its committee.
 fn begin() -> Live {
     Live::start_with(1, |config, _| {
-        let at_first = terms(0, 0);
+        let at_first = terms(&NOWHERE, 0, 0);
         config.network.credits = true;
         config.pricing = Some(Pricing {
             format: OracleFormat::OnDemand,
+            oracle: at_first.oracle.to_string(),
             queue: at_first.queue.to_string(),
             jobs: hex::encode(at_first.jobs),
             max_age_slots: at_first.max_age_slots,
@@ -60,21 +64,22 @@ fn a_network_begins_for_nothing_and_is_paid_with_what_it_earned() {
     let price = done(&live, &["price"]);
     assert_eq!(price["charges"], true);
     assert_eq!(price["now"]["registration"]["credits"], 0);
-    assert_eq!(
-        (&price["next"], &price["price"]),
-        (&Value::Null, &Value::Null)
-    );
+    assert_eq!(price["next"], Value::Null);
+    assert_eq!(price["source"]["oracle"], NOWHERE.to_string());
+    let refused = format!("account {NOWHERE} does not exist");
+    assert_eq!(price["price"], json!({"usd": null, "refused": refused}));
     let none = done(&live, &["balance"]);
     assert_eq!(
         (&none["credits"], &none["registrations"]),
         (&0.into(), &Value::Null)
     );
-    assert_failed(&credits(&live, &["buy", "1"]), "no oracle's account");
-    let nowhere = Pubkey::new_unique().to_string();
-    let price = done(&live, &["price", "--oracle", &nowhere]);
-    assert_eq!(price["price"]["oracle"], nowhere);
-    assert!(price["price"]["refused"].is_string(), "{price}");
-    let (each, feed) = (REGISTRATION.to_string(), FEED.to_string());
+    assert_failed(&credits(&live, &["buy", "1"]), &refused);
+    let oracle = Pubkey::new_unique();
+    let (each, feed, told_by) = (
+        REGISTRATION.to_string(),
+        FEED.to_string(),
+        oracle.to_string(),
+    );
     let set = [
         "network",
         "set-pricing",
@@ -82,6 +87,8 @@ fn a_network_begins_for_nothing_and_is_paid_with_what_it_earned() {
         &each,
         "--feed",
         &feed,
+        "--oracle",
+        &told_by,
     ];
     assert_failed(&live.cli("authority.json", &set), "no token yet");
     let _worker = earn(&mut live);
@@ -97,25 +104,27 @@ fn a_network_begins_for_nothing_and_is_paid_with_what_it_earned() {
         price["next"]["registration"],
         json!({"credits": REGISTRATION, "usd": "0.4"})
     );
+    let sources = [&price["source"], &price["next"]["source"]].map(|source| &source["oracle"]);
+    assert_eq!(sources, [&NOWHERE.to_string(), &told_by]);
     live.cluster
         .set_time(price["next"]["from"].as_i64().expect("time"));
     let price = done(&live, &["price"]);
     assert_eq!(price["now"]["feed"], json!({"credits": FEED, "usd": "10"}));
-    assert_eq!(price["next"], Value::Null);
+    assert_eq!(
+        (&price["next"], &price["source"]["oracle"]),
+        (&Value::Null, &told_by.into())
+    );
 
     register_second(&live, "this costs 40000 credits");
-    let oracle = Pubkey::new_unique();
     say_price(&mut live, &oracle);
     let price = done(&live, &["price"]);
-    assert_eq!(
-        price["price"],
-        json!({"oracle": oracle.to_string(), "usd": "2", "refused": null})
-    );
+    assert_eq!(price["price"], json!({"usd": "2", "refused": null}));
     // 0.40 dollars at 1.98, rounded up.
     let planned = done(&live, &["buy", "0.40usd", "--dry-run"]);
     assert_eq!(planned["tokens"], "0.202021");
     assert_eq!(planned["bought"], Value::Null);
-    let bought = done(&live, &["buy", "40000", "--oracle", &oracle.to_string()]);
+    let bought = done(&live, &["buy", "40000"]);
+    assert_eq!(bought["oracle"], oracle.to_string());
     assert_eq!(
         (&bought["tokens"], &bought["price"]),
         (&planned["tokens"], &"2".into())
@@ -139,11 +148,6 @@ fn a_network_begins_for_nothing_and_is_paid_with_what_it_earned() {
     assert_failed(
         &credits(&live, &["buy", "1000000000000"]),
         "send tokens of mint",
-    );
-    let other = live.deployment.feeds[0].to_string();
-    assert_failed(
-        &credits(&live, &["buy", "1", "--oracle", &other]),
-        "is not taken",
     );
 
     // The device is paid for, and what is left is given to a feed.
@@ -175,7 +179,9 @@ fn a_network_begins_for_nothing_and_is_paid_with_what_it_earned() {
 
     // Nor is a price that nobody has updated.
     live.cluster.set_time(live.now() + 61);
-    assert_failed(&credits(&live, &["buy", "1"]), "too old");
+    let old = credits(&live, &["buy", "1"]);
+    assert_failed(&old, &format!("the oracle's account {oracle} is not taken"));
+    assert_failed(&old, "too old");
 
     end_epoch(&mut live, 3);
     let reclaimed = done(&live, &["reclaim"]);
@@ -213,7 +219,8 @@ fn a_makers_batch_is_paid_for() {
     assert!(free.status.success(), "{free:?}");
     let authority = live.authority.pubkey();
     let (network, reward_mint) = (live.deployment.network, live.deployment.reward_mint);
-    let set = client::set_pricing(&authority, &authority, &network, &reward_mint, terms(1, 1));
+    let terms = terms(&NOWHERE, 1, 1);
+    let set = client::set_pricing(&authority, &authority, &network, &reward_mint, terms);
     live.send(&[set], &[]);
     live.cluster.set_time(live.now() + 60);
     assert_failed(&batch(&live, lines[1]), "this costs 1 credits");

@@ -51,10 +51,10 @@ impl World {
         self.recompute_by(epoch, &|commitment| self.archived(commitment))
     }
 
-    /// Has every payee claim what epoch 2 granted, and burn it for credits of the payer. Returns what was burned, base units.
-    fn claim_and_burn(&self) -> u64 {
+    /// Has every payee claim what epoch 2 granted, and burn it for credits of the payer, by what the account at `price` says.
+    /// Returns what was burned, base units.
+    fn claim_and_burn(&self, price: &Pubkey) -> u64 {
         let payer = self.payer.pubkey();
-        let price = Pubkey::new_unique();
         let owners = self.owners.iter().map(|owner| {
             let key = owner.pubkey();
             (PayeeKind::Owner, key, owner)
@@ -76,12 +76,12 @@ impl World {
                 owner: ON_DEMAND_ID.into(),
                 ..Account::default()
             };
-            self.chain.set_account(&price, account);
+            self.chain.set_account(price, account);
             let purchase = Purchase {
                 payer,
                 network: self.network.key,
                 reward_mint: self.network.reward_mint,
-                oracle: price,
+                oracle: *price,
                 owner: payer,
                 source: token::associated(&key, &self.network.reward_mint),
                 buyer: key,
@@ -591,19 +591,20 @@ fn with_a_feed_that_was_paid_for_are_recomputed_until_its_accounts_are_closed() 
     feed.id = feed_id(&network.id, &payer.to_bytes(), &hash, &input, 0, HOUR).expect("id");
     let paid_for = feeds::feed(&feed.id);
     let create = feeds::create_feed(&payer, &payer, &network.key, &hash, feed);
-    let price = credits::set_pricing(
+    let price = Pubkey::new_unique();
+    let set = credits::set_pricing(
         &payer,
         &payer,
         &network.key,
         &network.reward_mint,
-        oracle::terms(0, 0),
+        oracle::terms(&price, 0, 0),
     );
     let open = credits::open_epoch(&payer, &network.key, 3);
-    world.send(&[create, price, open]).expect("made");
+    world.send(&[create, set, open]).expect("made");
     world.settle();
     let owner = world.owners[1].pubkey();
     let before = world.proof(0, &owner).expect("proof").cumulative;
-    let burned = world.claim_and_burn();
+    let burned = world.claim_and_burn(&price);
     let key = credits::credits(&network.key, &payer);
     let bought: Credits = chain::read(world.chain.as_ref(), &key).expect("credits");
     let fund = credits::fund_feed(&payer, &payer, &network.key, 3, &paid_for, bought.balance);

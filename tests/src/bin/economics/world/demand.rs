@@ -24,7 +24,7 @@ impl World {
         } = &self.network;
         let payer = self.harness.payer.pubkey();
         let registration = (self.parameters.registration_usd * CREDITS_PER_DOLLAR as f64) as u64;
-        let terms = terms(registration, 1);
+        let terms = terms(&self.oracle, registration, 1);
         let set = credits::set_pricing(&payer, &payer, key, reward_mint, terms);
         self.harness.send(&[set], &[])?;
         Ok(())
