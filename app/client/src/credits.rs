@@ -1,6 +1,6 @@
 //! Instructions of reward-emission around credits, what they cost, and paying with them.
 
-use crate::chain::{self, Chain, Execution, Filter};
+use crate::chain::{self, Chain, Execution};
 use crate::token::TOKEN_PROGRAM;
 use crate::{transaction, ClientError};
 use ::credits::Purpose;

@@ -39,7 +39,7 @@ pub fn payee(network: &Pubkey, kind: PayeeKind, owner: &Pubkey) -> Pubkey {
     ])
 }
 
-/// The proposal of these roots and this archive in `stream`.
+/// The proposal of these roots on this base, and of this archive in `stream`.
 pub fn proposal(network: &Pubkey, stream: &Pubkey, args: &ProposeRootArgs) -> Pubkey {
     address(&[
         seeds::PROPOSAL,
@@ -264,17 +264,31 @@ pub fn wrong_root_report(network_id: &[u8; 32], proposal: &Proposal, pool: &Pubk
     pools::report(&SLASHER.0, &wrong_root(proposal, pool, network_id))
 }
 
-/// The report of the slash of `pool` for two votes in a ballot of an epoch.
-pub fn double_vote_report(network_id: &[u8; 32], epoch: u64, ballot: u32, pool: &Pubkey) -> Pubkey {
-    pools::report(&SLASHER.0, &double_vote(network_id, epoch, ballot, pool))
+/// The report of the slash of `pool` for two votes in the ballot and on the base of a proposal.
+pub fn double_vote_report(network_id: &[u8; 32], proposal: &Proposal, pool: &Pubkey) -> Pubkey {
+    let Proposal {
+        epoch,
+        ballot,
+        base,
+        ..
+    } = *proposal;
+    let offence = double_vote(network_id, epoch, ballot, base, pool);
+    pools::report(&SLASHER.0, &offence)
 }
 
-/// The offence of two votes of `pool` in a ballot of an epoch.
-fn double_vote(network_id: &[u8; 32], epoch: u64, ballot: u32, pool: &Pubkey) -> [u8; 32] {
+/// The offence of two votes of `pool` in a ballot of an epoch, on a base.
+fn double_vote(
+    network_id: &[u8; 32],
+    epoch: u64,
+    ballot: u32,
+    base: u64,
+    pool: &Pubkey,
+) -> [u8; 32] {
     Offence::DoubleVote {
         pool: pool.as_array(),
         epoch,
         ballot,
+        base,
     }
     .id(network_id)
 }
@@ -340,14 +354,20 @@ pub fn slash_voter(
     )
 }
 
-/// Shows two votes of a member of `committee` with this pool for different roots in one ballot.
+/// Shows two votes of a member of `committee` with this pool for different roots in one ballot, on one base.
 pub fn report_double_vote(
     reporter: &Reporter,
     committee: &Pubkey,
     pool: &Pubkey,
     args: ReportDoubleVoteArgs,
 ) -> Instruction {
-    let offence = double_vote(&reporter.network_id, args.epoch, args.ballot, pool);
+    let offence = double_vote(
+        &reporter.network_id,
+        args.epoch,
+        args.ballot,
+        args.base,
+        pool,
+    );
     build(
         accounts::ReportDoubleVote {
             reporter: reporter.payer,

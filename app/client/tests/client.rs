@@ -722,6 +722,7 @@ fn proposals_are_those_of_the_network_that_is_named_first() {
     let args = ProposeRootArgs {
         epoch: 7,
         ballot: 0,
+        base: 0,
         member: 0,
         depth: 2,
         score_hash: [2; 32],

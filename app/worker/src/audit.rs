@@ -95,7 +95,15 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         if proposal.epoch < emission.final_epoch {
             continue;
         }
-        let ballot = (proposal.epoch, proposal.ballot, proposal.committee);
+        // Who votes anew on another base has not voted twice.
+        let Proposal {
+            epoch,
+            ballot,
+            base,
+            committee,
+            ..
+        } = proposal;
+        let ballot = (epoch, ballot, base, committee);
         ballots.entry(ballot).or_default().push((key, proposal));
         let done = match proposal.status {
             FINAL => continue,
@@ -105,7 +113,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         };
         events.extend(or_failed(done, || format!("audit of proposal {key}")));
     }
-    for ((epoch, number, committee), ballot) in &ballots {
+    for ((epoch, number, _, committee), ballot) in &ballots {
         let done = slash_double_voters(operator, committee, ballot, now);
         let what = || format!("audit of ballot {number} on epoch {epoch}");
         events.extend(or_failed(done, what));
@@ -137,7 +145,7 @@ pub fn challenge(
         return Ok(None);
     }
     let computed = operator.store.epoch::<EpochRecord>(proposal.epoch)?;
-    if computed.is_some_and(|record| record.has_roots(&proposal.roots)) {
+    if computed.is_some_and(|record| record.agrees(proposal)) {
         return Ok(None);
     }
     let Some(proposed) = archive(operator, key, proposal)? else {
@@ -324,10 +332,8 @@ fn slash_double_voters(
     if now > exposed_until(&operator.network()?, proposal.committee_epoch) {
         return Ok(Vec::new());
     }
-    let report = |pool: &Pubkey| {
-        let Proposal { epoch, ballot, .. } = *proposal;
-        emissions::double_vote_report(&operator.network_id, epoch, ballot, pool)
-    };
+    let report =
+        |pool: &Pubkey| emissions::double_vote_report(&operator.network_id, proposal, pool);
     let unpaid = slash::unpaid(
         operator,
         committee,
@@ -390,6 +396,7 @@ fn report_double_vote(
     let args = ReportDoubleVoteArgs {
         epoch: first.epoch,
         ballot: first.ballot,
+        base: first.base,
         member,
         first: SignedVote::of(&first, 0, 0),
         second: SignedVote::of(&second, 0, 1),

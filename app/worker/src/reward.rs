@@ -44,6 +44,9 @@ pub struct EpochRecord {
     /// The ballot for which it was computed: for the next one, should none of this have a majority, it is computed anew.
     #[serde(default)] // records of before there were ballots in them
     pub ballot: u32,
+    /// The number of final roots that the amounts add to: once there are more, it is computed anew.
+    #[serde(default)] // 0 is right while nothing is final
+    pub base: u64,
     /// Whether payloads could not be had, so that it is computed anew once they may be.
     #[serde(default)] // only whole ones were written down before
     pub incomplete: bool,
@@ -62,6 +65,11 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
+    /// Whether what is proposed is what was computed here.
+    pub fn agrees(&self, proposal: &Proposal) -> bool {
+        proposal.base == self.base && self.has_roots(&proposal.roots)
+    }
+
     /// Whether `roots` are those computed here.
     pub fn has_roots(&self, roots: &Roots) -> bool {
         let Roots {
@@ -111,7 +119,9 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         return Ok(Vec::new());
     };
     let mut proposals = proposals(operator)?;
-    proposals.retain(|(_, proposal)| proposal.epoch == record.epoch);
+    // What passed on an earlier base never becomes final.
+    proposals
+        .retain(|(_, proposal)| proposal.epoch == record.epoch && proposal.base == record.base);
     if let Some((key, proposal)) = proposals
         .iter()
         .find(|(_, proposal)| proposal.status == PASSED)
@@ -121,7 +131,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
     let mut same = Vec::new();
     for (key, proposal) in &proposals {
         if proposal.ballot == record.ballot
-            && record.has_roots(&proposal.roots)
+            && record.agrees(proposal)
             && is_archived(operator, &record, proposal)?
         {
             same.push((key, proposal));
@@ -163,9 +173,9 @@ fn next_epoch(
     Ok(epoch.filter(|epoch| *epoch < current))
 }
 
-/// The epoch's trees, computed once a ballot, and again as long as there are payloads that nobody served. What operators read of
-/// the chain may have differed, by what had reached them or by what was changed meanwhile: once it is the same, they agree in the
-/// next ballot.
+/// The epoch's trees, computed once a ballot and base, and again as long as there are payloads that nobody served. What
+/// operators read of the chain may have differed, by what had reached them or by what was changed meanwhile: once it is the
+/// same, they agree in the next ballot.
 fn compute(
     operator: &Operator,
     emission: &Emission,
@@ -179,7 +189,9 @@ fn compute(
     let known = operator.store.epoch::<EpochRecord>(epoch)?;
     let before = operator.scored.of(epoch, ballot);
     let waits = before.is_some_and(|wait| !wait.is_over(now));
-    let stands = |record: &EpochRecord| record.ballot == ballot && (!record.incomplete || waits);
+    let stands = |record: &EpochRecord| {
+        (record.ballot, record.base) == (ballot, emission.finals) && (!record.incomplete || waits)
+    };
     if let Some(record) = known.filter(stands) {
         return Ok(Some(record));
     }
@@ -214,6 +226,7 @@ fn compute(
     let record = EpochRecord {
         epoch,
         ballot,
+        base: emission.finals,
         incomplete,
         payload_hash: operator.store.put_payload(&payload)?,
         depth: rewards.depth,
@@ -800,6 +813,7 @@ fn propose(
     let args = ProposeRootArgs {
         epoch: record.epoch,
         ballot,
+        base: record.base,
         member: member as u8,
         depth: record.depth,
         score_hash: record.score_hash,
@@ -853,12 +867,12 @@ fn vote(
         return Ok(Vec::new());
     }
     let message = proposal.message(operator.network_id).digest();
+    let decided =
+        operator
+            .store
+            .decide_vote(proposal.epoch, proposal.ballot, proposal.base, &message)?;
     // Payloads that turned up since may have changed the roots computed here: then the vote waits for the next ballot.
-    if operator
-        .store
-        .decide_vote(proposal.epoch, proposal.ballot, &message)?
-        != message
-    {
+    if decided != message {
         return Ok(Vec::new());
     }
     let signature = operator.signer.sign_message(&message);

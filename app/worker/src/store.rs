@@ -35,7 +35,7 @@ const POSTED: TableDefinition<i64, ()> = TableDefinition::new("posted");
 const JOBS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("jobs");
 /// Epochs of rewards by number.
 const EPOCHS: TableDefinition<u64, &[u8]> = TableDefinition::new("epochs");
-/// Digests of the votes that were signed, by epoch and ballot: one a ballot, as two are an offence.
+/// Digests of the votes that were signed, by epoch, ballot and base: one of each, as two are an offence.
 const VOTES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("votes");
 /// Leaves of devices by tree and sequence number.
 const DEVICES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("devices");
@@ -582,15 +582,22 @@ impl Store {
         bytes.map(|bytes| from_json(bytes.value())).transpose()
     }
 
-    /// The digest of the vote of an epoch's ballot: `digest`, written down now, unless one was written before. Whatever it
-    /// returns is all that may be signed in this ballot.
+    /// The digest of the vote of an epoch's ballot on `base` (number of final roots): `digest`, written down now, unless one
+    /// was written before. Whatever it returns is all that may be signed in this ballot on this base.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing may be signed.
-    pub fn decide_vote(&self, epoch: u64, ballot: u32, digest: &Hash) -> Result<Hash, StoreError> {
-        let mut key = [0; 12];
+    pub fn decide_vote(
+        &self,
+        epoch: u64,
+        ballot: u32,
+        base: u64,
+        digest: &Hash,
+    ) -> Result<Hash, StoreError> {
+        let mut key = [0; 20];
         key[..8].copy_from_slice(&epoch.to_be_bytes());
-        key[8..].copy_from_slice(&ballot.to_be_bytes());
+        key[8..12].copy_from_slice(&ballot.to_be_bytes());
+        key[12..].copy_from_slice(&base.to_be_bytes());
         let transaction = db!(self.database.begin_write());
         let decided = {
             let mut votes = db!(transaction.open_table(VOTES));

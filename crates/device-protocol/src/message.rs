@@ -176,6 +176,8 @@ pub struct VoteMessage {
     pub epoch: u64,
     /// The number of the ballot.
     pub ballot: u32,
+    /// Number of the network's final roots: the grants add to the last of them, so that others are right on another base.
+    pub base: u64,
     /// Depth of both trees.
     pub depth: u8,
     /// The score tree's root hash.
@@ -198,6 +200,7 @@ impl VoteMessage {
             &self.network,
             &self.epoch.to_le_bytes(),
             &self.ballot.to_le_bytes(),
+            &self.base.to_le_bytes(),
             &[self.depth],
             &self.score_hash,
             &self.score_sum.to_le_bytes(),

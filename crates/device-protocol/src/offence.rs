@@ -58,7 +58,7 @@ pub enum Offence<'a> {
         /// The operator's pool.
         pool: &'a Hash,
     },
-    /// An operator voted for different reward roots in one ballot: number 5.
+    /// An operator voted for different reward roots in one ballot and on one base: number 5.
     DoubleVote {
         /// The operator's pool.
         pool: &'a Hash,
@@ -66,6 +66,8 @@ pub enum Offence<'a> {
         epoch: u64,
         /// The ballot.
         ballot: u32,
+        /// Number of final roots that both votes add to.
+        base: u64,
     },
 }
 
@@ -124,13 +126,15 @@ impl Offence<'_> {
                 pool,
                 epoch,
                 ballot,
+                base,
             } => digest!(
                 "offence",
                 &[5],
                 network,
                 *pool,
                 &epoch.to_le_bytes(),
-                &ballot.to_le_bytes()
+                &ballot.to_le_bytes(),
+                &base.to_le_bytes()
             ),
         }
     }

@@ -214,6 +214,7 @@ fn messages_are_golden() {
         network: h(1),
         epoch: 2,
         ballot: 3,
+        base: 10,
         depth: 9,
         score_hash: h(4),
         score_sum: 5,
@@ -223,7 +224,7 @@ fn messages_are_golden() {
     };
     golden(
         vote.digest(),
-        "86f8976ac35fccd5a29fb6eca295701b08dd58e9d2a7d7775d59e8b321ae61c0",
+        "13548b329b35a65830ab2271ef0f5c5c79672394247a87b5d2a6ef27b19ec12a",
     );
 }
 

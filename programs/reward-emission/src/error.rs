@@ -96,7 +96,7 @@ pub enum EmissionError {
     SumShrinks = 308,
     #[msg("Trees have a depth of 1 to 21, and no less than the last final ones")]
     InvalidDepth = 309,
-    #[msg("Other roots became final since this was proposed: propose the next epoch's")]
+    #[msg("The roots do not add to the last final ones: compute and propose those that do")]
     Superseded = 310,
     #[msg("The proposal was proven wrong: propose the right roots in the current ballot")]
     Rejected = 311,
@@ -115,7 +115,7 @@ pub enum EmissionError {
     BadSignatureReference = 403,
     #[msg("The signature is not the member's: pass the index of the member that signed")]
     WrongSigner = 404,
-    #[msg("The message signed is not a vote for this network, epoch, ballot, roots and committee: sign the proposal's message")]
+    #[msg("The message signed is not a vote for this network, epoch, ballot, base, roots and committee: sign the proposal's message")]
     WrongVote = 405,
     #[msg(
         "The proposal has not passed: it needs votes of two thirds of the committee's allocation"

@@ -67,7 +67,7 @@ pub mod reward_emission {
         handle_slash_voter(ctx, member)
     }
 
-    /// Anyone shows two votes of a member for different roots in one ballot: the member is slashed.
+    /// Anyone shows two votes of a member for different roots in one ballot, on one base: the member is slashed.
     pub fn report_double_vote(
         ctx: Context<ReportDoubleVote>,
         args: ReportDoubleVoteArgs,

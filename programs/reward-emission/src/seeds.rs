@@ -4,7 +4,7 @@
 pub const EMISSION: &[u8] = b"emission";
 /// `["payee", network, kind u8, owner's key or pool]`
 pub const PAYEE: &[u8] = b"payee";
-/// `["proposal", network, epoch u64, ballot u32, digest of roots and archive]`
+/// `["proposal", network, epoch u64, ballot u32, digest of base, roots and archive]`
 pub const PROPOSAL: &[u8] = b"proposal";
 /// `["epoch", network, epoch u64]`
 pub const EPOCH: &[u8] = b"epoch";

@@ -1116,6 +1116,7 @@ impl World<'_> {
             network: network.id,
             epoch: self.epoch() - 1,
             ballot: self.ballot(),
+            base: 0,
             depth: 4,
             score_hash: [number; 32],
             score_sum: 1,
@@ -1126,6 +1127,7 @@ impl World<'_> {
         let args = ReportDoubleVoteArgs {
             epoch: votes[0].epoch,
             ballot: votes[0].ballot,
+            base: votes[0].base,
             member: member as u8,
             first: SignedVote::of(&votes[0], 0, 0),
             second: SignedVote::of(&votes[1], 1, 0),
@@ -1255,11 +1257,13 @@ impl World<'_> {
         let base = self.base;
         let network = base.sites[site].network.key;
         let proposing = &base.operators[operator];
+        let emission: Emission = self.harness.read(&rewards::emission(&network));
         let (owners, operators) = rewards::halves(&trees.grants).expect("halves");
         let root = trees.scores.root();
         let args = ProposeRootArgs {
             epoch: self.epoch() - 1,
             ballot: self.ballot(),
+            base: emission.finals,
             member,
             depth: trees.grants.depth() as u8,
             score_hash: root.hash,

@@ -355,6 +355,7 @@ impl World {
         ProposeRootArgs {
             epoch,
             ballot: (since / BALLOT) as u32,
+            base: self.emission().finals,
             member: 0,
             depth: tree.depth() as u8,
             score_hash: [3; 32],
@@ -1477,6 +1478,10 @@ fn a_vote_is_for_everything_it_names() {
         },
         VoteMessage {
             ballot: good.ballot + 1,
+            ..good
+        },
+        VoteMessage {
+            base: good.base + 1,
             ..good
         },
         VoteMessage {

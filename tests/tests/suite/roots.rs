@@ -261,6 +261,7 @@ impl World {
         ProposeRootArgs {
             epoch: self.epoch() - 1,
             ballot: (since / BALLOT) as u32,
+            base: self.emission().finals,
             member: self.member(0),
             depth: trees.grants.depth() as u8,
             score_hash: scores.hash,
@@ -300,19 +301,33 @@ impl World {
         self.harness.read(key)
     }
 
+    fn emission(&self) -> Emission {
+        self.harness.read(&client::emission(&self.network.key))
+    }
+
     fn signature(&self, operator: usize, message: &VoteMessage) -> Instruction {
         tests::signatures([&self.operators[operator].signer], &message.digest())
     }
 
     pub(super) fn vote(&self, key: &Pubkey, operator: usize) -> Result<Execution, ClientError> {
         let message = self.proposal(key).message(self.network.id);
+        self.vote_with(key, operator, &message)
+    }
+
+    /// Brings an operator's signature under `message` as its vote.
+    fn vote_with(
+        &self,
+        key: &Pubkey,
+        operator: usize,
+        message: &VoteMessage,
+    ) -> Result<Execution, ClientError> {
         let reference = VoteReference {
             instruction: 0,
             index: 0,
             member: self.member(operator),
         };
         let vote = client::vote_root(&self.network.key, &self.committee(), key, reference);
-        self.send(&[self.signature(operator, &message), vote], &[])
+        self.send(&[self.signature(operator, message), vote], &[])
     }
 
     pub(super) fn finalize(&self, key: &Pubkey) -> Result<Execution, ClientError> {
@@ -447,6 +462,7 @@ impl World {
         let args = ReportDoubleVoteArgs {
             epoch: first.epoch,
             ballot: first.ballot,
+            base: first.base,
             member: self.member(operator),
             first: SignedVote::of(&first, 0, 0),
             second: SignedVote::of(&second, 1, 0),
@@ -551,8 +567,7 @@ fn a_wrong_amount_costs_its_proposer_and_its_voters() {
     let right = world.passed(&world.honest());
     world.harness.advance(CHALLENGE);
     world.finalize(&right).expect("final");
-    let emission: Emission = world.harness.read(&client::emission(&world.network.key));
-    assert_eq!(emission.finals, 1);
+    assert_eq!(world.emission().finals, 1);
     assert_eq!(world.proposal(&right).status, FINAL);
 }
 
@@ -610,6 +625,86 @@ fn copies_of_wrong_roots_cost_nobody_twice() {
     world.challenge(&again, &wrong, None, place).expect("shown");
     let left = STAKES[0] * TOKEN - World::penalty(0);
     assert_eq!(world.staked(0), books.0[0] - left / 10);
+}
+
+/// Whether roots are right depends on what is final: right ones that were signed are wrong once an earlier epoch's have
+/// become final, and so is a vote for them on the new base.
+#[test]
+fn a_vote_is_of_no_use_on_another_base() {
+    let world = World::new();
+    let right = world.honest();
+    // Two thirds pass roots of the epoch before, which grant all to one owner, and wait.
+    let [owners, _] = World::parts();
+    let earlier = Trees::new(vec![(world.owners[0], 1, owners)]);
+    let args = world.args(&earlier);
+    let args = ProposeRootArgs {
+        epoch: args.epoch - 1,
+        ballot: args.ballot + (EPOCH / BALLOT) as u32,
+        ..args
+    };
+    world.propose(args).expect("proposal");
+    let stream = &world.operators[0].stream;
+    let hidden = client::proposal(&world.network.key, stream, &args);
+    for voter in 0..2 {
+        world.vote(&hidden, voter).expect("vote");
+    }
+    // The others vote for the right roots of the last epoch.
+    let key = world.proposed(&right);
+    let late = world.args(&right);
+    let first = world.proposal(&key).message(world.network.id);
+    for voter in 2..4 {
+        world.vote_with(&key, voter, &first).expect("vote");
+    }
+    // Before the two thirds vote for them too, the earlier ones become final.
+    world.harness.advance(CHALLENGE);
+    world.finalize(&hidden).expect("final");
+    assert_eq!(world.emission().finals, 1);
+
+    // In the same ballot they propose the same roots with another archive, and bring the others' signatures.
+    world.archive(1);
+    let args = ProposeRootArgs {
+        sequence: 1,
+        ..world.args(&right)
+    };
+    world.propose(args).expect("copy");
+    let copy = client::proposal(&world.network.key, stream, &args);
+    let books = world.books();
+    for voter in 2..4 {
+        assert_refused(world.vote_with(&copy, voter, &first), E::WrongVote);
+    }
+    let place = (OWNER, 0);
+    world
+        .challenge(&copy, &right, Some(&earlier), place)
+        .expect("shown");
+    for voter in 2..4 {
+        assert_refused(world.slash_voter(&copy, voter), E::NotVoter);
+        assert_eq!(world.staked(voter), books.0[voter]);
+    }
+    // What they voted for can't be shown to be wrong any more, and a proposal that comes too late costs nothing.
+    assert_refused(
+        world.challenge(&key, &right, Some(&earlier), place),
+        E::Superseded,
+    );
+    let late = ProposeRootArgs {
+        sequence: 1,
+        ..late
+    };
+    assert_refused(world.propose(late), E::Superseded);
+
+    // They vote for what adds to the final roots in the same ballot, which is no second vote.
+    let rows = world.rows([3, 4, 5, 2], [owners, 0, 0, 0]);
+    let anew = world.proposed(&Trees::new(rows));
+    let second = world.proposal(&anew).message(world.network.id);
+    assert_eq!(second.ballot, first.ballot);
+    for voter in 2..4 {
+        world.vote_with(&anew, voter, &second).expect("vote");
+        for votes in [[first, second], [second, first]] {
+            assert_refused(
+                world.send(&world.double_vote(voter, votes), &[]),
+                E::WrongVote,
+            );
+        }
+    }
 }
 
 #[test]
@@ -945,6 +1040,13 @@ fn two_votes_in_one_ballot_cost_stake() {
             E::AlreadySlashed,
         );
     }
+    // On another base they are another offence.
+    let anew = [first, second].map(|vote| VoteMessage {
+        base: vote.base + 1,
+        ..vote
+    });
+    let report = world.double_vote(2, anew);
+    world.send(&report, &[]).expect("slashed");
     // The others are untouched, and answer for themselves.
     let report = world.double_vote(3, [first, third]);
     world.send(&report, &[]).expect("slashed");
@@ -959,10 +1061,15 @@ fn one_vote_is_no_offence() {
         world.send(&world.double_vote(0, [vote, vote]), &[]),
         E::SameVote,
     );
-    // Votes of two ballots, epochs, committees and networks, each right by itself.
+    // Votes of two ballots, bases, epochs, committees and networks, each right by itself.
     let others = [
         VoteMessage {
             ballot: vote.ballot + 1,
+            score_sum: 1,
+            ..vote
+        },
+        VoteMessage {
+            base: vote.base + 1,
             score_sum: 1,
             ..vote
         },
@@ -1056,6 +1163,7 @@ fn slashing_oneself_for_a_vote_costs() {
             pool: operator.pool.as_array(),
             epoch: first.epoch,
             ballot: first.ballot,
+            base: first.base,
         }
         .id(&world.network.id),
     ));

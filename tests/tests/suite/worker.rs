@@ -1908,6 +1908,7 @@ mod rewards {
         ProposeRootArgs {
             epoch: 2,
             ballot: 0,
+            base: record.base,
             member: committee.member(&operator.pool).expect("a seat") as u8,
             depth: record.depth,
             score_hash: record.score_hash,
@@ -2090,16 +2091,61 @@ mod rewards {
     fn sign_one_vote_a_ballot_whatever_they_compute_later() {
         let world = World::new();
         let store = &world.workers[0].worker.operator().store;
-        for (ballot, digest, decided) in [
-            (0, [1; 32], [1; 32]),
-            (0, [2; 32], [1; 32]),
-            (1, [2; 32], [2; 32]),
-            (0, [1; 32], [1; 32]),
+        for (ballot, base, digest, decided) in [
+            (0, 0, [1; 32], [1; 32]),
+            (0, 0, [2; 32], [1; 32]),
+            (1, 0, [2; 32], [2; 32]),
+            (0, 1, [2; 32], [2; 32]),
+            (0, 1, [1; 32], [2; 32]),
+            (0, 0, [1; 32], [1; 32]),
         ] {
             assert_eq!(
-                store.decide_vote(7, ballot, &digest).expect("store"),
+                store.decide_vote(7, ballot, base, &digest).expect("store"),
                 decided
             );
+        }
+    }
+
+    /// Once others are final, a worker votes for the roots that add to those: two votes in one ballot, and no offence.
+    #[test]
+    fn are_voted_for_anew_on_another_base() {
+        let world = World::new();
+        for device in 0..3 {
+            world.deliver(device, &world.readings(device, HOUR, 800));
+        }
+        world.settle();
+        // It is operator 0's turn, who votes alone.
+        world.set_time(START + 3 * EPOCH + BALLOT + 60);
+        let worker = &world.workers[0].worker;
+        let vote = || {
+            let events: Vec<Event> = (0..STEPS)
+                .flat_map(|_| worker.step().expect("step"))
+                .collect();
+            let voted = events
+                .iter()
+                .filter(|event| matches!(event, Event::Voted { .. }));
+            assert_eq!(voted.count(), 1, "{events:?}");
+        };
+        vote();
+        // The epoch before becomes final, and grants as much.
+        let (_, rewards) = computed(worker.operator());
+        world.make_final(&Rewards {
+            epoch: 1,
+            ..rewards
+        });
+        vote();
+        let mut proposals = chain::read_all::<Proposal>(world.chain.as_ref()).expect("proposals");
+        proposals.sort_by_key(|(_, proposal)| proposal.base);
+        let [(_, first), (_, second)] = proposals[..] else {
+            panic!("two proposals")
+        };
+        assert_eq!((first.ballot, first.base), (1, 0));
+        assert_eq!((second.ballot, second.base), (1, 1));
+        assert_eq!(first.voted, second.voted);
+        assert_ne!(first.roots, second.roots);
+        let [one, other] = [first, second].map(|proposal| proposal.message(world.network.id));
+        for votes in [[one, other], [other, one]] {
+            assert_refused(report_votes(&world, 0, votes), EmissionError::WrongVote);
         }
     }
 
@@ -2387,14 +2433,11 @@ mod rewards {
 
     /// Reports an operator for two votes in one ballot, of which it signs both.
     fn report_two_votes(world: &World, operator: usize) {
-        let chain = world.chain.as_ref();
-        let liar = &world.operators[operator];
-        let key = pools::committee(&world.network.key, 2);
-        let committee: Committee = chain::read(chain, &key).expect("committee");
         let votes = [1, 2].map(|reward_sum| VoteMessage {
             network: world.network.id,
             epoch: 1,
             ballot: 0,
+            base: 0,
             depth: 1,
             score_hash: [1; 32],
             score_sum: 1,
@@ -2402,6 +2445,25 @@ mod rewards {
             reward_sum,
             committee_epoch: 2,
         });
+        report_votes(world, operator, votes).expect("slashed");
+    }
+
+    /// Reports an operator for these votes, of which it signs both, as two of the first one's ballot and base.
+    fn report_votes(
+        world: &World,
+        operator: usize,
+        votes: [VoteMessage; 2],
+    ) -> Result<chain::Execution, ClientError> {
+        let VoteMessage {
+            epoch,
+            ballot,
+            base,
+            committee_epoch,
+            ..
+        } = votes[0];
+        let liar = &world.operators[operator];
+        let key = pools::committee(&world.network.key, committee_epoch);
+        let committee: Committee = chain::read(world.chain.as_ref(), &key).expect("committee");
         let signed = votes.map(|vote| tests::signatures([&liar.signer], &vote.digest()));
         let payer = world.payer.pubkey();
         let mint = world.network.stake_mint;
@@ -2413,8 +2475,9 @@ mod rewards {
             stake_mint: mint,
         };
         let args = ReportDoubleVoteArgs {
-            epoch: 1,
-            ballot: 0,
+            epoch,
+            ballot,
+            base,
             member: committee.member(&liar.pool).expect("a seat") as u8,
             first: SignedVote::of(&votes[0], 0, 0),
             second: SignedVote::of(&votes[1], 1, 0),
@@ -2423,7 +2486,7 @@ mod rewards {
         let account = token::create_associated(&payer, &payer, &mint);
         let report = emissions::report_double_vote(&reporter, &key, &liar.pool, args);
         world.send(&[account]).expect("account");
-        world.send(&[first, second, report]).expect("slashed");
+        world.send(&[first, second, report])
     }
 
     /// Lets the workers reward `epoch`, and sees that its roots are final once.

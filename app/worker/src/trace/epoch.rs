@@ -210,7 +210,7 @@ impl Past {
         let stage = Stage::Final;
         let mut finals = Vec::new();
         for event in &self.finalized {
-            // A proposal's address is made of its roots and archive, so these are the ones that were voted on.
+            // A proposal's address is made of its base, roots and archive, so these are the ones that were voted on.
             let found = self.proposed.iter().find(|(stream, args)| {
                 args.epoch == event.epoch
                     && emissions::proposal(&self.network, stream, args) == event.proposal

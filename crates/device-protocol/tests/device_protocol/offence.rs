@@ -354,6 +354,24 @@ fn offence_ids_are_golden() {
         withheld.id(&h(1)),
         "382d24382490d373d764e727b5127238f9c1596522f557043f8d0f2d934d8c7a",
     );
+    let wrong_root = Offence::WrongRoot {
+        vote: &h(2),
+        pool: &h(3),
+    };
+    golden(
+        wrong_root.id(&h(1)),
+        "2276fd8671ffa607323c994891d602508ec0a40afcd667a863a68a8603ec372d",
+    );
+    let double_vote = Offence::DoubleVote {
+        pool: &h(2),
+        epoch: 3,
+        ballot: 4,
+        base: 5,
+    };
+    golden(
+        double_vote.id(&h(1)),
+        "c1957cb95c3f6ce32f9ee8fc0a325b1cdfbcce9b8173cfb7d9031c678ea41f9b",
+    );
 }
 
 prop_compose! {
@@ -428,5 +446,10 @@ proptest! {
         };
         prop_assert_ne!(withheld(index, 0), withheld(other, 0));
         prop_assert_ne!(withheld(index, index.into()), withheld(index, other.into()));
+        let double_vote = |ballot, base| {
+            Offence::DoubleVote { pool: &device, epoch: 0, ballot, base }.id(&network)
+        };
+        prop_assert_ne!(double_vote(index, 0), double_vote(other, 0));
+        prop_assert_ne!(double_vote(index, index.into()), double_vote(index, other.into()));
     }
 }

@@ -31,6 +31,9 @@ pub struct ProposeRootArgs {
     pub epoch: u64,
     /// The ballot that is open: (now - end of the epoch) ÷ ballot length.
     pub ballot: u32,
+    /// Number of final roots, to the last of which the grants add: a proposal that comes too late must not be one on
+    /// another base, where it is wrong.
+    pub base: u64,
     /// Index of the proposer in the committee.
     pub member: u8,
     /// Depth of both trees, 1 to [`sum::MAX_DEPTH`].
@@ -48,11 +51,12 @@ pub struct ProposeRootArgs {
 }
 
 impl ProposeRootArgs {
-    /// Digest of roots and archive, part of the proposal's address.
+    /// Digest of base, roots and archive, part of the proposal's address.
     pub fn digest(&self, stream: &Pubkey) -> [u8; 32] {
         let Self {
             epoch: _, // parts of the address by themselves
             ballot: _,
+            base,
             member: _, // who proposes makes no difference
             depth,
             score_hash,
@@ -63,6 +67,7 @@ impl ProposeRootArgs {
         } = self;
         digest!(
             "roots",
+            &base.to_le_bytes(),
             &[*depth],
             score_hash,
             &score_sum.to_le_bytes(),
@@ -159,7 +164,7 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
         EmissionError::WrongBallot
     );
     let roots = args.roots()?;
-    emission.check_successor(args.epoch, &roots)?;
+    emission.check_successor(args.epoch, args.base, &roots)?;
     let budget = emission.budget(args.epoch, Epoch::burned_in(&accounts.epoch)?)?;
     emission.check_grants(budget, roots.reward_sum, args.operators.sum)?;
 
@@ -194,7 +199,7 @@ pub fn handle_propose_root(ctx: Context<ProposeRoot>, args: ProposeRootArgs) -> 
     proposal.proposed_at = now;
     proposal.proposer = member.pool;
     proposal.payer = accounts.payer.key();
-    proposal.base = emission.finals;
+    proposal.base = args.base;
     proposal.parts = [budget.owners, budget.operators];
     proposal.operators_sum = args.operators.sum;
 

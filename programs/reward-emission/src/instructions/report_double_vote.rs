@@ -1,4 +1,4 @@
-//! Slashes a committee member that voted for different roots in one ballot.
+//! Slashes a committee member that voted for different roots in one ballot and on one base.
 
 use crate::error::EmissionError;
 use crate::events::VoterSlashed;
@@ -10,7 +10,7 @@ use device_registry::state::Network;
 use introspection::Precompile;
 use security_pool::state::Committee;
 
-/// What a vote names besides the network, the epoch, the ballot and the committee, and where its signature is.
+/// What a vote names besides the network, the epoch, the ballot, the base and the committee, and where its signature is.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedVote {
     /// Depth of both trees.
@@ -44,13 +44,16 @@ impl SignedVote {
     }
 }
 
-/// Two votes of one member in one ballot.
+/// Two votes of one member in one ballot and on one base. Votes on two bases are no offence: once other roots are final, an
+/// honest member votes anew.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportDoubleVoteArgs {
     /// The epoch that both votes are on.
     pub epoch: u64,
     /// The ballot of both.
     pub ballot: u32,
+    /// The number of final roots that both add to.
+    pub base: u64,
     /// Index of the member in the committee.
     pub member: u8,
     /// One vote.
@@ -80,7 +83,7 @@ pub struct ReportDoubleVote<'info> {
     pub penalty: Penalty<'info>,
 }
 
-/// Slashes the member, once a ballot. The proposals need not exist: what it signed is enough.
+/// Slashes the member, once a ballot and base. The proposals need not exist: what it signed is enough.
 pub fn handle_report_double_vote(
     ctx: Context<ReportDoubleVote>,
     args: ReportDoubleVoteArgs,
@@ -115,6 +118,7 @@ pub fn handle_report_double_vote(
                 network,
                 epoch: args.epoch,
                 ballot: args.ballot,
+                base: args.base,
                 depth: vote.depth,
                 score_hash: vote.score_hash,
                 score_sum: vote.score_sum,
@@ -145,6 +149,7 @@ pub fn handle_report_double_vote(
         pool: event.pool.as_array(),
         epoch: event.epoch,
         ballot: event.ballot,
+        base: args.base,
     };
     accounts.penalty.slash_new(
         accounts.network.as_ref(),

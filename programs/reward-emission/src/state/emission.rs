@@ -123,15 +123,16 @@ impl Emission {
             .ok_or_else(|| error!(EmissionError::Overflow))
     }
 
-    /// Refuses roots that can't follow the final ones: a decided epoch, grants that shrink, or trees without a place for
-    /// who has grants.
-    pub fn check_successor(&self, epoch: u64, roots: &Roots) -> Result<()> {
+    /// Refuses roots that can't follow the final ones: a decided epoch, grants that shrink, trees without a place for who
+    /// has grants, or another `base` (number of final roots) to which they add.
+    pub fn check_successor(&self, epoch: u64, base: u64, roots: &Roots) -> Result<()> {
         require!(!self.is_final(epoch), EmissionError::EpochFinal);
         require!(
             roots.reward_sum >= self.roots.reward_sum,
             EmissionError::SumShrinks
         );
         require!(roots.depth >= self.roots.depth, EmissionError::InvalidDepth);
+        require!(base == self.finals, EmissionError::Superseded);
         Ok(())
     }
 
@@ -164,8 +165,7 @@ impl Emission {
 
     /// Makes a proposal's roots the final ones, if they add to the present ones.
     pub fn finalize(&mut self, proposal: &Proposal) -> Result<()> {
-        self.check_successor(proposal.epoch, &proposal.roots)?;
-        require!(proposal.base == self.finals, EmissionError::Superseded);
+        self.check_successor(proposal.epoch, proposal.base, &proposal.roots)?;
         self.final_epoch = proposal.epoch;
         self.finals = self
             .finals

@@ -1,10 +1,14 @@
 //! Roots of an epoch that are up for a vote.
 //!
-//! **Two proposals of one ballot can't both pass with different roots unless a third of the allocation signs twice.** A
-//! ballot lies within one epoch (its length divides the epoch's), an epoch has one committee, and a vote counts only
-//! during its ballot, from that committee. Each of two that pass has signatures of members with at least two thirds of
+//! **Two proposals of one ballot and base can't both pass with different roots unless a third of the allocation signs
+//! twice.** A ballot lies within one epoch (its length divides the epoch's), an epoch has one committee, and a vote counts
+//! only during its ballot, from that committee. Each of two that pass has signatures of members with at least two thirds of
 //! the same total, so that members with at least a third of it signed both; and as the signed message holds network,
-//! epoch, ballot and roots, two such messages of one key prove the offence without these accounts.
+//! epoch, ballot, base and roots, two such messages of one key prove the offence without these accounts.
+//!
+//! The base is the number of final roots that the grants add to. Once others are final, a member votes anew, for the roots
+//! that add to them: that is no offence, and what passed on the earlier base never becomes final. Nor does a vote count on
+//! a later base, where the same roots may be wrong.
 //!
 //! Proposals of the same roots that differ in the archive they name share their message, hence their votes. That way a
 //! member that names a wrong archive neither blocks those roots nor gains anything: what pays is the same root.
@@ -114,7 +118,7 @@ impl Roots {
     }
 }
 
-/// A proposal. PDA `["proposal", network, epoch u64, ballot u32, digest of roots and archive]`.
+/// A proposal. PDA `["proposal", network, epoch u64, ballot u32, digest of base, roots and archive]`.
 #[account(zero_copy)]
 #[repr(C)]
 pub struct Proposal {
@@ -182,6 +186,7 @@ impl Proposal {
             network,
             epoch: self.epoch,
             ballot: self.ballot,
+            base: self.base,
             depth,
             score_hash,
             score_sum,

@@ -241,6 +241,7 @@ impl<'a> Emission<'a> {
         let args = ProposeRootArgs {
             epoch: ENDED,
             ballot: 0,
+            base: 0,
             member: MAX_OPERATORS as u8 - 1,
             depth: MAX_DEPTH as u8,
             score_hash: [3; 32],

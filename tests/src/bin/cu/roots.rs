@@ -88,6 +88,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let args = ProposeRootArgs {
         epoch: 1,
         ballot: 0,
+        base: 1,
         member: member(&proposer.pool)?,
         depth: MAX_DEPTH as u8,
         score_hash: scores.root().hash,
@@ -145,6 +146,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let args = ReportDoubleVoteArgs {
         epoch: message.epoch,
         ballot: message.ballot,
+        base: message.base,
         member: seat,
         first: SignedVote::of(&message, 0, 0),
         second: SignedVote::of(&other, 1, 0),

@@ -640,6 +640,7 @@ fn double_vote(world: &mut World, epoch: u64, caught: bool) -> Result<()> {
         let args = ReportDoubleVoteArgs {
             epoch: first.epoch,
             ballot: first.ballot,
+            base: first.base,
             member: world.member(&state, 0)?,
             first: SignedVote::of(&first, 0, 0),
             second: SignedVote::of(&second, 0, 1),

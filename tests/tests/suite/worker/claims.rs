@@ -125,9 +125,10 @@ fn payee(world: &World, owner: &Pubkey) -> Payee {
 
 impl World {
     /// Writes the roots of `rewards` into the emission as final ones, as after a vote, and archives them at worker 0.
-    fn make_final(&self, rewards: &Rewards) -> Vec<u8> {
+    pub(super) fn make_final(&self, rewards: &Rewards) -> Vec<u8> {
         let (scores, tree) = fieldproof_worker::score::trees(rewards).expect("trees");
         let (score, reward) = (scores.root(), tree.root());
+        let (_, operators) = emissions::halves(&tree).expect("halves");
         self.edit(
             &emissions::emission(&self.network.key),
             |emission: &mut Emission| {
@@ -138,6 +139,7 @@ impl World {
                 emission.roots.score_sum = score.sum;
                 emission.roots.reward_hash = reward.hash;
                 emission.roots.reward_sum = reward.sum;
+                emission.operators_sum = operators.sum;
             },
         );
         let payload = Payload::Rewards {
@@ -149,6 +151,7 @@ impl World {
         let record = EpochRecord {
             epoch: rewards.epoch,
             ballot: 0,
+            base: 0,
             incomplete: false,
             payload_hash: store.put_payload(&bytes).expect("store"),
             depth: rewards.depth,

@@ -71,12 +71,15 @@ impl World {
     /// The program's.
     pub fn propose(&mut self, seat: usize, trees: &Trees) -> Result<Pubkey> {
         let (committee, state) = self.draw()?;
+        let network = self.network.key;
+        let emission: Emission = self.harness.read(&rewards::emission(&network));
         let (owners, operators) = rewards::halves(&trees.grants)?;
         let since = (self.harness.now() - START) % self.parameters.epoch;
         let root = trees.scores.root();
         let args = ProposeRootArgs {
             epoch: self.epoch() - 1,
             ballot: u32::try_from(since / BALLOT)?,
+            base: emission.finals,
             member: self.member(&state, seat)?,
             depth: u8::try_from(trees.grants.depth())?,
             score_hash: root.hash,
@@ -85,7 +88,6 @@ impl World {
             operators,
             sequence: 0,
         };
-        let network = self.network.key;
         let Operator { signer, stream, .. } = &self.seats[seat].operator;
         let by = signer.pubkey();
         let propose = rewards::propose_root(&by, &network, &committee, stream, &by, args);
