@@ -172,10 +172,36 @@ pub fn fits(
         Limits::MOST,
         1,
     ) {
-        Ok(_) => Ok(true),
+        // Of small accounts a v1 transaction has room for more than the runtime takes.
+        Ok(transaction) => Ok(transaction.message.static_account_keys().len()
+            <= usize::from(v1::MAX_ADDRESSES)
+            && transaction.message.instructions().len() <= usize::from(v1::MAX_INSTRUCTIONS)),
         Err(ClientError::TooLarge(..)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Instructions in their order, as many together as one transaction paid by `payer` has room for.
+///
+/// # Errors
+/// [`ClientError::Build`] when they make no transaction at all.
+pub fn pack(
+    instructions: impl IntoIterator<Item = Instruction>,
+    payer: &Keypair,
+) -> Result<Vec<Vec<Instruction>>, ClientError> {
+    let (mut packed, mut last) = (Vec::new(), Vec::new());
+    for instruction in instructions {
+        let before = last.len();
+        last.push(instruction);
+        if before > 0 && !fits(&last, payer, &[])? {
+            let next = last.split_off(before);
+            packed.push(std::mem::replace(&mut last, next));
+        }
+    }
+    if !last.is_empty() {
+        packed.push(last);
+    }
+    Ok(packed)
 }
 
 /// Sends a prepared transaction and waits until it has landed or can't land any more. Until then it is sent again and

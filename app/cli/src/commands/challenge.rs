@@ -3,7 +3,9 @@
 use crate::archive::Archive;
 use crate::context::Context;
 use crate::{leaves, output};
+use ai_feed::state::{Attestation, Feed};
 use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token::{Mint, TokenAccount};
 use anyhow::{anyhow, bail, Context as _, Result};
 use data_commitment::state::{Challenge, Stream};
@@ -12,10 +14,11 @@ use fieldproof_client::chain::{self, Chain, Execution, RpcChain};
 use fieldproof_client::data_commitment::{
     self as streams, Answer, ReadingPlace, Settling, StreamHistory,
 };
-use fieldproof_client::{token, transaction};
+use fieldproof_client::{ai_feed as feeds, token, transaction, ClientError};
 use fieldproof_worker::availability;
 use security_pool::state::Report;
 use serde::Serialize;
+use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::mem::offset_of;
@@ -25,7 +28,8 @@ const SOL_DECIMALS: u8 = 9;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Ask an operator to show a reading that it attested; the bond is gone if it does
+    /// Ask an operator to show a reading that it attested; the bond is gone if it does. The clocks of the batch's
+    /// attestations stand still meanwhile, unless it is too late for that
     Make {
         /// The operator's pool
         #[arg(long, value_name = "ADDRESS")]
@@ -83,8 +87,19 @@ struct Made {
     shown: Shown,
     /// Whether somebody has answered it already.
     answered: bool,
-    signature: String,
+    #[serde(flatten)]
+    clocks: Clocks,
+    signatures: Vec<String>,
     compute_units: u64,
+}
+
+/// The attestations of the challenged batch that are still open, by what a challenge does to their clocks.
+#[derive(Default, Serialize)]
+struct Clocks {
+    /// Those that stand still until the challenge is over.
+    stopped: Vec<String>,
+    /// Those that run on: evidence is not taken for long enough to wait for the answer.
+    running: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -169,16 +184,22 @@ impl Court<'_> {
             anyhow!("batch {batch} of commitment {sequence} was not attested: nothing relies on it, so there is nothing to ask for")
         })?;
         progress.say("challenging");
-        let challenge =
-            streams::challenge_availability(&keypair.pubkey(), &self.key, &stream, proof, reading);
-        let done = transaction::send(self.chain, &[challenge], &keypair, &[])?;
-        drop(progress);
         let place = ReadingPlace {
             stream,
             sequence,
             batch,
             reading,
         };
+        let challenge =
+            streams::challenge_availability(&keypair.pubkey(), &self.key, &stream, proof, reading);
+        let (clocks, done) = match self.open(&keypair, &place, &challenge) {
+            // An attestation's time was over between looking and sending.
+            Err(ClientError::Refused(failure)) if failure.program == Some(ai_feed::ID) => {
+                self.open(&keypair, &place, &challenge)?
+            }
+            opened => opened?,
+        };
+        drop(progress);
         // A worker may have been quicker than this command.
         let open: Option<Challenge> = chain::find(self.chain, &place.challenge())?;
         let (now, parameters) = (self.now()?, &self.network.parameters);
@@ -198,8 +219,9 @@ impl Court<'_> {
                 overdue: now > answer_by,
             },
             answered: open.is_none(),
-            signature: done.signature.to_string(),
-            compute_units: done.compute_units,
+            clocks,
+            signatures: done.iter().map(|done| done.signature.to_string()).collect(),
+            compute_units: done.iter().map(|done| done.compute_units).sum(),
         };
         self.context.print(&made, || {
             let state = if made.answered {
@@ -207,14 +229,75 @@ impl Court<'_> {
             } else {
                 format!("can be settled in {}", output::duration(answer_by - now))
             };
-            output::fields([
+            let mut rows = vec![
                 ("Challenge", made.shown.challenge.clone()),
                 ("Bond, SOL", made.shown.bond.clone()),
                 ("State", state),
-                ("Compute units", made.compute_units.to_string()),
-                ("Signature", made.signature.clone()),
-            ])
+            ];
+            let stopped = made.clocks.stopped.iter();
+            rows.extend(stopped.map(|attestation| ("Clock stopped", attestation.clone())));
+            let running = made.clocks.running.iter();
+            rows.extend(running.map(|attestation| {
+                let late =
+                    format!("{attestation}: too late to stop it, it ends as if nobody asked");
+                ("Clock runs on", late)
+            }));
+            rows.push(("Compute units", made.compute_units.to_string()));
+            rows.extend(output::signatures(&made.signatures));
+            output::rows(rows)
         })
+    }
+
+    /// Opens a challenge and stops what clocks it can, in the same transaction. An operator may have attested a batch to more
+    /// feeds than one transaction names: the rest follows.
+    fn open(
+        &self,
+        keypair: &Keypair,
+        place: &ReadingPlace,
+        challenge: &Instruction,
+    ) -> Result<(Clocks, Vec<Execution>), ClientError> {
+        let (clocks, stops) = self.clocks(place)?;
+        let instructions = [challenge.clone()].into_iter().chain(stops);
+        let mut done = Vec::new();
+        for instructions in transaction::pack(instructions, keypair)? {
+            done.push(transaction::send(self.chain, &instructions, keypair, &[])?);
+        }
+        Ok((clocks, done))
+    }
+
+    /// What a challenge of the reading at `place` does to the clocks of its batch, if it is made now, and the instructions
+    /// that do it.
+    fn clocks(&self, place: &ReadingPlace) -> Result<(Clocks, Vec<Instruction>), ClientError> {
+        let now = self.chain.clock()?.unix_timestamp;
+        let parameters = &self.network.parameters;
+        let (mut clocks, mut stops) = (Clocks::default(), Vec::new());
+        for (key, attestation) in chain::read_all::<Attestation>(self.chain)? {
+            let of = (
+                attestation.stream,
+                attestation.sequence,
+                attestation.batch_index,
+            );
+            if of != (place.stream, place.sequence, place.batch) || !attestation.is_open(now) {
+                continue;
+            }
+            // The program's own rule.
+            let feed: Feed = chain::read(self.chain, &attestation.feed)?;
+            let over_by = now
+                .saturating_add(parameters.answer_window)
+                .saturating_add(feed.challenge_window);
+            let evidence_by = attestation
+                .committed_at
+                .saturating_add(parameters.evidence_window);
+            if is_stopped_for(&attestation, place.reading) {
+                clocks.stopped.push(key.to_string());
+            } else if over_by <= evidence_by {
+                clocks.stopped.push(key.to_string());
+                stops.push(feeds::stop_clock(&self.key, &attestation.feed, &key, place));
+            } else {
+                clocks.running.push(key.to_string());
+            }
+        }
+        Ok((clocks, stops))
     }
 
     fn list(&self, pool: Option<Pubkey>) -> Result<()> {
@@ -383,6 +466,12 @@ impl Court<'_> {
         }
         Ok(chain::read_borsh::<TokenAccount>(self.chain, account)?.amount)
     }
+}
+
+/// Whether an earlier challenge of the reading has stopped an attestation's clock, and nobody has shown yet that it is over.
+fn is_stopped_for(attestation: &Attestation, reading: u16) -> bool {
+    let word = attestation.stops.get(usize::from(reading / 64));
+    word.is_some_and(|word| word >> (reading % 64) & 1 == 1)
 }
 
 fn shown(key: &Pubkey, challenge: &Challenge, pool: &Pubkey, now: i64) -> Shown {

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::suite::worker::reading;
+use ai_feed::error::AiFeedError;
+use ai_feed::state::{Attestation, BY_TIME, WINDOWS_SHOWN};
 use data_commitment::state::{Challenge, Stream};
 use device_protocol::SignedReading;
 use device_registry::state::Network;
 use fieldproof_client::data_commitment::StreamHistory;
-use fieldproof_client::device_registry as registry;
 use fieldproof_client::key::DeviceSigner;
+use fieldproof_client::{ai_feed as feeds, device_registry as registry, transaction};
 use fieldproof_worker::server::Accepted;
 use solana_keypair::Keypair;
 
@@ -153,6 +155,86 @@ fn challenges_are_made_listed_answered_and_settled() {
     assert_eq!(bounty.amount, 1_500_000);
     assert_failed(&settle(&live, third), "no open challenge");
     assert_eq!(list(&live), json!([]));
+}
+
+/// What would pass by time waits for the reading. Of another feed, on whose attestations no bond stands, the challenge window
+/// is too long for that.
+#[test]
+fn a_challenge_stops_the_clock_of_what_would_pass_by_time() {
+    let mut live = Live::start_with(1, |config, _| {
+        let feed = &mut config.feeds[0];
+        feed.min_signers = 1;
+        let mut other = feed.clone();
+        (other.max_gap, other.challenge_window) = (2 * ROUND as u32, 40 * ROUND + 1);
+        feed.required = ["optimistic", "sourced"].map(str::to_owned).to_vec();
+        (feed.grace, feed.challenge_window) = (10 * ROUND, 10 * ROUND);
+        feed.bond = 1_000_000;
+        config.feeds.push(other);
+    });
+    live.key("owner.json");
+    live.key("auditor.json");
+    let device = live.device("owner.json", "one.json", 0, Curve::P256);
+    let now = start(&mut live);
+    let worker = live.worker(0);
+    wait("the worker to know the device", || {
+        live.status(0).filter(|status| status.devices == 1)
+    });
+    let readings = window(&live, &device, now);
+    assert_eq!(post(&live, 0, &readings).accepted, 16);
+    let feed = live.deployment.feeds[0];
+    let (bonded, other) = wait("the attestations", || {
+        let all = chain::read_all::<Attestation>(&live.chain).expect("attestations");
+        let (bonded, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(_, of)| of.feed == feed);
+        let bonded = bonded.first().copied()?;
+        let shown = bonded.1.flags & WINDOWS_SHOWN != 0;
+        Some((bonded, others.first().copied()?)).filter(|_| shown)
+    });
+    worker.kill();
+
+    let pool = live.operators[0].pool.to_string();
+    let make = |live: &Live, (_, attestation): &(Pubkey, Attestation)| {
+        let batch = attestation.batch_index.to_string();
+        let place = ["--sequence", "0", "--batch", &batch, "--reading", "3"];
+        let make = [&["challenge", "make", "--pool", &pool], &place[..]].concat();
+        live.cli_done("auditor.json", &make)
+    };
+    let (key, before) = bonded;
+    let made = make(&live, &bonded);
+    assert_eq!(made["stopped"], json!([key.to_string()]));
+    assert_eq!(made["running"], json!([]));
+    assert_eq!(made["signatures"].as_array().map(Vec::len), Some(1));
+    let late = make(&live, &other);
+    assert_eq!(late["stopped"], json!([]));
+    assert_eq!(late["running"], json!([other.0.to_string()]));
+    let stopped: Attestation = live.find(&key).expect("attestation");
+    assert_ne!(stopped.stopped_at, 0);
+
+    // Its time is over, and it does not pass.
+    live.cluster.set_time(before.deadline + 1);
+    let round = feeds::round(&feed, before.round);
+    let network = live.deployment.network;
+    let pass = feeds::pass_attestation(&network, &feed, &before.stream, &round, &key);
+    let refused = transaction::send(&live.chain, &[pass], &live.authority, &[]);
+    assert_eq!(
+        refused.expect_err("a stopped clock").code(),
+        Some(u32::from(AiFeedError::ClockStopped))
+    );
+
+    // It has what was left of it once its worker has shown the reading.
+    let _worker = live.worker(0);
+    let resumed = wait("the clock", || {
+        live.find::<Attestation>(&key)
+            .filter(|attestation| attestation.stopped_at == 0)
+    });
+    let left = before.deadline - stopped.stopped_at;
+    assert!(resumed.deadline > before.deadline + left);
+    assert_eq!(resumed.mask, 0);
+    live.cluster.set_time(resumed.deadline);
+    let passed = wait("the value", || {
+        live.find::<Feed>(&feed).filter(|feed| feed.entries > 0)
+    });
+    assert_eq!(passed.ring[0].mask & BY_TIME, BY_TIME);
 }
 
 /// A device signs two values of one number, to two workers that commit to them; then it is sold.
