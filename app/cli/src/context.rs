@@ -4,7 +4,8 @@ use crate::{Format, Global};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{anyhow, bail, Context as _, Result};
 use device_registry::state::Network;
-use fieldproof_client::chain::{self, RpcChain};
+use fieldproof_client::chain::RpcChain;
+use fieldproof_client::device_registry as registry;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use solana_keypair::Keypair;
@@ -53,7 +54,7 @@ impl Context {
         Ok(None)
     }
 
-    /// The network's address and account.
+    /// The network's address and account, if it is of the cluster.
     pub fn network(&self, chain: &RpcChain) -> Result<(Pubkey, Network)> {
         let Some(address) = &self.global.network else {
             bail!("name the network with --network, or FIELDPROOF_NETWORK");
@@ -61,7 +62,7 @@ impl Context {
         let key = address
             .parse()
             .with_context(|| format!("{address} is no address"))?;
-        Ok((key, chain::read(chain, &key)?))
+        Ok((key, registry::read_network(chain, &key)?))
     }
 
     /// Prints `value` for scripts, or what `display` says for people.

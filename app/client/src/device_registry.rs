@@ -1,8 +1,8 @@
 //! Networks, makers and devices: addresses and instructions of the device registry.
 
-use crate::chain::Execution;
-use crate::event;
+use crate::chain::{self, Chain, Execution};
 use crate::token::{associated_2022, TOKEN_2022_PROGRAM};
+use crate::{event, ClientError};
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::sysvar::SysvarId;
@@ -11,13 +11,29 @@ use anchor_lang::{InstructionData, ToAccountMetas};
 use device_protocol::{Curve, DeviceKey, Hash, RegistryLeaf};
 use device_registry::events::{DeviceRegistered, DevicesRegistered, LeafChanged};
 use device_registry::state::voucher_page::VOUCHERS_PER_PAGE;
-use device_registry::state::{tree, Issuer, LeafPlace, Operation, Parameters};
+use device_registry::state::{tree, Issuer, LeafPlace, Network, Operation, Parameters};
 use device_registry::{accounts, instruction, seeds, ID};
 use device_registry::{CreateNetworkArgs, ProveDeviceArgs, RegisterBatchArgs, RegisterDeviceArgs};
 
 /// The network with this id.
 pub fn network(id: &[u8; 32]) -> Pubkey {
     address(&[seeds::NETWORK, id])
+}
+
+/// The network at `key`, if it is of the chain's own cluster: programs can't see which that is.
+///
+/// # Errors
+/// As [`chain::read`]; [`ClientError::OtherCluster`].
+pub fn read_network(chain: &dyn Chain, key: &Pubkey) -> Result<Network, ClientError> {
+    let network: Network = chain::read(chain, key)?;
+    let cluster = chain.genesis_hash()?;
+    if network.genesis_hash == cluster.to_bytes() {
+        return Ok(network);
+    }
+    Err(ClientError::OtherCluster {
+        network: network.genesis_hash.into(),
+        cluster,
+    })
 }
 
 /// The network's maker with this key.

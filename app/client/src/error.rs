@@ -1,6 +1,7 @@
 //! What can go wrong between a person and the chain.
 
 use anchor_lang::prelude::Pubkey;
+use solana_message::Hash;
 use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
 
@@ -22,6 +23,17 @@ pub enum ClientError {
     /// An account exists but is not what it should be.
     #[error("account {0} is not a {1} of this program and version")]
     WrongAccount(Pubkey, &'static str),
+    /// The network says that it is of another cluster than the one that was asked.
+    #[error(
+        "the network is of the cluster with genesis hash {network}, and this one has {cluster}: name the address of the \
+         network's cluster (--url, or the worker's rpc_url), or another network"
+    )]
+    OtherCluster {
+        /// Genesis hash of the network's cluster.
+        network: Hash,
+        /// Genesis hash of the cluster that was asked.
+        cluster: Hash,
+    },
     /// The transaction is too large for every transaction version.
     #[error("the transaction has {0} bytes, and at most {1} fit: split it")]
     TooLarge(usize, usize),

@@ -27,7 +27,8 @@ use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::precompile::PrecompileError;
 use fieldproof_client::transaction::Prepared;
 use fieldproof_client::{
-    data_commitment as streams, security_pool as pools, transaction, ClientError,
+    data_commitment as streams, device_registry as registry, security_pool as pools, transaction,
+    ClientError,
 };
 use security_pool::state::{Committee, Roster};
 use serde::{Deserialize, Serialize};
@@ -560,7 +561,7 @@ impl Worker {
     /// A worker of `pool` in `network`, with its database in `data`.
     ///
     /// # Errors
-    /// When the network is not on the chain or the database can't be opened.
+    /// When the network is not on the chain or of another cluster, or the database can't be opened.
     pub fn open(
         chain: Arc<dyn Chain>,
         network: Pubkey,
@@ -569,7 +570,7 @@ impl Worker {
         peers: BTreeMap<Pubkey, String>,
         data: &Path,
     ) -> Result<Self, WorkerError> {
-        let network_id = chain::read::<Network>(chain.as_ref(), &network)?.id;
+        let network_id = registry::read_network(chain.as_ref(), &network)?.id;
         let store = Arc::new(Store::open(data)?);
         let registry = Registry::load(&store)?;
         let time = Arc::new(Time::new(chain.clock()?.unix_timestamp));

@@ -14,7 +14,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use device_protocol::{Curve, DeviceKey};
 use fieldproof_client::certificate::CertificateFile;
-use fieldproof_client::{chain, reward_emission as emissions, token};
+use fieldproof_client::chain::{self, Chain};
+use fieldproof_client::{reward_emission as emissions, token};
 use fieldproof_worker::payload::{Payload, Rewards};
 use reward_emission::state::{Emission, Proposal, PASSED};
 use serde_json::{json, Value};
@@ -199,6 +200,24 @@ fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
         (&failed["verified"], &failed["failed"]["stage"]),
         (&false.into(), &"final".into())
     );
+}
+
+/// A network's genesis hash is its creator's word.
+#[test]
+fn a_network_of_another_cluster_is_refused_by_tool_and_worker() {
+    let mut live = Live::start(1);
+    let (network, chain) = (live.deployment.network, &live.chain);
+    let cluster = chain.genesis_hash().expect("genesis").to_string();
+    let mut account = chain.account(&network).expect("chain").expect("network");
+    live.cli_done("authority.json", &["network", "show"]);
+    // Where the account has it.
+    account.data[48..80].fill(0);
+    live.cluster.set_account(&network, &account);
+    for said in [cluster.as_str(), &Pubkey::default().to_string(), "rpc_url"] {
+        assert_failed(&live.cli("authority.json", &["network", "show"]), said);
+        let worker = live.worker_that_ends(0, "");
+        assert!(worker.contains(said), "{worker}");
+    }
 }
 
 /// A maker follows docs/makers.md line by line, and an owner registers the device.
