@@ -30,7 +30,7 @@ pub struct Config {
     pub verifying_keys: Vec<VerifyingKey>,
     /// Models.
     #[serde(default)]
-    pub models: Vec<PathBuf>,
+    pub models: Vec<Model>,
     /// Feeds.
     #[serde(default)]
     pub feeds: Vec<Feed>,
@@ -290,11 +290,22 @@ pub struct VerifyingKey {
     pub transcript: Option<String>,
 }
 
+/// A model.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Its file: the canonical bytes.
+    pub file: PathBuf,
+    /// Whether it is registered by its hash and header alone. Otherwise its bytes are published, for good.
+    #[serde(default)]
+    pub private: bool,
+}
+
 /// A feed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Feed {
-    /// The model's file.
+    /// The model's file; a private model is one that `models` says is private.
     pub model: PathBuf,
     /// H3 cells, in hexadecimal; none means anywhere.
     pub cells: Vec<String>,
@@ -342,7 +353,7 @@ impl Config {
             toml::from_str(&text).map_err(|error| ConfigError::Parse(file.to_owned(), error))?;
         let directory = file.parent().unwrap_or(Path::new("."));
         for model in &mut config.models {
-            *model = directory.join(&model);
+            model.file = directory.join(&model.file);
         }
         for key in &mut config.verifying_keys {
             key.file = directory.join(&key.file);

@@ -19,7 +19,7 @@ use anchor_lang::solana_program::system_instruction;
 use anchor_spl::token::spl_token;
 use anchor_spl::token::Mint;
 use credits::Purpose;
-use device_protocol::{feed_id, network_id, Hash, InputSpec};
+use device_protocol::{feed_id, network_id, private_model_id, Hash, InputSpec};
 use device_registry::state::{Maker, Network, Parameters, Tree};
 use fieldproof_client::chain::{self, Chain, Execution};
 use fieldproof_client::credits::{pricing, set_pricing, Till};
@@ -35,7 +35,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The programs, by the names of their binaries.
 pub const PROGRAMS: [&str; 6] = [
@@ -141,12 +141,14 @@ pub fn run(
     for key in &config.verifying_keys {
         migration.verifying_key(key, &network)?;
     }
-    for file in &config.models {
-        migration.model(file)?;
+    for model in &config.models {
+        migration.model(model)?;
     }
     let mut feeds = Vec::new();
     for feed in &config.feeds {
-        feeds.push(migration.feed(feed, &network_id, &network)?);
+        let model = config.models.iter().find(|model| model.file == feed.model);
+        let model = ReadModel::read(&feed.model, model.is_some_and(|model| model.private))?;
+        feeds.push(migration.feed(feed, &model, &network_id, &network)?);
     }
     Ok(Deployment {
         network_id,
@@ -552,36 +554,32 @@ impl Migration<'_> {
         self.send(&name, &[register])
     }
 
-    fn model(&mut self, file: &PathBuf) -> Result<Hash, MigrationError> {
-        let name = format!("model {}", file.display());
-        let bytes = std::fs::read(file)
-            .map_err(|error| MigrationError::Model(file.clone(), error.to_string()))?;
-        let hash = hash_of(file, &bytes)?;
-        if chain::find::<Model>(self.chain, &feeds::model(&hash))
+    fn model(&mut self, wanted: &config::Model) -> Result<(), MigrationError> {
+        let name = format!("model {}", wanted.file.display());
+        let model = ReadModel::read(&wanted.file, wanted.private)?;
+        if chain::find::<Model>(self.chain, &feeds::model(&model.id))
             .map_err(at(&name))?
             .is_some()
         {
             self.done(&name);
-            return Ok(hash);
+            return Ok(());
         }
-        let register = feeds::register_model(&self.key(), hash, bytes);
-        self.send(&name, &[register])?;
-        Ok(hash)
+        let register = if wanted.private {
+            feeds::register_private_model(&self.key(), model.hash, &model.header).1
+        } else {
+            feeds::register_model(&self.key(), model.hash, model.bytes)
+        };
+        self.send(&name, &[register])
     }
 
     fn feed(
         &mut self,
         wanted: &config::Feed,
+        model: &ReadModel,
         network_id: &Hash,
         network: &Pubkey,
     ) -> Result<Pubkey, MigrationError> {
-        let bytes = std::fs::read(&wanted.model)
-            .map_err(|error| MigrationError::Model(wanted.model.clone(), error.to_string()))?;
-        let model = hash_of(&wanted.model, &bytes)?;
-        let schema = ModelRef::parse(&bytes)
-            .map_err(|error| MigrationError::Model(wanted.model.clone(), error.to_string()))?
-            .header()
-            .schema;
+        let schema = model.header.schema;
         let mut cells = wanted
             .cells
             .iter()
@@ -613,7 +611,7 @@ impl Migration<'_> {
         let id = feed_id(
             network_id,
             &key.to_bytes(),
-            &model,
+            &model.id,
             &input,
             aggregation,
             wanted.round_length,
@@ -651,7 +649,7 @@ impl Migration<'_> {
             bond: wanted.bond,
             slash_bps: wanted.slash_bps,
         };
-        let create = feeds::create_feed(&key, &key, network, &model, args);
+        let create = feeds::create_feed(&key, &key, network, &model.id, args);
         let till = Till {
             chain: self.chain,
             network: *network,
@@ -665,12 +663,36 @@ impl Migration<'_> {
     }
 }
 
-/// The hash that names the model in `file`.
-fn hash_of(file: &std::path::Path, bytes: &[u8]) -> Result<Hash, MigrationError> {
-    let failed =
-        |error: &dyn std::fmt::Display| MigrationError::Model(file.to_owned(), error.to_string());
-    let model = ModelRef::parse(bytes).map_err(|error| failed(&error))?;
-    inference::model_hash(&model, poseidon).map_err(|error| failed(&error))
+/// A model as its file says.
+struct ReadModel {
+    bytes: Vec<u8>,
+    hash: Hash,
+    header: Header,
+    /// Under which the chain knows it: a public model's hash.
+    id: Hash,
+}
+
+impl ReadModel {
+    fn read(file: &Path, private: bool) -> Result<Self, MigrationError> {
+        let failed = |error: &dyn std::fmt::Display| {
+            MigrationError::Model(file.to_owned(), error.to_string())
+        };
+        let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
+        let model = ModelRef::parse(&bytes).map_err(|error| failed(&error))?;
+        let hash = inference::model_hash(&model, poseidon).map_err(|error| failed(&error))?;
+        let header = *model.header();
+        let id = if private {
+            private_model_id(&hash, &header.to_bytes())
+        } else {
+            hash
+        };
+        Ok(Self {
+            bytes,
+            hash,
+            header,
+            id,
+        })
+    }
 }
 
 fn address(name: &str, text: &str) -> Result<Pubkey, MigrationError> {

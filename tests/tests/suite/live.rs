@@ -519,7 +519,10 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             scoring: config::Scoring::default(),
         },
         pricing: None,
-        models: vec![model.clone()],
+        models: vec![config::Model {
+            file: model.clone(),
+            private: false,
+        }],
         feeds: vec![config::Feed {
             model,
             cells: Vec::new(),

@@ -2,9 +2,11 @@
 //! loader.
 
 use super::live;
+use ai_feed::state::{Feed, Model, PRIVATE};
 use anchor_lang::prelude::Pubkey;
 use fieldproof_client::chain::{self, Chain, LocalChain};
-use fieldproof_client::{credits, token, ClientError};
+use fieldproof_client::{ai_feed as feeds, credits, token, ClientError};
+use inference::Header;
 use migrations::config::{self, OracleFormat};
 use migrations::{deploy, Config, Deployment, MigrationError, Step};
 use reward_emission::state::Pricing;
@@ -294,7 +296,7 @@ mod network {
         let error = empty.run().expect_err("no hash").to_string();
         assert!(error.contains("64 hexadecimal digits"), "{error}");
         let mut empty = Empty::new();
-        empty.config.verifying_keys[0].file = empty.config.models[0].clone();
+        empty.config.verifying_keys[0].file = empty.config.models[0].file.clone();
         let error = empty.run().expect_err("no key").to_string();
         assert!(error.contains("576 bytes"), "{error}");
         let wrong: [(&str, Change); 6] = [
@@ -317,6 +319,27 @@ mod network {
             let error = empty.run().expect_err(what).to_string();
             assert!(error.contains(what), "{error}");
         }
+    }
+
+    #[test]
+    fn of_a_private_model_is_made_without_its_weights() {
+        let mut empty = Empty::new();
+        empty.config.models[0].private = true;
+        empty.config.feeds[0].required = ["sourced", "zk"].map(str::to_owned).to_vec();
+        let (deployment, _) = empty.run().expect("migration");
+        let feed: Feed = chain::read(&empty.chain, &deployment.feeds[0]).expect("feed");
+        assert_eq!(feed.private_model, 1);
+        let model = feeds::model(&feed.model);
+        let model: Model = chain::read(&empty.chain, &model).expect("model");
+        assert_eq!(model.flags, PRIVATE);
+        assert!(model.bytes[Header::BYTES..].iter().all(|byte| *byte == 0));
+        let (again, steps) = empty.run().expect("a second run");
+        assert_eq!(again, deployment);
+        assert!(steps.iter().all(|step| step.signature.is_none()));
+        // Of the same bytes, published, there is another model with feeds of its own.
+        empty.config.models[0].private = false;
+        let (public, _) = empty.run().expect("migration");
+        assert_ne!(public.feeds, deployment.feeds);
     }
 
     #[test]
