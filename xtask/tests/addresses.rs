@@ -1,6 +1,26 @@
-//! A program's address stands in three places, which must agree: keys/, `declare_id!`, Anchor.toml.
+//! A program's address stands in several places, which must agree: keys/, `declare_id!`, Anchor.toml, and where others know
+//! it by its bytes alone.
 
 use std::{collections::BTreeMap, env, fs, path::Path};
+
+/// Where others know a program by its bytes alone: program, constant, file.
+const KNOWN: [(&str, &str, &str); 3] = [
+    (
+        "data_commitment",
+        "DATA_COMMITMENT",
+        "programs/device-registry/src/state/stream.rs",
+    ),
+    (
+        "reward_emission",
+        "REWARD_EMISSION",
+        "crates/credits/src/lib.rs",
+    ),
+    (
+        "security_pool",
+        "SECURITY_POOL",
+        "crates/slashing/src/lib.rs",
+    ),
+];
 
 fn root() -> std::path::PathBuf {
     Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("..")
@@ -53,4 +73,16 @@ fn programs_declare_the_addresses_of_keys() {
         declared.insert(name, rest.split('"').next().unwrap().to_owned());
     }
     assert_eq!(declared, addresses());
+}
+
+#[test]
+fn others_know_programs_by_the_addresses_of_keys() {
+    let addresses = addresses();
+    for (program, constant, file) in KNOWN {
+        let source = fs::read_to_string(root().join(file)).unwrap();
+        let (_, rest) = source
+            .split_once(&format!("pub const {constant}: Pubkey ="))
+            .unwrap_or_else(|| panic!("{file} has no {constant}"));
+        assert_eq!(rest.split('"').nth(1), Some(addresses[program].as_str()));
+    }
 }
