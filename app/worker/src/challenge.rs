@@ -11,7 +11,7 @@ use crate::slash;
 use crate::window::{self, Batch, BatchError, Sources};
 use crate::worker::{Event, Operator, WorkerError};
 use ai_feed::penalty::SLASHER;
-use ai_feed::state::{Attestation, Feed, Model, WINDOWS_SHOWN};
+use ai_feed::state::{Attestation, Feed, Model, FALSE_WINDOW, WINDOWS_SHOWN};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use commitment::READINGS_PER_WINDOW;
@@ -104,11 +104,7 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
         let Some(feed) = own.get(&attestation.feed) else {
             continue;
         };
-        let done = if attestation.is_false() {
-            slash_signers(operator, key, attestation, feed)
-        } else {
-            check(operator, key, attestation, feed, now)
-        };
+        let done = look(operator, key, attestation, feed, now);
         match done {
             Ok(found) => events.extend(found),
             Err(error) => events.push(Event::Failed {
@@ -116,6 +112,27 @@ pub fn step(operator: &Operator, now: i64) -> Result<Vec<Event>, WorkerError> {
                 detail: error.to_string(),
             }),
         }
+    }
+    Ok(events)
+}
+
+/// Has those slashed that signed what was proven false, and checks what was not.
+fn look(
+    operator: &Operator,
+    key: &Pubkey,
+    attestation: &Attestation,
+    feed: &Feed,
+    now: i64,
+) -> Result<Vec<Event>, WorkerError> {
+    let mut events = Vec::new();
+    if attestation.is_false() {
+        events.extend(slash_signers(operator, key, attestation, feed)?);
+    }
+    // Its attester may have had an output proven false, so that nobody looks at its windows.
+    if attestation.flags & FALSE_WINDOW == 0 && attestation.is_open(now) {
+        events.extend(check(operator, key, attestation, feed, now)?);
+    } else {
+        operator.checked.add(*key);
     }
     Ok(events)
 }
@@ -152,20 +169,7 @@ fn check(
         _ => None,
     };
     if let Some(windows) = &windows {
-        // Nobody else can run a private model: a proof speaks for its outputs.
-        if !model.is_private() {
-            let model = ModelRef::parse(&model.bytes).map_err(|_| BatchError::Model)?;
-            let outputs = windows.iter().zip(&attestation.outputs);
-            let wrong = (0u8..)
-                .zip(outputs)
-                .find(|(_, (window, output))| infer(&model, &window.features) != **output);
-            if let Some((number, _)) = wrong {
-                let args = feeds::output_challenge(windows, number)?;
-                return refute(operator, key, attestation, feed, number, |challenging| {
-                    feeds::challenge_output(challenging, args)
-                });
-            }
-        }
+        // First, since whoever signed for the windows alone answers for nothing else.
         if let Some(readings) = &readings {
             for (number, window) in (0u8..).zip(windows) {
                 let first = usize::from(number) * READINGS_PER_WINDOW;
@@ -186,6 +190,20 @@ fn check(
                         feeds::challenge_window(challenging, args)
                     });
                 }
+            }
+        }
+        // Nobody else can run a private model: a proof speaks for its outputs.
+        if !model.is_private() && !attestation.is_false() {
+            let model = ModelRef::parse(&model.bytes).map_err(|_| BatchError::Model)?;
+            let outputs = windows.iter().zip(&attestation.outputs);
+            let wrong = (0u8..)
+                .zip(outputs)
+                .find(|(_, (window, output))| infer(&model, &window.features) != **output);
+            if let Some((number, _)) = wrong {
+                let args = feeds::output_challenge(windows, number)?;
+                return refute(operator, key, attestation, feed, number, |challenging| {
+                    feeds::challenge_output(challenging, args)
+                });
             }
         }
     }
@@ -338,7 +356,6 @@ fn slash_signers(
             compute_units: execution.compute_units,
         });
     }
-    operator.checked.add(*key);
     Ok(events)
 }
 

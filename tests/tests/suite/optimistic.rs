@@ -1685,6 +1685,43 @@ mod signers {
     }
 
     #[test]
+    fn of_sources_alone_answer_though_an_output_is_false_too() {
+        let world = World::with(by_committee());
+        let batch = world.changed_batch(
+            FIRST,
+            1,
+            1,
+            |_| (),
+            |windows| {
+                windows[0].features[15] += 50;
+            },
+        );
+        let attestation = world.attest_wrong(0, &batch, 0);
+        world
+            .sign_sources(&attestation, &[0, 1])
+            .expect("signatures");
+        // The attester has its output proven false, so that nobody asks for more.
+        world
+            .challenge_output(&attestation, output_args(&batch, 0))
+            .expect("challenge");
+        assert_refused(world.slash_signer(&attestation, 1), E::NotAccomplice);
+        let paid = world.pool(0).slashed_total;
+        world.harness.advance(CHALLENGE - 1);
+        world
+            .challenge_window(&attestation, window_args(&batch, 0))
+            .expect("challenge");
+        world.slash_signer(&attestation, 1).expect("slash");
+        assert_eq!(world.pool(1).slashed_total, 2 * TOKEN);
+        // The attester has paid, and is found false no third time.
+        assert_eq!(world.pool(0).slashed_total, paid);
+        assert_refused(world.slash_signer(&attestation, 0), E::AlreadySlashed);
+        assert_refused(
+            world.challenge_window(&attestation, window_args(&batch, 0)),
+            E::AttestationFalse,
+        );
+    }
+
+    #[test]
     fn can_be_slashed_for_a_challenge_window_after_the_proof() {
         let world = World::with(by_committee());
         let batch = world.batch(FIRST, 1, 1);
@@ -2148,6 +2185,34 @@ mod policy {
             .challenge_output(&open, output_args(&batch, 0))
             .expect("challenge");
         assert_eq!(world.pool(0).slashed_total, 3 * TOKEN);
+        assert_eq!(world.state(&open).deadline, world.harness.now() + CHALLENGE);
+    }
+
+    #[test]
+    fn of_longer_windows_leaves_readings_of_an_open_round_to_be_demanded() {
+        let mut world = World::new();
+        let longer = Policy {
+            grace: 2 * CHALLENGE,
+            challenge_window: 2 * CHALLENGE,
+            ..optimistic()
+        };
+        world.propose(longer).expect("proposal");
+        let batch = world.batch(FIRST, 1, 1);
+        let sequence = world.commit(0, &[&batch]);
+        world
+            .harness
+            .advance(EVIDENCE_WINDOW - ANSWER_WINDOW - 2 * CHALLENGE);
+        world.committee = world.network.committee(&world.harness, 3);
+        world
+            .submit_with(&world.attesting(0), 0, sequence, 0, batch.outputs)
+            .expect("attestation");
+        let stream = &world.operators[0].stream;
+        let attestation = client::attestation(&world.feed, stream, FIRST, sequence, 0);
+        world.show(&attestation, &batch).expect("windows");
+        world.apply().expect("policy");
+        world.harness.advance(CHALLENGE - 1);
+        let place = world.doubt(0, sequence, 0);
+        world.stop(&attestation, &place).expect("stop");
     }
 
     #[test]

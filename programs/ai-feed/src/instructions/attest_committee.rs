@@ -109,7 +109,7 @@ impl AttestCommittee<'_> {
         now: i64,
     ) -> Result<()> {
         attestation.pass(round, mask)?;
-        attestation.restart(round.policy.challenge_window, now)?;
+        attestation.restart(now)?;
         let event = AttestationPassed {
             feed: attestation.feed,
             attestation: self.attestation.key(),

@@ -12,7 +12,7 @@ use crate::{
     instructions::WindowArgs,
     penalty::*,
     poseidon::poseidon,
-    state::{Attestation, Feed, Model, Round, FALSE_OUTPUT},
+    state::{Attestation, Feed, Model, Round, FALSE, FALSE_OUTPUT},
 };
 
 /// Levels of a windows tree above its 32 leaves.
@@ -65,7 +65,7 @@ pub fn handle_challenge_output(
 ) -> Result<()> {
     let accounts = ctx.accounts;
     {
-        let attestation = accounts.challengeable()?;
+        let attestation = accounts.challengeable(FALSE)?;
         prove_window(&attestation, args.number, &args.window, &args.path)?;
         let output = infer(&accounts.model.load()?.parse()?, &args.window.features);
         let attested = attestation.outputs.get(usize::from(args.number));
@@ -75,10 +75,13 @@ pub fn handle_challenge_output(
 }
 
 impl ChallengeAttestation<'_> {
-    /// The attestation, if it can be challenged now.
-    pub fn challengeable(&self) -> Result<std::cell::Ref<'_, Attestation>> {
+    /// The attestation, if it can be challenged now, and none of `flags` says already what the challenge would show.
+    pub fn challengeable(&self, flags: u8) -> Result<std::cell::Ref<'_, Attestation>> {
         let attestation = self.attestation.load()?;
-        require!(!attestation.is_false(), AiFeedError::AttestationFalse);
+        require!(
+            attestation.flags & flags == 0,
+            AiFeedError::AttestationFalse
+        );
         require!(
             attestation.is_open(Clock::get()?.unix_timestamp),
             AiFeedError::ChallengeTooLate
@@ -87,7 +90,7 @@ impl ChallengeAttestation<'_> {
     }
 
     /// Takes the attestation out of its round, or marks the value that it may be part of, and slashes its attester, as far
-    /// as it has anything at stake any more.
+    /// as it has anything at stake any more. Once: of what is found false a second time only those answer that had not before.
     pub fn refute(&self, flag: u8, window: u8) -> Result<()> {
         let (network, moment) = {
             let network = self.network.load()?;
@@ -107,7 +110,8 @@ impl ChallengeAttestation<'_> {
                     .take_back(attestation.slot, attestation.mask)?;
                 false
             };
-            attestation.refute(flag, feed.challenge_window, moment.now)?;
+            let was_false = attestation.is_false();
+            attestation.refute(flag, moment.now)?;
             let at_stake = self.penalty.at_stake(
                 self.network.to_account_info().key,
                 &attestation.pool,
@@ -121,7 +125,7 @@ impl ChallengeAttestation<'_> {
                 flag,
                 window,
                 disputed,
-                slashed: at_stake > 0,
+                slashed: at_stake > 0 && !was_false,
             };
             let severity = attester_severity(attestation.slash_bps, attestation.bond, at_stake);
             let offence = offence(&event.attestation, &event.pool, &network);

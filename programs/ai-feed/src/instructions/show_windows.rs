@@ -98,6 +98,5 @@ pub fn handle_show_windows(ctx: Context<ShowWindows>, windows: Vec<WindowArgs>) 
         AiFeedError::InvalidCaptures
     );
     attestation.flags |= WINDOWS_SHOWN;
-    let window = ctx.accounts.round.load()?.policy.challenge_window;
-    attestation.restart(window, now)
+    attestation.restart(now)
 }

@@ -46,11 +46,10 @@ pub fn handle_stop_clock(ctx: Context<StopClock>) -> Result<()> {
     );
     require!(attestation.is_open(now), AiFeedError::ChallengeTooLate);
     let evidence_window = ctx.accounts.network.load()?.parameters.evidence_window;
-    let challenge_window = ctx.accounts.feed.load()?.challenge_window;
     let overflow = || error!(AiFeedError::Overflow);
     let over_by = challenge
         .answer_by
-        .checked_add(challenge_window)
+        .checked_add(attestation.challenge_window)
         .ok_or_else(overflow)?;
     let evidence_by = attestation
         .committed_at

@@ -187,7 +187,8 @@ pub fn handle_submit_attestation(
     attestation.posted_at = now;
     let demandable = demandable_for(&network.parameters, policy.challenge_window);
     attestation.show_by = args.commitment.posted_at.saturating_add(demandable);
-    attestation.restart(policy.challenge_window, now)?;
+    attestation.challenge_window = policy.challenge_window;
+    attestation.restart(now)?;
     attestation.payer = accounts.payer.key();
     attestation.message = AttestationMessage {
         network: network.id,

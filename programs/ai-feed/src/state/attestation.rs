@@ -22,7 +22,7 @@ pub const FALSE_OUTPUT: u8 = 2;
 /// Flag: a window is not made of its readings.
 pub const FALSE_WINDOW: u8 = 4;
 /// Flags of an attestation that was proven false.
-const FALSE: u8 = FALSE_OUTPUT | FALSE_WINDOW;
+pub const FALSE: u8 = FALSE_OUTPUT | FALSE_WINDOW;
 /// Words of the bits of a batch's readings.
 const STOPS: usize = 512 / 64;
 
@@ -114,8 +114,10 @@ pub struct Attestation {
     /// Until when its windows may be shown if it has a bond, unix seconds: later, readings could not be demanded until the
     /// challenge window is over.
     pub show_by: i64,
+    /// Its round's challenge window, seconds: how long it takes signatures and challenges each time that the clock starts.
+    pub challenge_window: i64,
     /// Zero.
-    pub reserved: [u8; 24],
+    pub reserved: [u8; 16],
 }
 
 impl Attestation {
@@ -155,10 +157,10 @@ impl Attestation {
         self.stopped_at != 0 || now < self.deadline
     }
 
-    /// Gives it a whole challenge window of `window` seconds from `now` (unix seconds); a stopped clock stays stopped.
-    pub fn restart(&mut self, window: i64, now: i64) -> Result<()> {
+    /// Gives it a whole challenge window from `now` (unix seconds); a stopped clock stays stopped.
+    pub fn restart(&mut self, now: i64) -> Result<()> {
         self.deadline = now
-            .checked_add(window)
+            .checked_add(self.challenge_window)
             .ok_or_else(|| error!(AiFeedError::Overflow))?;
         if self.stopped_at != 0 {
             self.stopped_at = now;
@@ -193,11 +195,11 @@ impl Attestation {
     }
 
     /// Takes back all that it passed, because of what `flag` says: [`FALSE_OUTPUT`] or [`FALSE_WINDOW`]. It stays open for
-    /// `window` seconds more, in which its signers answer for it.
-    pub fn refute(&mut self, flag: u8, window: i64, now: i64) -> Result<()> {
+    /// a challenge window more, in which its signers answer for it.
+    pub fn refute(&mut self, flag: u8, now: i64) -> Result<()> {
         self.flags |= flag;
         self.mask = 0;
-        self.restart(window, now)
+        self.restart(now)
     }
 
     /// Committee members that vouched for what was proven false, a bit each. Whoever signed the outputs has checked the

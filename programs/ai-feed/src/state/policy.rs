@@ -15,7 +15,7 @@ pub const FULL_BPS: u16 = 10_000;
 /// How long a proposed policy can be applied once its timelock has passed, in seconds.
 pub const APPLY_WITHIN: i64 = 7 * 86_400;
 
-/// For how long after its commitment a batch's windows may be shown with a bond, seconds; 0 or less if never. A reading that is
+/// For how long after its commitment a batch's windows may be shown with a bond, seconds; less than 0 if never. A reading that is
 /// demanded at the end of the challenge window (seconds) must still be answered within the network's evidence window, and a
 /// whole challenge window must follow: that long a demand stops an attestation's clock. Where the network slashes nobody for
 /// readings that are not shown, none can be demanded.
@@ -27,7 +27,7 @@ pub fn demandable_for(parameters: &Parameters, challenge_window: i64) -> i64 {
         ..
     } = parameters;
     if *withheld_slash_bps == 0 {
-        return 0;
+        return i64::MIN;
     }
     evidence_window
         .saturating_sub(*answer_window)
