@@ -41,6 +41,8 @@ pub enum PoolError {
     WrongVault = 111,
     #[msg("The vault would hold less than the pool owes: nothing was changed, report this")]
     Insolvent = 112,
+    #[msg("The pool's operator is this key already: offer the pool to another, or take the offer back")]
+    SameOperator = 113,
 
     #[msg("The shares are worth nothing: request more of them")]
     WorthNothing = 200,

@@ -510,6 +510,9 @@ fn the_operator_changes_in_two_steps() {
 
     assert_refused(accept(&thief), E::NotPendingOperator);
     assert_refused(offer(&thief, &thief.pubkey()), E::NotOperator);
+    // By handing the pool to itself, its stake would become a delegator's, whose slash pays no bounty.
+    offer(old, &old.pubkey()).unwrap();
+    assert_refused(accept(old), E::SameOperator);
     offer(old, &new.pubkey()).unwrap();
     offer(old, &Pubkey::default()).unwrap();
     assert_refused(accept(&new), E::NotPendingOperator);

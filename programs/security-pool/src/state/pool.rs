@@ -136,6 +136,8 @@ impl Pool {
             operator == self.pending_operator && operator != Pubkey::default(),
             PoolError::NotPendingOperator
         );
+        // It would make the operator's stake a delegator's, whose slash pays no bounty.
+        require!(operator != self.operator, PoolError::SameOperator);
         self.operator = operator;
         self.pending_operator = Pubkey::default();
         self.shared = 1;
