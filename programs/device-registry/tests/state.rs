@@ -278,27 +278,30 @@ fn owners_change_once_an_evidence_window() {
         change_owner(&registered, &first, 2_000, 100),
         RegistryError::SameOwner,
     );
-    // Nobody owned it before.
-    let sold = change_owner(&registered, &second, 1_001, 100).unwrap();
+    assert_error(
+        change_owner(&registered, &second, 1_099, 100),
+        RegistryError::OwnerChangedRecently,
+    );
+    let sold = change_owner(&registered, &second, 1_100, 100).unwrap();
     let expected = RegistryLeaf {
         owner: second.to_bytes(),
         previous_owner: first.to_bytes(),
-        owner_changed_at: 1_001,
+        owner_changed_at: 1_100,
         nonce: 1,
         ..registered
     };
     assert_eq!(sold, expected);
     assert_error(
-        change_owner(&sold, &first, 1_100, 100),
+        change_owner(&sold, &first, 1_199, 100),
         RegistryError::OwnerChangedRecently,
     );
-    assert_eq!(change_owner(&sold, &first, 1_101, 100).unwrap().nonce, 2);
+    assert_eq!(change_owner(&sold, &first, 1_200, 100).unwrap().nonce, 2);
     let last = RegistryLeaf {
         nonce: u32::MAX,
         ..sold
     };
     assert_error(
-        change_owner(&last, &first, 1_101, 100),
+        change_owner(&last, &first, 1_200, 100),
         RegistryError::Overflow,
     );
     let never = RegistryLeaf {
@@ -306,7 +309,7 @@ fn owners_change_once_an_evidence_window() {
         ..sold
     };
     assert_error(
-        change_owner(&never, &first, 1_101, 100),
+        change_owner(&never, &first, 1_200, 100),
         RegistryError::Overflow,
     );
 }

@@ -37,7 +37,7 @@ pub struct BindDevice<'info> {
 ///
 /// - Registering is not paused.
 /// - The device has an NFT; whoever signs holds it, and is not the owner yet.
-/// - The last change of owner, if any, lies an evidence window back.
+/// - The last change of owner, or the registration, lies an evidence window back.
 pub fn handle_bind_device(
     ctx: Context<BindDevice>,
     leaf: LeafArgs,

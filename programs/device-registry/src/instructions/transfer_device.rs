@@ -23,7 +23,7 @@ pub struct TransferDevice<'info> {
 /// Passes a proven device on.
 ///
 /// - Registering is not paused.
-/// - Both owners sign, and are two; the last change of owner, if any, lies an evidence window back.
+/// - Both owners sign, and are two; the last change of owner, or the registration, lies an evidence window back.
 /// - The device is proven, and no NFT says whose it is.
 pub fn handle_transfer_device(
     ctx: Context<TransferDevice>,

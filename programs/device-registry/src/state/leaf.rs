@@ -122,7 +122,8 @@ pub fn require_owner(leaf: &RegistryLeaf, owner: &Pubkey) -> Result<()> {
 }
 
 /// The leaf after a change of owner at `now` (unix seconds). One owner stays accountable for what was signed before, so
-/// the next change has to wait until evidence against the previous owner is no longer taken.
+/// the next change has to wait until evidence against the previous owner is no longer taken. The first one waits as long after
+/// the registration: whoever had the device until then could have it sign what its owner would answer for once it is sold.
 pub fn change_owner(
     leaf: &RegistryLeaf,
     new_owner: &Pubkey,
@@ -134,11 +135,7 @@ pub fn change_owner(
         .owner_changed_at
         .checked_add(evidence_window)
         .ok_or_else(|| error!(RegistryError::Overflow))?;
-    // Before the first change there is nobody whose answerability could be shed.
-    require!(
-        leaf.nonce == 0 || now >= next_change,
-        RegistryError::OwnerChangedRecently
-    );
+    require!(now >= next_change, RegistryError::OwnerChangedRecently);
     Ok(RegistryLeaf {
         owner: new_owner.to_bytes(),
         previous_owner: leaf.owner,
