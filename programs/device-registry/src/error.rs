@@ -59,8 +59,12 @@ pub enum RegistryError {
     InvalidWithheldSlash = 116,
     #[msg("The network charges for this: pass pricing, epoch, credits and reward-emission")]
     CreditsMissing = 117,
-    #[msg("What was staked and attested counts on the evidence window: propose one that is no shorter")]
-    EvidenceWindowShortened = 118,
+    #[msg("Who has joined can't leave in time: propose no shorter windows, no less time to demand readings, no lower speed, and a withheld slash no higher, nor 0 if it was not")]
+    HarsherParameters = 118,
+    #[msg("A challenge's bond must be at most 1 SOL")]
+    InvalidChallengeBond = 119,
+    #[msg("Wrapped SOL can't be burned, so it can't be slashed: choose another stake mint")]
+    NativeStakeMint = 120,
 
     #[msg("There is no such tier to approve: use 0 (self-signed), 1 (voucher) or 2 (certificate chain)")]
     InvalidTier = 200,

@@ -5,11 +5,12 @@ use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{Event, InstructionData};
+use anchor_spl::token::spl_token::native_mint;
 use device_protocol::{network_id, Curve, Possession, Voucher};
 use device_registry::error::RegistryError as E;
 use device_registry::state::maker::{TIER_CERTIFICATE, TIER_SELF_SIGNED, TIER_VOUCHER};
 use device_registry::state::network::{
-    DEVELOPMENT_KEYS, MAX_DURATION, MAX_PAUSE, SELF_SIGNED_MAKERS,
+    DEVELOPMENT_KEYS, MAX_CHALLENGE_BOND, MAX_DURATION, MAX_PAUSE, SELF_SIGNED_MAKERS,
 };
 use device_registry::state::{
     tree, Maker, Network, Operation, Parameters, Pause, Tree, VoucherPage,
@@ -434,7 +435,29 @@ fn a_network_has_bounds() {
         |a| a.parameters.withheld_slash_bps = 10_001,
         E::InvalidWithheldSlash,
     );
+    refused(
+        |a| a.parameters.challenge_bond = MAX_CHALLENGE_BOND + 1,
+        E::InvalidChallengeBond,
+    );
     refused(|a| a.parameters._pad = 1, E::ReservedNotZero);
+}
+
+#[test]
+fn stake_that_can_not_be_burned_is_refused() {
+    let harness = Harness::new();
+    let authority = harness.key();
+    // The token program's native mint, as clusters have it.
+    let mut account = harness.chain.account(&harness.mint());
+    let account = account.as_mut().expect("chain").take().expect("mint");
+    harness.chain.set_account(&native_mint::ID, account);
+    let create = client::create_network(
+        &harness.payer.pubkey(),
+        &authority.pubkey(),
+        &harness.mint(),
+        &native_mint::ID,
+        network_args(&authority.pubkey(), 1),
+    );
+    assert_refused(harness.send(&[create], &[&authority]), E::NativeStakeMint);
 }
 
 #[test]
@@ -506,6 +529,7 @@ fn parameters_change_behind_the_timelock() {
         )
     };
     let apply = || harness.send(&[client::apply_parameters(&world.network)], &[]);
+    assert_refused(apply(), E::NothingProposed);
     assert_refused(propose(&stranger, changed), E::NotAuthority);
     assert_refused(
         propose(
@@ -517,18 +541,28 @@ fn parameters_change_behind_the_timelock() {
         ),
         E::InvalidMaxSpeed,
     );
-    assert_refused(
-        propose(
-            &world.authority,
-            Parameters {
-                evidence_window: parameters().evidence_window - 1,
-                ..changed
-            },
-        ),
-        E::EvidenceWindowShortened,
-    );
-    assert_refused(apply(), E::NothingProposed);
-
+    // Who has joined can't leave in time, and who demands readings counts on having the time.
+    let harsher: [fn(&mut Parameters); 6] = [
+        |new| new.evidence_window -= 1,
+        |new| new.answer_window -= 1,
+        |new| new.answer_window += 1,
+        |new| new.max_speed -= 1,
+        |new| new.withheld_slash_bps += 1,
+        |new| new.withheld_slash_bps = 0,
+    ];
+    for change in harsher {
+        let mut harsher = changed;
+        change(&mut harsher);
+        assert_refused(propose(&world.authority, harsher), E::HarsherParameters);
+    }
+    let milder = Parameters {
+        evidence_window: parameters().evidence_window + 1,
+        answer_window: parameters().answer_window + 1,
+        max_speed: parameters().max_speed + 1,
+        withheld_slash_bps: 1,
+        ..changed
+    };
+    propose(&world.authority, milder).expect("propose");
     propose(&world.authority, changed).expect("propose");
     assert_eq!(world.network().parameters, parameters());
     assert_eq!(world.network().pending, changed);

@@ -4,7 +4,7 @@ use crate::state::network::{
     Network, Parameters, CREDITS, DEVELOPMENT_KEYS, MAX_DURATION, SELF_SIGNED_MAKERS,
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token::Mint;
+use anchor_spl::token::{spl_token::native_mint, Mint};
 
 /// A new network.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,11 @@ pub struct CreateNetwork<'info> {
 pub fn handle_create_network(ctx: Context<CreateNetwork>, args: CreateNetworkArgs) -> Result<()> {
     let creator = ctx.accounts.creator.key();
     args.validate(&creator)?;
+    // A slash burns a part, which the token program refuses for it.
+    require!(
+        ctx.accounts.stake_mint.key() != native_mint::ID,
+        RegistryError::NativeStakeMint
+    );
     let mut network = ctx.accounts.network.load_init()?;
     network.version = 1;
     network.bump = ctx.bumps.network;

@@ -16,6 +16,8 @@ pub const MAX_PAUSE: i64 = 3 * 86_400;
 pub const MAX_DURATION: i64 = 366 * 86_400;
 /// How long proposed parameters can be applied once their timelock has passed, in seconds.
 pub const APPLY_WITHIN: i64 = 7 * 86_400;
+/// Most that a challenge of availability may put at stake, in lamports: one that nobody can afford would demand no reading.
+pub const MAX_CHALLENGE_BOND: u64 = 1_000_000_000;
 /// Hundred per cent, in basis points.
 pub const FULL_BPS: u16 = 10_000;
 
@@ -102,7 +104,7 @@ impl Parameters {
             device_bond: _, // any amount, zero included
             evidence_window,
             answer_window,
-            challenge_bond: _, // any amount: the answer's cost is the operator's to know
+            challenge_bond,
             max_speed,
             tier_discount_bps,
             withheld_slash_bps,
@@ -116,6 +118,10 @@ impl Parameters {
             (1..evidence_window).contains(&answer_window),
             RegistryError::InvalidAnswerWindow
         );
+        require!(
+            challenge_bond <= MAX_CHALLENGE_BOND,
+            RegistryError::InvalidChallengeBond
+        );
         require!(max_speed > 0, RegistryError::InvalidMaxSpeed);
         require!(
             tier_discount_bps.iter().all(|bps| *bps <= FULL_BPS),
@@ -126,6 +132,24 @@ impl Parameters {
             RegistryError::InvalidWithheldSlash
         );
         require!(_pad == 0, RegistryError::ReservedNotZero);
+        Ok(())
+    }
+
+    /// Fails if these would be harsher than `present` for who has joined and can't leave before they come into force, or would
+    /// take from others what they count on: evidence is taken and readings can be demanded as long after the fact, there is as
+    /// much time to show one, what was an honest journey stays one, and a reading that is not shown costs no more, yet something
+    /// if it did.
+    fn require_no_harsher(&self, present: &Self) -> Result<()> {
+        let demandable = |of: &Self| of.evidence_window.saturating_sub(of.answer_window);
+        require!(
+            self.evidence_window >= present.evidence_window
+                && self.answer_window >= present.answer_window
+                && demandable(self) >= demandable(present)
+                && self.max_speed >= present.max_speed
+                && self.withheld_slash_bps <= present.withheld_slash_bps
+                && (self.withheld_slash_bps > 0 || present.withheld_slash_bps == 0),
+            RegistryError::HarsherParameters
+        );
         Ok(())
     }
 }
@@ -268,10 +292,7 @@ impl Network {
     /// Proposes parameters; a later proposal replaces an earlier one and its waiting time starts anew.
     pub fn propose(&mut self, parameters: Parameters, now: i64) -> Result<()> {
         parameters.validate()?;
-        require!(
-            parameters.evidence_window >= self.parameters.evidence_window,
-            RegistryError::EvidenceWindowShortened
-        );
+        parameters.require_no_harsher(&self.parameters)?;
         self.pending_at = now
             .checked_add(self.timelock)
             .ok_or_else(|| error!(RegistryError::Overflow))?;
