@@ -489,8 +489,9 @@ pub fn transfer_device(
     )
 }
 
-/// Says in which H3 cell a device stands; its owner signs.
+/// Says in which H3 cell a device stands; its owner signs, and `payer` pays for the change.
 pub fn assert_location(
+    payer: &Pubkey,
     network: &Pubkey,
     tree: &Pubkey,
     leaf: &RegistryLeaf,
@@ -502,6 +503,8 @@ pub fn assert_location(
             network: *network,
             tree: *tree,
             owner: Pubkey::new_from_array(leaf.owner),
+            payer: *payer,
+            system_program: system_program::ID,
             event_authority: device_registry::EVENT_AUTHORITY_AND_BUMP.0,
             program: ID,
         },

@@ -51,6 +51,9 @@ const WINDOWS_MAX: u32 = commitment::WINDOWS as u32;
 /// A change to the proof of a batch.
 type Tamper = fn(&mut VerifyBatchArgs);
 
+/// Cells that a device moves between, from the H3 documentation.
+const CELLS: [u64; 2] = [0x0892_8308_280f_ffff, 0x0852_8347_3fff_ffff];
+
 /// An operator in epoch 2 that has committed to two batches of four windows, and somebody who doubts it.
 struct World {
     harness: Harness,
@@ -439,6 +442,8 @@ fn an_answer_outlasts_changes_of_other_leaves() {
 fn an_answer_is_right_after_the_device_was_sold() {
     let world = World::new();
     let (answerer, buyer) = (world.harness.key(), world.harness.key());
+    // So long after its registration that it may be sold.
+    world.harness.advance(EVIDENCE_WINDOW - 2 * EPOCH);
     let leaf = world.answer(33).leaf;
     let transfer = registry::transfer_device(
         &world.network.key,
@@ -451,22 +456,68 @@ fn an_answer_is_right_after_the_device_was_sold() {
         .harness
         .send(&[transfer], &[&world.owner, &buyer])
         .expect("transfer");
-    // By the device's own key, and by a session that it granted for its first owner.
+    // By the device's own key, and by a session that it granted for its first owner; with the leaf as it was, which the tree
+    // still remembers, and as it is.
     for reading in [3, 33] {
         let place = world.place(0, reading);
-        world.challenge(reading).expect("challenge");
         let mut before = world.answer(reading);
+        assert_eq!(before.leaf.leaf.nonce, 1);
+        let now = before.clone();
         before.leaf = leaf.clone();
-        assert_refused(
-            world.send_answer(&answerer, &before, &place),
-            E::UnregisteredAnswer,
-        );
-        let answer = world.answer(reading);
-        assert_eq!(answer.leaf.leaf.nonce, 1);
-        world
-            .send_answer(&answerer, &answer, &place)
-            .expect("answer");
+        for answer in [before, now] {
+            world.challenge(reading).expect("challenge");
+            world
+                .send_answer(&answerer, &answer, &place)
+                .expect("answer");
+        }
     }
+}
+
+#[test]
+fn an_answer_is_not_outrun_by_moving_the_device() {
+    let world = World::new();
+    let answerer = world.harness.key();
+    let [early, late] = [33, 3].map(|reading| {
+        world.challenge(reading).expect("challenge");
+        world.answer(reading)
+    });
+    let ProvenLeaf {
+        mut leaf,
+        mut place,
+        ..
+    } = early.leaf.clone();
+    let mut moves = |count: usize| {
+        for _ in 0..count {
+            let cell = CELLS[usize::from(leaf.cell == CELLS[0])];
+            let moved = registry::assert_location(
+                &world.harness.payer.pubkey(),
+                &world.network.key,
+                &world.network.tree,
+                &leaf,
+                place.clone(),
+                cell,
+            );
+            world
+                .harness
+                .send(&[moved], &[&world.owner])
+                .expect("moved");
+            leaf.cell = cell;
+            place.sequence += 1;
+        }
+    };
+    // With the registration of the other device, one change less than the tree remembers.
+    moves(registry_state::tree::CHANGELOG - 2);
+    world
+        .send_answer(&answerer, &early, &world.place(0, 33))
+        .expect("answer");
+    moves(1);
+    assert_refused(
+        world.send_answer(&answerer, &late, &world.place(0, 3)),
+        E::UnregisteredAnswer,
+    );
+    world
+        .send_answer(&answerer, &world.answer(3), &world.place(0, 3))
+        .expect("answer");
 }
 
 #[test]

@@ -267,7 +267,7 @@ fn an_nft_passes_a_device_on_and_goes() {
     // The device has moved since it was promoted.
     let (leaf, place) = world.leaf(0);
     let Network { key, tree, .. } = &world.network;
-    let moved = client::assert_location(key, tree, &leaf, place, NEXT_CELL);
+    let moved = client::assert_location(&first.pubkey(), key, tree, &leaf, place, NEXT_CELL);
     world.send(moved, first).expect("moved");
 
     world.sell(first, &buyer);

@@ -3,6 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use device_protocol::{Curve, Hash, Possession, RegistryLeaf, Status};
+use device_registry::change::CHANGE_PRICE;
 use device_registry::error::RegistryError as E;
 use device_registry::events::DevicesRegistered;
 use device_registry::state::{tree, LeafPlace, Maker, Operation};
@@ -199,7 +200,8 @@ impl World {
         cell: u64,
     ) -> Outcome {
         let Network { key, tree, .. } = &self.network;
-        let mut instruction = client::assert_location(key, tree, leaf, place, cell);
+        let payer = self.harness.payer.pubkey();
+        let mut instruction = client::assert_location(&payer, key, tree, leaf, place, cell);
         instruction.accounts[2].pubkey = owner.pubkey();
         self.harness.send(&[instruction], &[owner])
     }
@@ -551,7 +553,8 @@ fn trees_and_makers_of_another_network_are_refused() {
     } = &world.network;
     let heir = world.harness.key();
     let transfer = client::transfer_device(network, tree, &heir.pubkey(), &leaf, place.clone());
-    let locate = client::assert_location(network, tree, &leaf, place, NEXT_CELL);
+    let payer = world.harness.payer.pubkey();
+    let locate = client::assert_location(&payer, network, tree, &leaf, place, NEXT_CELL);
     for (meta, account) in [(0, other.key), (1, other.tree)] {
         let swapped = replaced(&transfer, meta, account);
         let signers = [&owner, &heir];
@@ -728,6 +731,25 @@ fn a_device_passes_on_once_an_evidence_window() {
 }
 
 #[test]
+fn every_move_has_its_price() {
+    let mut world = World::new();
+    let (index, owner) = world.proven();
+    let held = |world: &World| {
+        let tree = world.harness.chain.account(&world.network.tree);
+        tree.expect("chain").expect("tree").lamports
+    };
+    let before = held(&world);
+    for (moves, cell) in [(1, NEXT_CELL), (2, CELL)] {
+        let outcome = world.locate(index, &owner, cell);
+        world.follow(outcome);
+        assert_eq!(held(&world) - before, moves * CHANGE_PRICE);
+    }
+    let outcome = world.locate(index, &owner, 1);
+    assert_refused(outcome, E::InvalidCell);
+    assert_eq!(held(&world) - before, 2 * CHANGE_PRICE);
+}
+
+#[test]
 fn what_owners_do_fits_a_v0_transaction() {
     let mut world = World::new();
     let (index, owner) = world.proven();
@@ -736,7 +758,7 @@ fn what_owners_do_fits_a_v0_transaction() {
     let (leaf, place) = (world.leaf(index), world.place(index));
     let Network { key, tree, .. } = &world.network;
     let transfer = client::transfer_device(key, tree, &buyer.pubkey(), &leaf, place.clone());
-    let locate = client::assert_location(key, tree, &leaf, place, NEXT_CELL);
+    let locate = client::assert_location(&owner.pubkey(), key, tree, &leaf, place, NEXT_CELL);
     for (instruction, signers) in [(transfer, &[&buyer][..]), (locate, &[][..])] {
         let chain = &world.harness.chain;
         let prepared = transaction::prepare(chain, &[instruction], &owner, signers, &[]);

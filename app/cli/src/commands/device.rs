@@ -159,7 +159,8 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
             let ProvenLeaf {
                 tree, leaf, place, ..
             } = found;
-            let locate = registry::assert_location(&network, &tree, &leaf, place, cell);
+            let locate =
+                registry::assert_location(&owner.pubkey(), &network, &tree, &leaf, place, cell);
             send(context, &chain, &leaf, &[locate], &[&owner])
         }
         Command::Promote { id, uri } => {

@@ -10,7 +10,7 @@ use device_registry::state::{tree, LeafArgs, LeafPlace, Network, Tree};
 /// The challenged reading, and what makes it one: its signature, its device's leaf, its path.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct AnswerAvailabilityArgs {
-    /// The device's leaf as it is now.
+    /// The device's leaf as it is now, or was after one of the tree's last 256 changes.
     pub leaf: LeafArgs,
     /// Its place in the tree.
     pub place: LeafPlace,
@@ -88,7 +88,7 @@ impl AnswerAvailability<'_> {
         require!(args.leaf_nonce <= leaf.nonce, StreamError::NonceAhead);
         {
             let data = self.tree.as_ref().try_borrow_data()?;
-            tree::verify(&data, &args.place, &leaf.hash()).map_err(unregistered)?;
+            tree::verify_lately(&data, &args.place, &leaf.hash()).map_err(unregistered)?;
         }
         let instructions = self.instructions.try_borrow_data()?;
         let network = self.network.load()?.id;

@@ -1,4 +1,4 @@
-use crate::change::change_leaf;
+use crate::change::{change_leaf, pay_for_change};
 use crate::error::RegistryError;
 use crate::nft::{self, MintAccounts};
 use crate::seeds;
@@ -31,7 +31,7 @@ pub struct PromoteDevice<'info> {
     /// CHECK: the owner's associated token account, which its program creates or checks.
     #[account(mut)]
     pub token_account: UncheckedAccount<'info>,
-    /// Pays the rent.
+    /// Pays the rent and the change's price.
     #[account(mut)]
     pub payer: Signer<'info>,
     /// Holds the NFT.
@@ -46,6 +46,7 @@ pub struct PromoteDevice<'info> {
 ///
 /// - Registering is not paused.
 /// - The owner signs; the device is proven. The leaf keeps its owner and nonce.
+/// - The payer pays [`CHANGE_PRICE`](crate::change::CHANGE_PRICE).
 pub fn handle_promote_device(
     ctx: Context<PromoteDevice>,
     leaf: LeafArgs,
@@ -68,6 +69,7 @@ pub fn handle_promote_device(
         network.require_running(Operation::Register, now)?;
         nft::Seeds::new(&network, accounts.tree.key(), place.index, ctx.bumps.mint)
     };
+    pay_for_change(&accounts.payer, &accounts.tree)?;
     let promoted = RegistryLeaf {
         status: Status::Nft,
         ..leaf

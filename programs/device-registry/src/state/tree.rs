@@ -153,6 +153,14 @@ pub fn verify(data: &[u8], place: &LeafPlace, leaf: &[u8; 32]) -> Result<()> {
     at_height!(depth, verify_at(nodes, place, leaf))
 }
 
+/// As [`verify`], but the leaf may also be one that stood at the place after one of the last [`CHANGELOG`] changes: whoever proves
+/// what was there before loses no race against its owner.
+pub fn verify_lately(data: &[u8], place: &LeafPlace, leaf: &[u8; 32]) -> Result<()> {
+    let depth = header(data)?.depth;
+    let nodes = nodes(data)?;
+    at_height!(depth, verify_lately_at(nodes, place, leaf))
+}
+
 /// How the tree in an account's data stands.
 pub fn standing(data: &[u8]) -> Result<Standing> {
     let depth = header(data)?.depth;
@@ -269,6 +277,24 @@ fn verify_at<const HEIGHT: usize>(nodes: &[u8], place: &LeafPlace, leaf: &[u8; 3
         number >>= 1;
     }
     require_proven(tree.canopy[number - 2] == node, complete)
+}
+
+#[inline(never)]
+fn verify_lately_at<const HEIGHT: usize>(
+    nodes: &[u8],
+    place: &LeafPlace,
+    leaf: &[u8; 32],
+) -> Result<()> {
+    let stood = {
+        let tree = open::<HEIGHT>(nodes)?;
+        let index = place.index as usize;
+        let mut changes = tree.changelog.iter();
+        changes.any(|change| change.index() == index && change.path.first() == Some(&Some(*leaf)))
+    };
+    match stood {
+        true => Ok(()),
+        false => verify_at::<HEIGHT>(nodes, place, leaf),
+    }
 }
 
 /// A leaf's number among all nodes, the root's being 1 and the children of `n` being `2 n` and `2 n + 1`. The canopy has
