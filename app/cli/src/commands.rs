@@ -14,6 +14,7 @@ pub mod maker;
 pub mod network;
 pub mod payee;
 pub mod pool;
+pub mod reclaim;
 pub mod register;
 pub mod report;
 pub mod send;

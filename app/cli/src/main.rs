@@ -12,7 +12,7 @@ mod tokens;
 use clap::{Parser, Subcommand, ValueEnum};
 use commands::{
     batch, bond, challenge, claim, credits, device, feed, keys, load, maker, network, payee, pool,
-    register, report, send, status, stream, verify, voucher,
+    reclaim, register, report, send, status, stream, verify, voucher,
 };
 use fieldproof_client::chain::PriorityFee;
 use std::path::PathBuf;
@@ -119,6 +119,8 @@ enum Command {
     Verify(verify::Command),
     /// Claim rewards
     Claim(claim::Arguments),
+    /// Take back the rent that you paid for what is over, and bounties that an epoch's cap has kept
+    Reclaim(reclaim::Arguments),
     /// Put up a bond for devices, and take it back
     #[command(subcommand)]
     Bond(bond::Command),
@@ -157,6 +159,7 @@ fn main() {
         Command::Feed(arguments) => feed::run(&context, arguments),
         Command::Verify(command) => verify::run(&context, command),
         Command::Claim(arguments) => claim::run(&context, arguments),
+        Command::Reclaim(arguments) => reclaim::run(&context, arguments),
         Command::Bond(command) => bond::run(&context, command),
         Command::Credits(command) => credits::run(&context, command),
         Command::Pool(command) => pool::run(&context, command),

@@ -63,9 +63,14 @@ pub fn parse_sol(text: &str) -> Result<u64> {
         .ok_or_else(|| anyhow!("{text} is no number of SOL with at most {SOL_DECIMALS} decimals"))
 }
 
-/// Lamports as SOL.
+/// Lamports as a decimal number of SOL.
+pub fn in_sol(lamports: u64) -> String {
+    token::format_amount(lamports, SOL_DECIMALS)
+}
+
+/// As [`in_sol`], with the unit.
 pub fn sol(lamports: u64) -> String {
-    format!("{} SOL", token::format_amount(lamports, SOL_DECIMALS))
+    format!("{} SOL", in_sol(lamports))
 }
 
 /// `value` × 10^`exponent` as a decimal number.

@@ -10,7 +10,7 @@ use ai_feed::instructions::{
     RegisterVerifyingKeyArgs, SubmitAttestationArgs, WindowArgs, NO_GRANT, WINDOWS_DEPTH,
 };
 use ai_feed::penalty::SLASHER;
-use ai_feed::state::{Feed, Policy, PROOF_BYTES};
+use ai_feed::state::{Attestation, Feed, Policy, PROOF_BYTES};
 use ai_feed::{accounts, instruction, seeds, EVENT_AUTHORITY_AND_BUMP, ID};
 use anchor_lang::prelude::{Instructions, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
@@ -527,6 +527,15 @@ pub fn resume_clock(attestation: &Pubkey, challenge: &ReadingPlace) -> Instructi
             reading: challenge.reading,
         },
     )
+}
+
+/// The readings whose challenges stop an attestation's clock.
+pub fn stops(attestation: &Attestation) -> impl Iterator<Item = u16> + '_ {
+    let readings = (0u16..).take(attestation.stops.len() * 64);
+    readings.filter(move |reading| {
+        let word = attestation.stops.get(usize::from(reading / 64));
+        word.is_some_and(|word| word >> (reading % 64) & 1 == 1)
+    })
 }
 
 /// Lets an attestation pass whose challenge window ended undisputed. `stream` is the attester's.

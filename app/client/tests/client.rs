@@ -6,6 +6,7 @@ mod bytes;
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::solana_program::system_instruction;
 use anchor_lang::Event;
 use data_commitment::events::RootCommitted;
 use device_protocol::{Curve, DeviceKey};
@@ -15,6 +16,7 @@ use fieldproof_client::key::{normalise_low_s, verify, DeviceSigner, KeyError};
 use fieldproof_client::precompile::{
     ed25519, secp256r1, signature, Entry, PrecompileError, MAX_ED25519, MAX_SECP256R1,
 };
+use fieldproof_client::transaction;
 use introspection::{IntrospectionError, Precompile};
 use litesvm::LiteSVM;
 use proptest::collection::vec;
@@ -753,4 +755,25 @@ fn proposals_are_those_of_the_network_that_is_named_first() {
         ..execution([])
     };
     assert_eq!(emissions::proposals(&called, &network), [(other, args)]);
+}
+
+#[test]
+fn instructions_are_packed_in_their_order_as_many_as_a_transaction_takes() {
+    let payer = Keypair::new();
+    let transfers: Vec<Instruction> = (1..=200)
+        .map(|to: u8| {
+            let to = Pubkey::new_from_array([to; 32]);
+            system_instruction::transfer(&payer.pubkey(), &to, 1)
+        })
+        .collect();
+    let packed = transaction::pack(transfers.clone(), &payer).unwrap();
+    assert_eq!(packed.concat(), transfers);
+    for (part, next) in packed.iter().zip(&packed[1..]) {
+        assert!(transaction::fits(part, &payer, &[]).unwrap());
+        let more = [&part[..], &next[..1]].concat();
+        assert!(!transaction::fits(&more, &payer, &[]).unwrap());
+    }
+    // The payer and the program are among the 64 accounts of a transaction.
+    assert_eq!(packed[0].len(), 62);
+    assert!(transaction::pack([], &payer).unwrap().is_empty());
 }

@@ -23,9 +23,6 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::mem::offset_of;
 
-/// Decimals of a SOL.
-const SOL_DECIMALS: u8 = 9;
-
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Ask an operator to show a reading that it attested; the bond is gone if it does. The clocks of the batch's
@@ -153,10 +150,6 @@ fn address(text: &str) -> Result<Pubkey> {
         .with_context(|| format!("{text} is no address"))
 }
 
-fn sol(lamports: u64) -> String {
-    token::format_amount(lamports, SOL_DECIMALS)
-}
-
 /// Where challenges are made.
 struct Court<'a> {
     context: &'a Context,
@@ -214,7 +207,7 @@ impl Court<'_> {
                 batch,
                 reading,
                 challenger: keypair.pubkey().to_string(),
-                bond: sol(parameters.challenge_bond),
+                bond: output::in_sol(parameters.challenge_bond),
                 answer_by,
                 overdue: now > answer_by,
             },
@@ -288,7 +281,8 @@ impl Court<'_> {
             let evidence_by = attestation
                 .committed_at
                 .saturating_add(parameters.evidence_window);
-            if is_stopped_for(&attestation, place.reading) {
+            // By an earlier challenge, of which nobody has shown yet that it is over.
+            if feeds::stops(&attestation).any(|reading| reading == place.reading) {
                 clocks.stopped.push(key.to_string());
             } else if over_by <= evidence_by {
                 clocks.stopped.push(key.to_string());
@@ -367,7 +361,7 @@ impl Court<'_> {
         drop(progress);
         let answered = Answered {
             challenge: place.challenge().to_string(),
-            bond: sol(challenge.bond),
+            bond: output::in_sol(challenge.bond),
             signature: done.signature.to_string(),
             compute_units: done.compute_units,
         };
@@ -422,7 +416,7 @@ impl Court<'_> {
             challenger: challenge.challenger.to_string(),
             slashed: tokens(lost),
             bounty: tokens(self.balance(&settling.bounty)?.saturating_sub(before)),
-            bond: sol(challenge.bond),
+            bond: output::in_sol(challenge.bond),
             signature: done.signature.to_string(),
             compute_units: done.compute_units,
         };
@@ -468,12 +462,6 @@ impl Court<'_> {
     }
 }
 
-/// Whether an earlier challenge of the reading has stopped an attestation's clock, and nobody has shown yet that it is over.
-fn is_stopped_for(attestation: &Attestation, reading: u16) -> bool {
-    let word = attestation.stops.get(usize::from(reading / 64));
-    word.is_some_and(|word| word >> (reading % 64) & 1 == 1)
-}
-
 fn shown(key: &Pubkey, challenge: &Challenge, pool: &Pubkey, now: i64) -> Shown {
     Shown {
         challenge: key.to_string(),
@@ -482,7 +470,7 @@ fn shown(key: &Pubkey, challenge: &Challenge, pool: &Pubkey, now: i64) -> Shown 
         batch: challenge.batch,
         reading: challenge.reading,
         challenger: challenge.challenger.to_string(),
-        bond: sol(challenge.bond),
+        bond: output::in_sol(challenge.bond),
         answer_by: challenge.answer_by,
         overdue: now > challenge.answer_by,
     }

@@ -8,13 +8,12 @@ use anyhow::{anyhow, bail, Context as _, Result};
 use device_registry::state::Network;
 use fieldproof_client::chain::{self, Chain, RpcChain};
 use fieldproof_client::credits::{self as client, Purchase, Till};
-use fieldproof_client::{event, reward_emission as emissions, token, transaction};
+use fieldproof_client::{event, token, transaction};
 use reward_emission::events::CreditsBought;
-use reward_emission::state::{Credits, Demand, Emission, Epoch, Pricing, Terms};
+use reward_emission::state::{Credits, Demand, Pricing, Terms};
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::mem::offset_of;
 
 /// Decimals of a dollar in credits.
 const USD_DECIMALS: u8 = reward_emission::state::CREDITS_PER_DOLLAR.ilog10() as u8;
@@ -44,8 +43,6 @@ pub enum Command {
         #[arg(value_name = "AMOUNT")]
         amount: String,
     },
-    /// Take back the rent that you paid for epochs and for feeds' funds, of epochs whose rewards are final
-    Reclaim,
 }
 
 #[derive(clap::Args)]
@@ -99,7 +96,6 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         Command::Balance { owner } => place.balance(context, owner),
         Command::Buy(buy) => place.buy(context, &buy),
         Command::Fund { feed, amount } => place.fund(context, feed, &amount),
-        Command::Reclaim => place.reclaim(context),
     }
 }
 
@@ -248,13 +244,6 @@ struct Funded {
     given: Amount,
     left: Amount,
     signature: String,
-}
-
-#[derive(Serialize)]
-struct Reclaimed {
-    closed: usize,
-    /// Lamports.
-    rent: u64,
 }
 
 impl Place {
@@ -469,45 +458,6 @@ impl Place {
                 ("Given by all", funded.given.text()),
                 ("Your credits", funded.left.text()),
                 ("Signature", funded.signature.clone()),
-            ])
-        })
-    }
-
-    fn reclaim(&self, context: &Context) -> Result<()> {
-        let payer = context.keypair()?;
-        let own = payer.pubkey();
-        let address = emissions::emission(&self.network);
-        let emission: Emission = chain::read(&self.chain, &address)?;
-        let progress = context.progress("looking for what is decided");
-        let is_mine = |by: &Pubkey, epoch: u64| *by == own && emission.is_final(epoch);
-        let of_network = offset_of!(Demand, network);
-        let demands = chain::read_all_of::<Demand>(&self.chain, of_network, &self.network)?
-            .into_iter()
-            .filter(|(_, demand)| is_mine(&demand.payer, demand.epoch))
-            .map(|(key, demand)| {
-                let close = client::close_demand(&self.network, demand.epoch, &demand.feed, &own);
-                (key, close)
-            });
-        let of_network = offset_of!(Epoch, network);
-        let epochs = chain::read_all_of::<Epoch>(&self.chain, of_network, &self.network)?
-            .into_iter()
-            .filter(|(_, epoch)| is_mine(&epoch.payer, epoch.epoch))
-            .map(|(key, epoch)| (key, client::close_epoch(&self.network, epoch.epoch, &own)));
-        let mut reclaimed = Reclaimed { closed: 0, rent: 0 };
-        for (key, close) in demands.chain(epochs) {
-            progress.say(format!("closing {key}"));
-            let rent = self.chain.account(&key)?.map_or(0, |found| found.lamports);
-            transaction::send(&self.chain, &[close], &payer, &[]).with_context(|| {
-                format!("{key}, after {} accounts were closed", reclaimed.closed)
-            })?;
-            reclaimed.closed += 1;
-            reclaimed.rent += rent;
-        }
-        drop(progress);
-        context.print(&reclaimed, || {
-            output::fields([
-                ("Accounts closed", reclaimed.closed.to_string()),
-                ("Rent", output::sol(reclaimed.rent)),
             ])
         })
     }

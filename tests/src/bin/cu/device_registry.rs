@@ -307,7 +307,7 @@ fn measure_leaves(bench: &Bench, id: &Hash, network: &Pubkey, governs: &[&Keypai
     let both = [*authority, &heir];
     bench.measure("transfer_device", "depth 24, canopy 10", &[pass_on], &both)?;
     let (leaf, place) = self::leaf(bench, &mut follower, 0)?;
-    let locate = client::assert_location(&payer, network, &tree, &leaf, place.clone(), 0);
+    let locate = client::assert_location(&key, network, &tree, &leaf, place.clone(), 0);
     bench.measure(
         "assert_location",
         "depth 24, canopy 10",
@@ -319,11 +319,10 @@ fn measure_leaves(bench: &Bench, id: &Hash, network: &Pubkey, governs: &[&Keypai
     let (leaf, place) = self::leaf(bench, &mut follower, 0)?;
     for index in 1..=tree::CHANGELOG as u32 {
         let (other, place) = self::leaf(bench, &mut follower, index)?;
-        let locate = client::assert_location(&payer, network, &tree, &other, place, 0);
+        let locate = client::assert_location(&key, network, &tree, &other, place, 0);
         bench.run(&[locate], &[])?;
     }
-    let locate =
-        client::assert_location(&payer, network, &tree, &leaf, place, 0x0892_8308_280f_ffff);
+    let locate = client::assert_location(&key, network, &tree, &leaf, place, 0x0892_8308_280f_ffff);
     bench.measure(
         "assert_location",
         "depth 24, canopy 10, proof 256 changes old",

@@ -53,7 +53,8 @@ fn post(live: &Live, worker: usize, readings: &[SignedReading]) -> Accepted {
 
 #[test]
 fn challenges_are_made_listed_answered_and_settled() {
-    let mut live = Live::start(2);
+    // Less than a tenth of 50 tokens can be slashed in an epoch.
+    let mut live = Live::start_with(2, |config, _| config.roster.slash_cap_bps = 600);
     live.key("owner.json");
     let auditor = live.key("auditor.json").pubkey();
     let device = live.device("owner.json", "one.json", 0, Curve::P256);
@@ -144,17 +145,34 @@ fn challenges_are_made_listed_answered_and_settled() {
     let settled = settle(&live, third);
     assert!(settled.status.success(), "{settled:?}");
     let settled: Value = serde_json::from_slice(&settled.stdout).expect("JSON");
-    // A tenth of 50 tokens, of which 30 % are the challenger's, whoever settles.
     assert_eq!(
-        (&settled["slashed"], &settled["bounty"], &settled["bond"]),
-        (&json!("5"), &json!("1.5"), &json!("0.01"))
+        (&settled["slashed"], &settled["bond"]),
+        (&json!("5"), &json!("0.01"))
     );
     assert_eq!(settled["challenger"], auditor.to_string());
-    let bounty = token::associated(&auditor, &live.deployment.stake_mint);
-    let bounty: TokenAccount = chain::read_borsh(&live.chain, &bounty).expect("bounty");
-    assert_eq!(bounty.amount, 1_500_000);
+    let bounty = |live: &Live| {
+        let bounty = token::associated(&auditor, &live.deployment.stake_mint);
+        let bounty: TokenAccount = chain::read_borsh(&live.chain, &bounty).expect("bounty");
+        bounty.amount
+    };
+    let first = bounty(&live);
+    assert_eq!(settled["bounty"], token::format_amount(first, 6));
     assert_failed(&settle(&live, third), "no open challenge");
     assert_eq!(list(&live), json!([]));
+
+    // What was more than the cap comes in the next epoch: of all, 30 % are the challenger's, whoever settled.
+    let reclaim = |live: &Live| live.cli_done("auditor.json", &["reclaim"]);
+    assert_eq!(reclaim(&live)["found"], json!([]));
+    live.cluster.set_time(live.genesis + 3 * EPOCH + 1);
+    let reclaimed = reclaim(&live);
+    assert_eq!(reclaimed["found"][0]["kind"], "bounty");
+    assert_eq!(
+        reclaimed["bounty"],
+        token::format_amount(1_500_000 - first, 6)
+    );
+    assert!(first < 1_500_000);
+    assert_eq!(bounty(&live), 1_500_000);
+    assert_eq!(reclaim(&live)["found"], json!([]));
 }
 
 /// What would pass by time waits for the reading. Of another feed, on whose attestations no bond stands, the challenge window

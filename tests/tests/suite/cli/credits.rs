@@ -175,7 +175,8 @@ fn a_network_begins_for_nothing_and_is_paid_with_what_it_earned() {
         (&400.into(), &404.into(), &0.into())
     );
     // Their epoch is not decided yet.
-    assert_eq!(done(&live, &["reclaim"])["closed"], 0);
+    let reclaim = |live: &Live| live.cli_done("owner.json", &["reclaim"]);
+    assert_eq!(reclaim(&live)["found"], json!([]));
 
     // Nor is a price that nobody has updated.
     live.cluster.set_time(live.now() + 61);
@@ -184,10 +185,12 @@ fn a_network_begins_for_nothing_and_is_paid_with_what_it_earned() {
     assert_failed(&old, "too old");
 
     end_epoch(&mut live, 3);
-    let reclaimed = done(&live, &["reclaim"]);
-    assert_eq!(reclaimed["closed"], 2);
-    assert!(reclaimed["rent"].as_u64().is_some_and(|rent| rent > 0));
-    assert_eq!(done(&live, &["reclaim"])["closed"], 0);
+    let reclaimed = reclaim(&live);
+    let kinds = [0_usize, 1].map(|number| &reclaimed["found"][number]["kind"]);
+    assert_eq!(kinds, ["demand", "epoch"]);
+    assert_eq!(reclaimed["found"].as_array().map(Vec::len), Some(2));
+    assert_ne!(reclaimed["rent"], "0");
+    assert_eq!(reclaim(&live)["found"], json!([]));
 }
 
 /// A batch is paid for by its maker, each device.

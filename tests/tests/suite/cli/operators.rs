@@ -1,6 +1,7 @@
 //! `fieldproof pool`, `stream` and `payee`: an operator from nothing to a worker that earns, and out again.
 
 use super::*;
+use ai_feed::state::Attestation;
 
 /// What the operator has, base units.
 const TOKENS: u64 = 101_000_000;
@@ -104,6 +105,23 @@ fn an_operator_begins_with_stake_and_is_paid_for_its_work() {
     assert!(share > 0.0);
     let commitments = done(&live, &stream)["commitments"].as_u64();
     assert!(commitments.is_some_and(|count| count > 0));
+
+    // What its worker paid rent for and nothing needs any more is paid back, once.
+    let reclaim =
+        |live: &Live, also: &[&str]| live.cli_done("signer-0.json", &[&["reclaim"], also].concat());
+    let dry = reclaim(&live, &["--dry-run"]);
+    assert_eq!(dry["found"][0]["kind"], "attestation");
+    assert_eq!(dry["signatures"], json!([]));
+    let key = dry["found"][0]["account"].as_str().expect("address");
+    let key: Pubkey = key.parse().expect("address");
+    let rent = live.chain.account(&key).expect("chain").expect("account");
+    let rent = token::format_amount(rent.lamports, 9);
+    assert_eq!(dry["found"][0]["rent"], rent);
+    let reclaimed = reclaim(&live, &[]);
+    assert_eq!(reclaimed["found"], dry["found"]);
+    assert_eq!(reclaimed["signatures"].as_array().map(Vec::len), Some(1));
+    assert!(live.find::<Attestation>(&key).is_none());
+    assert_eq!(reclaim(&live, &[])["found"], json!([]));
 
     // Others go on with it, and the operator leaves with its stake.
     let successor = live.key("successor.json").pubkey().to_string();
