@@ -23,6 +23,7 @@ fn propose(world: &World, ballot: u32, score_sum: u64) -> Pubkey {
     let args = ProposeRootArgs {
         epoch: 2,
         ballot,
+        base: world.emission().finals,
         member: committee.member(&operator.pool).expect("a seat") as u8,
         depth: 1,
         score_hash: [9; 32],
