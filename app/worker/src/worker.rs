@@ -538,7 +538,8 @@ impl<'a> Landing<'a> {
     /// `None` if another part sees it through.
     fn begin(all: &'a Mutex<HashSet<Signature>>, signature: Signature) -> Option<Self> {
         let mut landing = all.lock().unwrap_or_else(PoisonError::into_inner);
-        landing.insert(signature).then_some(Self { all, signature })
+        // Made only if it is to be held: what is dropped here would wait for the lock that is held here.
+        landing.insert(signature).then(|| Self { all, signature })
     }
 }
 
@@ -763,5 +764,23 @@ mod text {
             text.map(|text| text.parse().map_err(D::Error::custom))
                 .transpose()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_part_at_a_time_sees_a_transaction_through() {
+        let (all, signature) = (Mutex::default(), Signature::from([7; 64]));
+        let landing = Landing::begin(&all, signature);
+        assert!(landing.is_some());
+        assert!(Landing::begin(&all, signature).is_none());
+        // Who was not let in has taken nothing away.
+        assert!(Landing::begin(&all, signature).is_none());
+        assert!(Landing::begin(&all, Signature::from([8; 64])).is_some());
+        drop(landing);
+        assert!(Landing::begin(&all, signature).is_some());
     }
 }
