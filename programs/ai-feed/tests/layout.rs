@@ -74,7 +74,7 @@ fn attestation() {
         sequence: 112, batch: 120, batch_leaf: 208, outputs: 240, value: 272, mask: 280, slash_bps: 282, slot: 284,
         committee: 288, committee_epoch: 320, signers: 328, signed: 336, bond: 344, posted_at: 352, deadline: 360,
         payer: 368, message: 400, source_signers: 432, source_signed: 440,
-        stopped_at: 448, committed_at: 456, stops: 464, show_by: 528, reserved: 536,
+        stopped_at: 448, committed_at: 456, stops: 464, show_by: 528, challenge_window: 536, reserved: 544,
     } 560);
 }
 

@@ -100,6 +100,7 @@ fn a_devices_bond_is_less_by_its_tiers_discount_rounded_up() {
 #[test]
 fn parameters_that_nobody_applies_fall() {
     let mut network = Network::zeroed();
+    network.parameters = parameters();
     network.timelock = 100;
     network.propose(parameters(), 1_000).unwrap();
     assert_error(
@@ -120,6 +121,7 @@ fn parameters_that_nobody_applies_fall() {
 #[test]
 fn parameters_wait_for_the_timelock() {
     let mut network = Network::zeroed();
+    network.parameters = parameters();
     network.timelock = 100;
     assert_error(network.apply(1_000), RegistryError::NothingProposed);
     network.propose(parameters(), 1_000).unwrap();

@@ -6,7 +6,7 @@ mod credits;
 mod nfts;
 mod operators;
 
-use super::live::{wait, Live, Process, CHALLENGE, EPOCH, ROUND};
+use super::live::{wait, Live, Process, CHALLENGE, EPOCH, EVIDENCE_WINDOW, ROUND};
 use ai_feed::state::Feed;
 use anchor_lang::prelude::Pubkey;
 use anchor_spl::token::{spl_token, TokenAccount};

@@ -29,6 +29,8 @@ use tests::LAMPORTS;
 
 /// Seconds of an epoch.
 pub const EPOCH: i64 = 3_600;
+/// Seconds for which evidence is taken, and a new owner keeps a device.
+pub const EVIDENCE_WINDOW: i64 = 3_600;
 /// Seconds of a round, and between readings.
 pub const ROUND: i64 = 60;
 /// Seconds of a ballot.
@@ -472,7 +474,7 @@ pub fn config(genesis: i64, maker: &Pubkey, dir: &Path) -> migrations::Config {
             development_keys: true,
             credits: false,
             device_bond: 0,
-            evidence_window: 3_600,
+            evidence_window: EVIDENCE_WINDOW,
             answer_window: 1_200,
             challenge_bond: 10_000_000,
             max_speed: 340,

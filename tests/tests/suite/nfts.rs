@@ -49,6 +49,8 @@ impl World {
         let maker = network.maker(&harness);
         let owner = harness.key();
         network.device(&harness, &maker, &owner, Curve::P256, CELL);
+        // So long ago that it may change hands.
+        harness.advance(EVIDENCE_WINDOW);
         Self {
             harness,
             network,

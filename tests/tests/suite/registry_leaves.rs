@@ -767,7 +767,7 @@ fn what_owners_do_fits_a_v0_transaction() {
 }
 
 #[test]
-fn a_registered_device_can_be_sold_at_once() {
+fn a_registered_device_is_sold_an_evidence_window_later() {
     let mut world = World::new();
     let (owner, buyer) = (world.harness.key(), world.harness.key());
     let device = world
@@ -775,6 +775,11 @@ fn a_registered_device_can_be_sold_at_once() {
         .device(&world.harness, &world.maker, &owner, Curve::P256, CELL);
     let event = RegistryEvent::Registered(Box::new(device.registered));
     world.tree.apply(event).expect("followed");
+    // Else who had it before could have its first owner answer for what it signed for nobody.
+    assert_refused(world.transfer(0, &owner, &buyer), E::OwnerChangedRecently);
+    world.harness.advance(EVIDENCE_WINDOW - 1);
+    assert_refused(world.transfer(0, &owner, &buyer), E::OwnerChangedRecently);
+    world.harness.advance(1);
     let outcome = world.transfer(0, &owner, &buyer);
     world.follow(outcome);
     assert_eq!(world.leaf(0).owner, buyer.pubkey().to_bytes());
@@ -1026,9 +1031,11 @@ fn a_squatters_leaf_counts_for_nothing_beside_a_proven_one() {
     let leaf = tree.leaves()[1];
     assert_eq!(leaf.hash(), event.leaf().expect("leaf").hash());
     let place = tree.place(1).expect("place");
+    world.harness.advance(EVIDENCE_WINDOW);
     follow(world.transfer_of(&leaf, place, &owner, &buyer));
-    assert_eq!(standing(29), owned);
-    assert_eq!(standing(30), Some((buyer.pubkey().to_bytes(), 1, 1)));
+    let sold = 30 + EVIDENCE_WINDOW;
+    assert_eq!(standing(sold - 1), owned);
+    assert_eq!(standing(sold), Some((buyer.pubkey().to_bytes(), 1, 1)));
     assert_eq!(registry.all().len(), 1);
 }
 

@@ -81,6 +81,13 @@ impl World {
         world
     }
 
+    /// Whose device is registered so long that it may be sold.
+    fn sellable(curve: Curve) -> Self {
+        let world = Self::new(curve);
+        world.harness.advance(EVIDENCE_WINDOW);
+        world
+    }
+
     fn post_bond(&self, owner: &Keypair) {
         let mint = &self.network.stake_mint;
         self.harness.fund(&owner.pubkey(), mint, POSTED);
@@ -1305,7 +1312,7 @@ impl World {
 
 #[test]
 fn what_a_seller_signed_before_a_sale_costs_the_seller_alone() {
-    let world = World::new(Curve::P256);
+    let world = World::sellable(Curve::P256);
     let operator = world.network.operator(&world.harness, 1_000);
     let evidence = world.equivocation();
     let stream = Committing::new(&world, operator, &evidence);
@@ -1331,7 +1338,7 @@ fn what_a_seller_signed_before_a_sale_costs_the_seller_alone() {
 
 #[test]
 fn a_buyer_can_not_sign_for_the_seller() {
-    let world = World::new(Curve::P256);
+    let world = World::sellable(Curve::P256);
     let operator = world.network.operator(&world.harness, 1_000);
     let session = world.session(1);
     let before = world.reading();
@@ -1361,7 +1368,7 @@ fn a_buyer_can_not_sign_for_the_seller() {
 
 #[test]
 fn a_buyer_can_not_sign_what_was_committed_before_the_sale() {
-    let world = World::new(Curve::P256);
+    let world = World::sellable(Curve::P256);
     let device = &world.device.signer;
     let honest = world.session(1);
     let before = world.reading();
@@ -1431,7 +1438,7 @@ fn a_buyer_can_not_sign_what_was_committed_before_the_sale() {
 
 #[test]
 fn a_grant_that_was_signed_twice_convicts_by_the_signatures_committed_to() {
-    let world = World::new(Curve::P256);
+    let world = World::sellable(Curve::P256);
     let operator = world.network.operator(&world.harness, 1_000);
     let session = world.session(1);
     let mut evidence = session.equivocation(world.reading());
@@ -1460,7 +1467,7 @@ fn a_grant_that_was_signed_twice_convicts_by_the_signatures_committed_to() {
 
 #[test]
 fn a_seller_can_not_sign_for_the_buyer() {
-    let world = World::new(Curve::P256);
+    let world = World::sellable(Curve::P256);
     let session = world.session(1);
     let buyer = world.harness.key();
     world.post_bond(&buyer);
@@ -1509,7 +1516,7 @@ fn a_victim_is_made_nobodys_owner_without_signing() {
 
 #[test]
 fn an_owner_sheds_no_evidence_by_passing_the_device_on() {
-    let world = World::new(Curve::P256);
+    let world = World::sellable(Curve::P256);
     let operator = world.network.operator(&world.harness, 1_000);
     let evidence = world.equivocation();
     let stream = Committing::new(&world, operator, &evidence);
@@ -1549,7 +1556,7 @@ fn an_owner_sheds_no_evidence_by_passing_the_device_on() {
 
 #[test]
 fn only_the_networks_own_streams_prove_that_something_was_committed() {
-    let world = World::new(Curve::Ed25519);
+    let world = World::sellable(Curve::Ed25519);
     let operator = world.network.operator(&world.harness, 1_000);
     let evidence = world.equivocation();
     let stream = Committing::new(&world, operator, &evidence);

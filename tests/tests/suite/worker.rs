@@ -52,7 +52,7 @@ use solana_signer::Signer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tempfile::TempDir;
-use tests::fixture::{Device, Network, Operator, EPOCH, EVEN_SCORING, TOKEN};
+use tests::fixture::{Device, Network, Operator, EPOCH, EVEN_SCORING, EVIDENCE_WINDOW, TOKEN};
 use tests::{assert_refused, Harness, START};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -2335,7 +2335,6 @@ mod rewards {
         };
         world.deliver(2, &counted(0));
         world.settle();
-        world.set_time(world.now() + 1);
 
         let chain = world.chain.as_ref();
         let mut follower = Follower::new(chain, world.network.tree).expect("tree");
@@ -2343,6 +2342,7 @@ mod rewards {
         let index = world.devices[2].registered.index;
         let place = tree.place(index).expect("place");
         let leaf = tree.leaves()[index as usize];
+        world.set_time(leaf.owner_changed_at + EVIDENCE_WINDOW);
         let (network, key) = (&world.network, buyer.pubkey());
         let sale = registry::transfer_device(&network.key, &network.tree, &key, &leaf, place);
         transaction::send(chain, &[sale], &world.payer, &[seller, buyer]).expect("sold");

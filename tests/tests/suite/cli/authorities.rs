@@ -40,7 +40,7 @@ fn a_networks_authority_governs_it() {
     );
 
     // Parameters, behind the timelock.
-    let propose = ["propose", "--device-bond", "2.5", "--max-speed", "100"];
+    let propose = ["propose", "--device-bond", "2.5", "--max-speed", "400"];
     refused(&live, &propose, "authority");
     assert_failed(
         &live.cli(
@@ -87,7 +87,7 @@ fn a_networks_authority_governs_it() {
     live.cluster.set_time(until + 1);
     assert!(text(&live).contains("expired"), "{}", text(&live));
     // What is in force already takes its place.
-    let withdrawn = done(&live, &["propose", "--max-speed", "100"]);
+    let withdrawn = done(&live, &["propose", "--max-speed", "500"]);
     assert_eq!(
         withdrawn["proposed"]["challenge_bond"],
         withdrawn["parameters"]["challenge_bond"]

@@ -54,6 +54,8 @@ fn a_device_becomes_an_nft_is_sold_bound_and_comes_back() {
         &run("owner.json", "demote"),
         "does not hold the device's NFT",
     );
+    assert_failed(&run("buyer.json", "bind"), "evidence window");
+    live.cluster.set_time(live.now() + EVIDENCE_WINDOW);
     let bound = done(run("buyer.json", "bind"));
     assert_eq!(bound["nft"], mint.to_string());
     let shown = show();

@@ -6,7 +6,6 @@ use fieldproof_client::chain::Chain;
 use fieldproof_client::data_commitment::{ReadingPlace, Settling, StreamHistory};
 use solana_transaction::versioned::VersionedTransaction;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tests::fixture::EVIDENCE_WINDOW;
 
 /// Seconds in which a challenge is answered.
 const ANSWER_WINDOW: i64 = EVIDENCE_WINDOW / 3;
@@ -208,6 +207,7 @@ fn are_answered_by_the_leaf_as_it_stands_now() {
     let index = world.devices[2].registered.index;
     let place = tree.place(index).expect("place");
     let leaf = tree.leaves()[index as usize];
+    world.set_time(leaf.owner_changed_at + EVIDENCE_WINDOW);
     let (network, key) = (&world.network, buyer.pubkey());
     let sale = registry::transfer_device(&network.key, &network.tree, &key, &leaf, place);
     transaction::send(chain, &[sale], &world.payer, &[seller, buyer]).expect("sold");

@@ -8,7 +8,6 @@ use fieldproof_client::reward_emission::VoteReference;
 use reward_emission::instructions::Half;
 use solana_signature::Signature;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tests::fixture::EVIDENCE_WINDOW;
 
 /// Has operator 0 propose roots of epoch 2 with this sum of scores, archived by a new commitment whose payload nobody has, in
 /// a ballot that begins. Returns the proposal's address.
