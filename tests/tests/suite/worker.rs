@@ -2346,12 +2346,11 @@ mod rewards {
         let (network, key) = (&world.network, buyer.pubkey());
         let sale = registry::transfer_device(&network.key, &network.tree, &key, &leaf, place);
         transaction::send(chain, &[sale], &world.payer, &[seller, buyer]).expect("sold");
-        world.settle();
+        reward_epoch(&world, 2);
 
         // What the device signed for the seller is refused from now on, and what it signs for the buyer is taken.
         let late = world.reading(2, world.now() * 1_000, 900);
         assert_eq!(world.post(2, late.to_bytes()).results, ["wrong_nonce"]);
-        reward_epoch(&world, 2);
         world.set_time(START + 3 * EPOCH + 20 * HOUR);
         world.settle();
         world.deliver(2, &counted(1));
