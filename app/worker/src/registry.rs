@@ -394,7 +394,7 @@ mod tests {
         }
     }
 
-    /// An owner can change a leaf some thirty times in a transaction, for next to nothing.
+    /// An owner can change a leaf some thirty times in a transaction, for what each change costs.
     #[test]
     fn holds_one_version_of_a_leaf_a_second_however_often_it_changes() {
         let registry = Registry::default();

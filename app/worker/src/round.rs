@@ -367,7 +367,7 @@ fn advance(operator: &Operator, job: &mut Job, now: i64) -> Result<Vec<Event>, W
     let unverified = attestation.is_none_or(|known| known.mask == 0);
     // What is to pass by time takes as long as its clock.
     let waits = attestation.is_some_and(|known| {
-        known.bond > 0 && known.is_open(now.saturating_sub(feed.challenge_window))
+        known.bond > 0 && known.is_open(now.saturating_sub(known.challenge_window))
     });
     let refuted = attestation.is_some_and(|known| known.is_false());
     // The feed has moved on without it: what is not verified by now counts for nothing any more.
@@ -684,11 +684,7 @@ fn resume_clock(
     key: &Pubkey,
     attestation: &Attestation,
 ) -> Result<(), WorkerError> {
-    let stopping = (0u16..512).filter(|reading| {
-        let word = attestation.stops.get(usize::from(reading / 64));
-        word.is_some_and(|word| word >> (reading % 64) & 1 == 1)
-    });
-    for reading in stopping {
+    for reading in feeds::stops(attestation) {
         let place = ReadingPlace {
             stream: attestation.stream,
             sequence: attestation.sequence,

@@ -222,7 +222,7 @@ fn at<E: Display>(stage: Stage) -> impl Fn(E) -> Failure {
 fn feed(chain: &dyn Chain, key: &Pubkey) -> Result<(Feed, Network), Failure> {
     let stage = Stage::Feed;
     let feed: Feed = chain::read(chain, key).map_err(at(stage))?;
-    let network: Network = chain::read(chain, &feed.network).map_err(at(stage))?;
+    let network = networks::read_network(chain, &feed.network).map_err(at(stage))?;
     stage.require(
         networks::network(&network.id) == feed.network,
         "the network's account is not at its id's address",

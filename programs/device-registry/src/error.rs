@@ -59,7 +59,7 @@ pub enum RegistryError {
     InvalidWithheldSlash = 116,
     #[msg("The network charges for this: pass pricing, epoch, credits and reward-emission")]
     CreditsMissing = 117,
-    #[msg("Who has joined can't leave in time: propose no shorter windows, no less time to demand readings, no lower speed, and a withheld slash no higher, nor 0 if it was not")]
+    #[msg("Who has joined can't leave in time: propose no shorter windows, an evidence window longer by the timelock at most, no less time to demand readings, no lower speed, and a withheld slash no higher, nor 0 if it was not")]
     HarsherParameters = 118,
     #[msg("A challenge's bond must be at most 1 SOL")]
     InvalidChallengeBond = 119,
@@ -158,7 +158,7 @@ pub enum RegistryError {
     DeviceVoid = 411,
     #[msg("The device belongs to this owner already: pass it on to another")]
     SameOwner = 412,
-    #[msg("The device has changed its owner within the evidence window: wait until it is over")]
+    #[msg("The device was registered or has changed its owner within the evidence window: wait until it is over")]
     OwnerChangedRecently = 413,
     #[msg("The device is proven already: its owner passes it on with transfer_device")]
     DeviceNotVouched = 414,

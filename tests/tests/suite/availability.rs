@@ -531,6 +531,25 @@ fn an_answer_is_not_outrun_by_moving_the_device() {
     world
         .send_answer(&answerer, &proven, &world.place(0, 19))
         .expect("answer");
+    // Its owner outruns who answers with it once, and not once more.
+    world.challenge(20).expect("challenge");
+    for (cell, is_outrun) in [(CELLS[0], true), (CELLS[1], false)] {
+        let answer = world.answer(20);
+        let ProvenLeaf { leaf, place, .. } = answer.leaf.clone();
+        let (network, tree) = (&world.network.key, &world.network.tree);
+        let payer = world.harness.payer.pubkey();
+        let moved = registry::assert_location(&payer, network, tree, &leaf, place, cell);
+        world
+            .harness
+            .send(&[moved], &[&world.owner])
+            .expect("moved");
+        let answered = world.send_answer(&answerer, &answer, &world.place(0, 20));
+        if is_outrun {
+            assert_refused(answered, E::UnregisteredAnswer);
+        } else {
+            answered.expect("answer");
+        }
+    }
 }
 
 #[test]

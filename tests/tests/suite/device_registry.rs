@@ -542,8 +542,9 @@ fn parameters_change_behind_the_timelock() {
         E::InvalidMaxSpeed,
     );
     // Who has joined can't leave in time, and who demands readings counts on having the time.
-    let harsher: [fn(&mut Parameters); 6] = [
+    let harsher: [fn(&mut Parameters); 7] = [
         |new| new.evidence_window -= 1,
+        |new| new.evidence_window += TIMELOCK + 1,
         |new| new.answer_window -= 1,
         |new| new.answer_window += 1,
         |new| new.max_speed -= 1,
@@ -556,8 +557,8 @@ fn parameters_change_behind_the_timelock() {
         assert_refused(propose(&world.authority, harsher), E::HarsherParameters);
     }
     let milder = Parameters {
-        evidence_window: parameters().evidence_window + 1,
-        answer_window: parameters().answer_window + 1,
+        evidence_window: parameters().evidence_window + TIMELOCK,
+        answer_window: parameters().answer_window + TIMELOCK,
         max_speed: parameters().max_speed + 1,
         withheld_slash_bps: 1,
         ..changed

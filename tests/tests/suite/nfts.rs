@@ -12,6 +12,7 @@ use anchor_spl::token_2022::spl_token_2022::instruction as token;
 use anchor_spl::token_2022::spl_token_2022::state::{Account, AccountState, Mint};
 use anchor_spl::token_2022_extensions::spl_token_metadata_interface::state::TokenMetadata;
 use device_protocol::{Curve, RegistryLeaf, Status};
+use device_registry::change::CHANGE_PRICE;
 use device_registry::error::RegistryError as E;
 use device_registry::state::{tree, LeafPlace, Operation};
 use fieldproof_client::chain::{Chain, Execution};
@@ -309,6 +310,21 @@ fn an_nft_passes_a_device_on_and_goes() {
         .harness
         .send(&[transfer], &[&buyer, first])
         .expect("transferred");
+}
+
+#[test]
+fn every_promotion_has_its_price() {
+    let world = World::new();
+    let held = || {
+        let tree = world.harness.chain.account(&world.network.tree);
+        tree.expect("chain").expect("tree").lamports
+    };
+    let before = held();
+    for promotions in 1..=2 {
+        world.promote(&world.owner).expect("promoted");
+        world.demote(&world.owner).expect("demoted");
+        assert_eq!(held() - before, promotions * CHANGE_PRICE);
+    }
 }
 
 #[test]

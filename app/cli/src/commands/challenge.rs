@@ -3,7 +3,7 @@
 use crate::archive::Archive;
 use crate::context::Context;
 use crate::{leaves, output};
-use ai_feed::state::{Attestation, Feed};
+use ai_feed::state::Attestation;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_spl::token::{Mint, TokenAccount};
@@ -250,7 +250,10 @@ impl Court<'_> {
         challenge: &Instruction,
     ) -> Result<(Clocks, Vec<Execution>), ClientError> {
         let (clocks, stops) = self.clocks(place)?;
-        let instructions = [challenge.clone()].into_iter().chain(stops);
+        // It is there already where a stop alone was refused.
+        let is_open = chain::find::<Challenge>(self.chain, &place.challenge())?.is_some();
+        let challenge = (!is_open).then(|| challenge.clone());
+        let instructions = challenge.into_iter().chain(stops);
         let mut done = Vec::new();
         for instructions in transaction::pack(instructions, keypair)? {
             done.push(transaction::send(self.chain, &instructions, keypair, &[])?);
@@ -264,20 +267,18 @@ impl Court<'_> {
         let now = self.chain.clock()?.unix_timestamp;
         let parameters = &self.network.parameters;
         let (mut clocks, mut stops) = (Clocks::default(), Vec::new());
-        for (key, attestation) in chain::read_all::<Attestation>(self.chain)? {
-            let of = (
-                attestation.stream,
-                attestation.sequence,
-                attestation.batch_index,
-            );
-            if of != (place.stream, place.sequence, place.batch) || !attestation.is_open(now) {
+        let of_stream = offset_of!(Attestation, stream);
+        for (key, attestation) in
+            chain::read_all_of::<Attestation>(self.chain, of_stream, &place.stream)?
+        {
+            let of = (attestation.sequence, attestation.batch_index);
+            if of != (place.sequence, place.batch) || !attestation.is_open(now) {
                 continue;
             }
             // The program's own rule.
-            let feed: Feed = chain::read(self.chain, &attestation.feed)?;
             let over_by = now
                 .saturating_add(parameters.answer_window)
-                .saturating_add(feed.challenge_window);
+                .saturating_add(attestation.challenge_window);
             let evidence_by = attestation
                 .committed_at
                 .saturating_add(parameters.evidence_window);

@@ -39,7 +39,7 @@ pub enum Command {
         #[arg(long, value_name = "KEYPAIR")]
         to: PathBuf,
     },
-    /// Say where a device of yours stands
+    /// Say where a device of yours stands; each change costs 0.0001 SOL
     Locate {
         /// The device's id, in hex
         id: String,
@@ -47,7 +47,7 @@ pub enum Command {
         #[arg(long, value_name = "CELL")]
         cell: String,
     },
-    /// Make a proven device of yours an NFT, which says whose it is from then on
+    /// Make a proven device of yours an NFT, which says whose it is from then on; costs 0.0001 SOL and its rent
     Promote {
         /// The device's id, in hex
         id: String,

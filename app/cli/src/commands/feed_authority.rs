@@ -9,10 +9,9 @@ use ai_feed::state::feed::FROZEN;
 use ai_feed::state::{Feed, Policy, APPLY_WITHIN};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{ensure, Result};
-use device_registry::state::Network;
 use feed_reader::Mask;
 use fieldproof_client::chain::{self, Chain};
-use fieldproof_client::{ai_feed as feeds, transaction};
+use fieldproof_client::{ai_feed as feeds, device_registry as registry, transaction};
 use serde::Serialize;
 use solana_signer::Signer;
 
@@ -138,7 +137,7 @@ pub fn run(context: &Context, command: Command) -> Result<()> {
         ) => *feed,
     };
     let feed: Feed = chain::read(&chain, &key)?;
-    let network: Network = chain::read(&chain, &feed.network)?;
+    let network = registry::read_network(&chain, &feed.network)?;
     let tokens = Tokens::of(&chain, &network.stake_mint)?;
     let action = match command {
         Command::Policy { .. } => return show(context, &chain, &key, &feed, &tokens, None),

@@ -20,6 +20,7 @@ use security_pool::state::{Moment, Pool, Report, Roster};
 use serde::Serialize;
 use solana_signer::Signer;
 use std::collections::BTreeMap;
+use std::mem::offset_of;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -198,10 +199,11 @@ struct Search<'a> {
 impl Search<'_> {
     /// All of it, by kind.
     fn all(&self) -> Result<Vec<Due>> {
-        let known: BTreeMap<Pubkey, Feed> = chain::read_all::<Feed>(self.chain)?
-            .into_iter()
-            .filter(|(_, feed)| feed.network == self.network)
-            .collect();
+        let of_network = offset_of!(Feed, network);
+        let known: BTreeMap<Pubkey, Feed> =
+            chain::read_all_of::<Feed>(self.chain, of_network, &self.network)?
+                .into_iter()
+                .collect();
         let (mut due, stops) = self.attestations(&known)?;
         due.extend(self.rounds(&known)?);
         due.extend(self.rewards()?);
@@ -220,9 +222,9 @@ impl Search<'_> {
     /// Attestations that close now, and stops of clocks that end.
     fn attestations(&self, known: &BTreeMap<Pubkey, Feed>) -> Result<(Vec<Due>, Vec<Due>)> {
         let (mut over, mut stops) = (Vec::new(), Vec::new());
-        for (key, attestation) in chain::read_all::<Attestation>(self.chain)? {
-            let feed = known.get(&attestation.feed);
-            let Some(feed) = feed.filter(|_| attestation.payer == self.own) else {
+        let paid = offset_of!(Attestation, payer);
+        for (key, attestation) in chain::read_all_of::<Attestation>(self.chain, paid, &self.own)? {
+            let Some(feed) = known.get(&attestation.feed) else {
                 continue;
             };
             for reading in feeds::stops(&attestation) {
@@ -248,10 +250,11 @@ impl Search<'_> {
     }
 
     fn rounds(&self, known: &BTreeMap<Pubkey, Feed>) -> Result<Vec<Due>> {
-        let rounds = chain::read_all::<Round>(self.chain)?.into_iter();
-        let over = rounds.filter(|(_, round)| {
+        let rounds: Vec<(Pubkey, Round)> =
+            chain::read_all_of(self.chain, offset_of!(Round, payer), &self.own)?;
+        let over = rounds.into_iter().filter(|(_, round)| {
             let feed = known.get(&round.feed);
-            round.payer == self.own && feed.is_some_and(|feed| feed.is_over(round.round))
+            feed.is_some_and(|feed| feed.is_over(round.round))
         });
         let close = |(key, round): (Pubkey, Round)| {
             let close = feeds::close_round(&round.feed, round.round, &self.own);
@@ -266,13 +269,13 @@ impl Search<'_> {
         let Some(emission) = chain::find::<Emission>(self.chain, &emission)? else {
             return Ok(Vec::new());
         };
-        let is_mine = |network: &Pubkey, payer: &Pubkey, epoch: u64| {
-            *network == self.network && *payer == self.own && emission.is_final(epoch)
-        };
-        let proposals = chain::read_all::<Proposal>(self.chain)?
+        let is_decided =
+            |network: &Pubkey, epoch: u64| *network == self.network && emission.is_final(epoch);
+        let paid = offset_of!(Proposal, payer);
+        let proposals = chain::read_all_of::<Proposal>(self.chain, paid, &self.own)?
             .into_iter()
             .filter(|(_, proposal)| {
-                is_mine(&proposal.network, &proposal.payer, proposal.epoch)
+                is_decided(&proposal.network, proposal.epoch)
                     && proposal.epoch < emission.final_epoch
                     && self.now > exposed_until(self.terms, proposal.committee_epoch)
             })
@@ -280,17 +283,19 @@ impl Search<'_> {
                 let close = emissions::close_proposal(&self.network, &key, &self.own);
                 Due::new(Kind::Proposal, key, close)
             });
-        let demands = chain::read_all::<Demand>(self.chain)?
+        let paid = offset_of!(Demand, payer);
+        let demands = chain::read_all_of::<Demand>(self.chain, paid, &self.own)?
             .into_iter()
-            .filter(|(_, demand)| is_mine(&demand.network, &demand.payer, demand.epoch))
+            .filter(|(_, demand)| is_decided(&demand.network, demand.epoch))
             .map(|(key, demand)| {
                 let (epoch, feed) = (demand.epoch, demand.feed);
                 let close = credits::close_demand(&self.network, epoch, &feed, &self.own);
                 Due::new(Kind::Demand, key, close)
             });
-        let epochs = chain::read_all::<Epoch>(self.chain)?
+        let paid = offset_of!(Epoch, payer);
+        let epochs = chain::read_all_of::<Epoch>(self.chain, paid, &self.own)?
             .into_iter()
-            .filter(|(_, epoch)| is_mine(&epoch.network, &epoch.payer, epoch.epoch))
+            .filter(|(_, epoch)| is_decided(&epoch.network, epoch.epoch))
             .map(|(key, epoch)| {
                 let close = credits::close_epoch(&self.network, epoch.epoch, &self.own);
                 Due::new(Kind::Epoch, key, close)
@@ -301,7 +306,9 @@ impl Search<'_> {
     /// Bounties that go to token accounts of the key, as far as this epoch's cap lets them out.
     fn bounties(&self) -> Result<Vec<Due>> {
         let stake_mint = self.terms.stake_mint;
-        let mut reports = chain::read_all::<Report>(self.chain)?;
+        let of_network = offset_of!(Report, network);
+        let mut reports: Vec<(Pubkey, Report)> =
+            chain::read_all_of(self.chain, of_network, &self.network)?;
         reports.retain(|(_, report)| {
             report.is_of_pool(&self.network, &report.source) && report.excess > 0
         });

@@ -10,7 +10,7 @@ use device_registry::state::{tree, LeafArgs, LeafPlace, Network, Tree};
 /// The challenged reading, and what makes it one: its signature, its device's leaf, its path.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct AnswerAvailabilityArgs {
-    /// The device's leaf as it is now, or was after one of the tree's last 256 changes.
+    /// The device's leaf as it is now, or as one of the tree's last 256 changes made it.
     pub leaf: LeafArgs,
     /// Its place in the tree.
     pub place: LeafPlace,

@@ -135,14 +135,15 @@ impl Parameters {
         Ok(())
     }
 
-    /// Fails if these would be harsher than `present` for who has joined and can't leave before they come into force, or would
-    /// take from others what they count on: evidence is taken and readings can be demanded as long after the fact, there is as
-    /// much time to show one, what was an honest journey stays one, and a reading that is not shown costs no more, yet something
-    /// if it did.
-    fn require_no_harsher(&self, present: &Self) -> Result<()> {
+    /// Fails if these would be harsher than `present` for who has joined and can't leave before they come into force, after
+    /// `timelock` seconds, or would take from others what they count on: evidence is taken and readings can be demanded as long
+    /// after the fact, but nothing again that was over when this was proposed; there is as much time to show a reading, what was
+    /// an honest journey stays one, and a reading that is not shown costs no more, yet something if it did.
+    fn require_no_harsher(&self, present: &Self, timelock: i64) -> Result<()> {
         let demandable = |of: &Self| of.evidence_window.saturating_sub(of.answer_window);
+        let longer = self.evidence_window.saturating_sub(present.evidence_window);
         require!(
-            self.evidence_window >= present.evidence_window
+            (0..=timelock).contains(&longer)
                 && self.answer_window >= present.answer_window
                 && demandable(self) >= demandable(present)
                 && self.max_speed >= present.max_speed
@@ -292,7 +293,7 @@ impl Network {
     /// Proposes parameters; a later proposal replaces an earlier one and its waiting time starts anew.
     pub fn propose(&mut self, parameters: Parameters, now: i64) -> Result<()> {
         parameters.validate()?;
-        parameters.require_no_harsher(&self.parameters)?;
+        parameters.require_no_harsher(&self.parameters, self.timelock)?;
         self.pending_at = now
             .checked_add(self.timelock)
             .ok_or_else(|| error!(RegistryError::Overflow))?;

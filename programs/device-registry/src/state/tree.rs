@@ -153,8 +153,8 @@ pub fn verify(data: &[u8], place: &LeafPlace, leaf: &[u8; 32]) -> Result<()> {
     at_height!(depth, verify_at(nodes, place, leaf))
 }
 
-/// As [`verify`], but the leaf may also be one that stood at the place after one of the last [`CHANGELOG`] changes: whoever proves
-/// what was there before loses no race against its owner.
+/// As [`verify`], but the leaf may also be one that one of the last [`CHANGELOG`] changes put at the place: an owner that goes on
+/// changing his leaf outruns who proves it only once, or with as many changes each time.
 pub fn verify_lately(data: &[u8], place: &LeafPlace, leaf: &[u8; 32]) -> Result<()> {
     let depth = header(data)?.depth;
     let nodes = nodes(data)?;
