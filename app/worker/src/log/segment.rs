@@ -11,7 +11,7 @@
 
 use super::LogError;
 use device_protocol::{Hash, Reading, SignedReading, SIGNATURE_LEN};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -40,17 +40,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// The first in order.
-    const FIRST: Self = Self {
-        leaf_nonce: 0,
-        counter: 0,
-    };
-    /// The last in order.
-    const LAST: Self = Self {
-        leaf_nonce: u32::MAX,
-        counter: u32::MAX,
-    };
-
     /// The session of a reading.
     pub fn of(reading: &Reading) -> Self {
         Self {
@@ -119,8 +108,8 @@ pub struct Active {
     pub durable: u64,
     /// Readings on the disk.
     pub count: u64,
-    /// By device and key: in any order they come, each finds its place as fast.
-    entries: BTreeMap<(Hash, Key), Entry>,
+    /// By device, in the order of keys: a device that counts up adds to their end, and one that counts down to their front.
+    entries: HashMap<Hash, VecDeque<Entry>>,
 }
 
 impl Active {
@@ -142,7 +131,7 @@ impl Active {
             file,
             durable: 0,
             count: 0,
-            entries: BTreeMap::new(),
+            entries: HashMap::new(),
         })
     }
 
@@ -158,7 +147,7 @@ impl Active {
             file,
             durable: 0,
             count: 0,
-            entries: BTreeMap::new(),
+            entries: HashMap::new(),
         };
         let mut bytes = Vec::new();
         active.file.read_to_end(&mut bytes)?;
@@ -202,33 +191,52 @@ impl Active {
 
     /// The device's entries by key, those that are not on the disk yet among them.
     pub fn entries(&self, device: &Hash) -> impl Iterator<Item = &Entry> {
-        let first = (*device, (Session::FIRST, 0));
-        let last = (*device, (Session::LAST, u64::MAX));
-        self.entries.range(first..=last).map(|(_, entry)| entry)
+        self.entries.get(device).into_iter().flatten()
     }
 
     /// The entry of a device with this key.
     pub fn find(&self, device: &Hash, key: Key) -> Option<&Entry> {
-        self.entries.get(&(*device, key))
+        let entries = self.entries.get(device)?;
+        let place = entries.partition_point(|entry| entry.key() < key);
+        entries.get(place).filter(|entry| entry.key() == key)
     }
 
     /// The highest sequences of a session, at most `most`.
     pub fn highest(&self, device: &Hash, session: Session, most: usize) -> Vec<u64> {
-        let (first, last) = ((*device, (session, 0)), (*device, (session, u64::MAX)));
-        let entries = self.entries.range(first..=last).rev().take(most);
-        entries.map(|(_, entry)| entry.sequence).collect()
+        let Some(entries) = self.entries.get(device) else {
+            return Vec::new();
+        };
+        let end = entries.partition_point(|entry| entry.key() <= (session, u64::MAX));
+        let of_session = entries.range(..end).rev();
+        of_session
+            .take_while(|entry| entry.session == session)
+            .take(most)
+            .map(|entry| entry.sequence)
+            .collect()
     }
 
     /// Adds an entry.
     pub fn insert(&mut self, device: &Hash, entry: Entry) {
-        self.entries.insert((*device, entry.key()), entry);
+        let entries = match self.entries.get_mut(device) {
+            Some(entries) => entries,
+            None => self.entries.entry(*device).or_default(),
+        };
+        let place = match entries.back() {
+            Some(last) if last.key() > entry.key() => {
+                entries.partition_point(|other| other.key() < entry.key())
+            }
+            _ => entries.len(),
+        };
+        entries.insert(place, entry);
     }
 
     /// Forgets what is not on the disk.
     pub fn undo(&mut self) {
         let durable = self.durable;
-        self.entries
-            .retain(|_, entry| u64::from(entry.offset) < durable);
+        self.entries.retain(|_, entries| {
+            entries.retain(|entry| u64::from(entry.offset) < durable);
+            !entries.is_empty()
+        });
     }
 
     /// Cuts off the file what is not known to be on the disk.
@@ -245,18 +253,14 @@ impl Active {
     /// # Errors
     /// The disk's.
     pub fn seal(&self, dir: &Path) -> Result<Sealed, LogError> {
-        let mut devices: Vec<(&Hash, u32)> = Vec::new();
-        for (device, _) in self.entries.keys() {
-            match devices.last_mut() {
-                Some((last, count)) if *last == device => *count += 1,
-                _ => devices.push((device, 1)),
-            }
-        }
-        let captures = || self.entries.values().map(|entry| entry.captured_at);
+        let mut devices: Vec<(&Hash, &VecDeque<Entry>)> = self.entries.iter().collect();
+        devices.sort_unstable_by_key(|(device, _)| **device);
+        let all = || devices.iter().flat_map(|(_, entries)| entries.iter());
+        let captures = || all().map(|entry| entry.captured_at);
         let sealed = Sealed {
             number: self.number,
             devices: devices.len(),
-            entries: self.entries.len(),
+            entries: all().count(),
             log_len: self.durable,
             first_capture: captures().min().unwrap_or(0),
             last_capture: captures().max().unwrap_or(0),
@@ -265,13 +269,14 @@ impl Active {
         let mut file = BufWriter::new(File::create(&temporary)?);
         file.write_all(&sealed.header())?;
         let mut first: u32 = 0;
-        for (device, count) in devices {
-            file.write_all(device)?;
+        for (device, entries) in &devices {
+            let count = entries.len() as u32;
+            file.write_all(*device)?;
             file.write_all(&first.to_le_bytes())?;
             file.write_all(&count.to_le_bytes())?;
             first += count;
         }
-        for entry in self.entries.values() {
+        for entry in all() {
             file.write_all(&entry.to_bytes())?;
         }
         file.into_inner()
