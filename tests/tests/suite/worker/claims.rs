@@ -278,7 +278,11 @@ impl Chain for Dying<'_> {
     fn send(&self, transaction: &VersionedTransaction) -> Result<(), ClientError> {
         self.alive()?;
         self.chain.send(transaction)?;
-        self.left.fetch_sub(1, Ordering::SeqCst);
+        // Others may have been on their way with the last.
+        let less = |left: usize| left.checked_sub(1);
+        let _ = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
         self.alive()
     }
 
