@@ -450,7 +450,21 @@ impl World {
             .expect("attestation")
     }
 
-    /// The same, and shows the windows.
+    /// Commits to a batch and attests it for operator 0 when its windows may just be shown. Returns the commitment's number and
+    /// the attestation.
+    fn attest_late(&mut self, batch: &Batch) -> (u64, Pubkey) {
+        let sequence = self.commit(0, &[batch]);
+        self.harness
+            .advance(EVIDENCE_WINDOW - ANSWER_WINDOW - 2 * CHALLENGE);
+        self.committee = self.network.committee(&self.harness, 3);
+        self.submit_with(&self.attesting(0), 0, sequence, 0, batch.outputs)
+            .expect("attestation");
+        let stream = &self.operators[0].stream;
+        let attestation = client::attestation(&self.feed, stream, FIRST, sequence, 0);
+        (sequence, attestation)
+    }
+
+    /// As [`attest`](Self::attest), and shows the windows.
     fn attest_shown(&self, operator: usize, batch: &Batch) -> Pubkey {
         let attestation = self.attest(operator, batch);
         self.show(&attestation, batch).expect("windows");
@@ -1297,16 +1311,7 @@ mod time {
     fn is_not_stopped_beyond_the_evidence_window() {
         let mut world = World::new();
         let batch = world.batch(FIRST, 1, 1);
-        let sequence = world.commit(0, &[&batch]);
-        world
-            .harness
-            .advance(EVIDENCE_WINDOW - ANSWER_WINDOW - 2 * CHALLENGE);
-        world.committee = world.network.committee(&world.harness, 3);
-        world
-            .submit_with(&world.attesting(0), 0, sequence, 0, batch.outputs)
-            .expect("attestation");
-        let stream = &world.operators[0].stream;
-        let attestation = client::attestation(&world.feed, stream, FIRST, sequence, 0);
+        let (sequence, attestation) = world.attest_late(&batch);
         // Time does not vouch for what is attested or shown when nobody can demand the readings any more.
         world.harness.advance(1);
         let late = world.show(&attestation, &batch);
@@ -2198,16 +2203,7 @@ mod policy {
         };
         world.propose(longer).expect("proposal");
         let batch = world.batch(FIRST, 1, 1);
-        let sequence = world.commit(0, &[&batch]);
-        world
-            .harness
-            .advance(EVIDENCE_WINDOW - ANSWER_WINDOW - 2 * CHALLENGE);
-        world.committee = world.network.committee(&world.harness, 3);
-        world
-            .submit_with(&world.attesting(0), 0, sequence, 0, batch.outputs)
-            .expect("attestation");
-        let stream = &world.operators[0].stream;
-        let attestation = client::attestation(&world.feed, stream, FIRST, sequence, 0);
+        let (sequence, attestation) = world.attest_late(&batch);
         world.show(&attestation, &batch).expect("windows");
         world.apply().expect("policy");
         world.harness.advance(CHALLENGE - 1);
