@@ -7,7 +7,7 @@
 //! Whoever serves an archive may take minutes for it, so nothing else waits for this, and each is looked at once.
 
 use crate::committee;
-use crate::patience::{Turns, Wait, LONGEST_WAIT};
+use crate::patience::{lock, Turns, Waits, LONGEST_WAIT};
 use crate::payload::{Reward, Rewards};
 use crate::reward::{self, EpochRecord};
 use crate::score;
@@ -24,9 +24,9 @@ use reward_emission::instructions::{ChallengeRootArgs, Entry, ReportDoubleVoteAr
 use reward_emission::penalty::SLASHER;
 use reward_emission::state::{exposed_until, Emission, Payee, Proposal, FINAL, REJECTED};
 use security_pool::state::{CommitteeEntry, MAX_OPERATORS};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem::offset_of;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 /// A place in the trees: kind and index.
 type Place = (u8, u32);
@@ -42,7 +42,7 @@ pub struct Audited {
     /// theirs.
     proposals: Mutex<HashSet<Pubkey>>,
     /// Reports of double votes that were tried.
-    reports: Mutex<HashMap<Pubkey, Wait>>,
+    reports: Mutex<Waits<Pubkey>>,
 }
 
 impl Audited {
@@ -57,20 +57,14 @@ impl Audited {
     }
 
     /// Whether it is time to try the report at `key`, at `now` (unix seconds): if so, the next time comes later and later.
-    fn is_next(&self, key: &Pubkey, now: i64) -> bool {
+    fn is_due(&self, key: &Pubkey, now: i64) -> bool {
         let mut reports = lock(&self.reports);
-        let before = reports.get(key).copied();
-        let is_next = before.is_none_or(|wait| wait.is_over(now));
-        if is_next {
-            reports.insert(*key, Wait::after(before, LONGEST_WAIT, now));
+        let is_due = reports.is_due(key, now);
+        if is_due {
+            reports.put_off(*key, LONGEST_WAIT, now);
         }
-        is_next
+        is_due
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // To look once too often does no harm.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Challenges every proposal since the last final roots that a leaf contradicts, unless its roots were computed here too, and
@@ -346,7 +340,7 @@ fn slash_double_voters(
         let Some(votes) = double_votes.get(&member) else {
             continue;
         };
-        if operator.audited.is_next(&report(&voter.pool), now) {
+        if operator.audited.is_due(&report(&voter.pool), now) {
             let done = report_double_vote(operator, committee, member, &voter, *votes);
             let what = || format!("report of two votes of {}", voter.pool);
             events.extend(or_failed(done, what));

@@ -5,7 +5,7 @@
 //! helps nobody to keep a payload back. What was found true is not looked at again until the worker starts anew.
 
 use crate::committee::{self, Refusal};
-use crate::patience::{Turns, Wait};
+use crate::patience::{lock, Turns, Waits};
 use crate::payload::Payload;
 use crate::slash;
 use crate::window::{self, Batch, BatchError, Sources};
@@ -20,9 +20,9 @@ use fieldproof_client::ai_feed::{self as feeds, Challenging};
 use fieldproof_client::chain;
 use inference::{infer, ModelRef};
 use security_pool::state::CommitteeEntry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::mem::offset_of;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 /// Seconds from one look at a doubtful attestation to the next, at most.
 const MAX_WAIT: i64 = 240;
@@ -39,39 +39,31 @@ struct Seen {
     /// Those that are true.
     checked: HashSet<Pubkey>,
     /// Those of which it can't be told.
-    doubted: HashMap<Pubkey, Wait>,
+    doubted: Waits<Pubkey>,
 }
 
 impl Checked {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
-        // What is checked once more does no harm.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Leaves those that are to be looked at now, and forgets those that are gone.
     fn keep_due(&self, attestations: &mut Vec<(Pubkey, Attestation)>, now: i64) {
-        let mut seen = self.lock();
+        let mut seen = lock(&self.seen);
         let there: HashSet<Pubkey> = attestations.iter().map(|(key, _)| *key).collect();
         seen.checked.retain(|key| there.contains(key));
-        seen.doubted.retain(|key, _| there.contains(key));
-        attestations.retain(|(key, _)| {
-            let doubt = seen.doubted.get(key);
-            !seen.checked.contains(key) && doubt.is_none_or(|wait| wait.is_over(now))
-        });
+        seen.doubted.keep(|key| there.contains(key));
+        attestations
+            .retain(|(key, _)| !seen.checked.contains(key) && seen.doubted.is_due(key, now));
     }
 
     fn add(&self, key: Pubkey) {
-        let mut seen = self.lock();
-        seen.doubted.remove(&key);
+        let mut seen = lock(&self.seen);
+        seen.doubted.end(&key);
         seen.checked.insert(key);
     }
 
     /// Waits longer each time, and yet looks again some times before the `deadline`. Returns whether it is the first time.
     fn doubt(&self, key: Pubkey, deadline: i64, now: i64) -> bool {
-        let mut seen = self.lock();
+        let mut seen = lock(&self.seen);
         let longest = (deadline.saturating_sub(now) / 4).clamp(1, MAX_WAIT);
-        let wait = Wait::after(seen.doubted.get(&key).copied(), longest, now);
-        seen.doubted.insert(key, wait).is_none()
+        seen.doubted.put_off(key, longest, now)
     }
 }
 

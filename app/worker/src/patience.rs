@@ -5,6 +5,7 @@
 use anchor_lang::prelude::Pubkey;
 use device_protocol::Hash;
 use std::collections::HashMap;
+use std::hash::Hash as Key;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,11 +62,39 @@ impl Wait {
     }
 }
 
+/// What is looked at again and again in vain, each less and less often.
+#[derive(Debug, Default)]
+pub struct Waits<K>(HashMap<K, Wait>);
+
+impl<K: Copy + Eq + Key> Waits<K> {
+    /// Whether to look at `key` at `now` (unix seconds).
+    pub fn is_due(&self, key: &K, now: i64) -> bool {
+        self.0.get(key).is_none_or(|wait| wait.is_over(now))
+    }
+
+    /// A look at `key` at `now` (unix seconds) was in vain: the next comes later than after the one before, and at most `longest`
+    /// seconds from now. Returns whether it was the first.
+    pub fn put_off(&mut self, key: K, longest: i64, now: i64) -> bool {
+        let wait = Wait::after(self.0.get(&key).copied(), longest, now);
+        self.0.insert(key, wait).is_none()
+    }
+
+    /// There is no need to look at `key` any more.
+    pub fn end(&mut self, key: &K) {
+        self.0.remove(key);
+    }
+
+    /// Ends the waits for all but these.
+    pub fn keep(&mut self, is_kept: impl Fn(&K) -> bool) {
+        self.0.retain(|key, _| is_kept(key));
+    }
+}
+
 /// Who did not answer, and what nobody served. Lost with the process.
 #[derive(Debug, Default)]
 pub struct Patience {
     resting: Mutex<HashMap<Pubkey, Instant>>,
-    missing: Mutex<HashMap<Hash, Wait>>,
+    missing: Mutex<Waits<Hash>>,
 }
 
 impl Patience {
@@ -83,26 +112,22 @@ impl Patience {
 
     /// Whether to look for a payload at `now` (unix seconds).
     pub fn is_due(&self, payload: &Hash, now: i64) -> bool {
-        lock(&self.missing)
-            .get(payload)
-            .is_none_or(|wait| wait.is_over(now))
+        lock(&self.missing).is_due(payload, now)
     }
 
     /// A look for a payload at `now` (unix seconds) was in vain.
     pub fn missed(&self, payload: &Hash, now: i64) {
-        let mut missing = lock(&self.missing);
-        let wait = Wait::after(missing.get(payload).copied(), LONGEST_WAIT, now);
-        missing.insert(*payload, wait);
+        lock(&self.missing).put_off(*payload, LONGEST_WAIT, now);
     }
 
     /// A payload was found.
     pub fn found(&self, payload: &Hash) {
-        lock(&self.missing).remove(payload);
+        lock(&self.missing).end(payload);
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // To ask once too often does no harm.
+/// What is looked at less and less often: to look, or to ask, once too often does no harm.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -3,7 +3,7 @@
 use crate::audit;
 use crate::committee::{self, Refusal};
 use crate::log::Session;
-use crate::patience::{Wait, LONGEST_WAIT};
+use crate::patience::{lock, Wait, LONGEST_WAIT};
 use crate::payload::{self, Payload, Rewards};
 use crate::registry::Registry;
 use crate::round::{Commitment, LOOKBACK};
@@ -34,7 +34,7 @@ use solana_signer::Signer;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::offset_of;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What this operator computed for an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,14 +92,9 @@ impl EpochRecord {
 pub struct Scored(Mutex<Option<(u64, u32, Wait)>>);
 
 impl Scored {
-    fn lock(&self) -> MutexGuard<'_, Option<(u64, u32, Wait)>> {
-        // What is scored once more does no harm.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The wait of this ballot, if it is what was scored.
     fn of(&self, epoch: u64, ballot: u32) -> Option<Wait> {
-        let scored = *self.lock();
+        let scored = *lock(&self.0);
         let (.., wait) = scored.filter(|scored| (scored.0, scored.1) == (epoch, ballot))?;
         Some(wait)
     }
@@ -237,7 +232,7 @@ fn compute(
     };
     operator.store.put_epoch(epoch, &record)?;
     // What nobody serves now may be served later.
-    *operator.scored.lock() =
+    *lock(&operator.scored.0) =
         incomplete.then(|| (epoch, ballot, Wait::after(before, LONGEST_WAIT, now)));
     Ok(Some(record))
 }
