@@ -230,8 +230,8 @@ impl Log {
     }
 }
 
-/// The readings that were taken before those that are about to be written, by device and key.
-type TakenBefore = HashMap<(Hash, Key), SignedReading>;
+/// What of the readings that are about to be written may have been taken, by device and key, and what is on the disk of it.
+type Doubtful = HashMap<(Hash, Key), Option<SignedReading>>;
 
 /// What writes the log.
 pub struct Appender {
@@ -268,7 +268,7 @@ impl Appender {
         }
         self.buffer.clear();
         self.buffer.resize(BLOCK_HEADER, 0);
-        let taken = self.taken_before(&log.read(), batches)?;
+        let doubtful = self.doubtful(&log.read(), batches)?;
         let mut equivocations = Vec::new();
         let mut count = 0;
         let mut state = log.write();
@@ -276,7 +276,7 @@ impl Appender {
             for item in &mut batch.items {
                 let Ok(record) = item else { continue };
                 let bytes = &batch.body[record.bytes.clone()];
-                match self.take(&mut state, &taken, record, bytes)? {
+                match self.take(&mut state, &doubtful, record, bytes)? {
                     Ok(()) => count += 1,
                     Err(reject) => {
                         if reject == Reject::Equivocation {
@@ -294,62 +294,59 @@ impl Appender {
         Ok(equivocations)
     }
 
-    /// The readings on the disk that have a device, session and sequence of the batches. They are looked up all at once: a
+    /// What of the batches' readings may have been taken, before or twice among them. The disk is asked for all of it at once: a
     /// device that counts down from the highest sequence would have every file searched for each of its readings.
-    fn taken_before(&mut self, state: &State, batches: &[Batch]) -> Result<TakenBefore, LogError> {
-        let mut unsure: BTreeMap<Hash, BTreeSet<Key>> = BTreeMap::new();
+    ///
+    /// From here on the sequences count as taken. No batches hold so many sessions that one is forgotten before the last.
+    fn doubtful(&mut self, state: &State, batches: &[Batch]) -> Result<Doubtful, LogError> {
+        let mut keys: BTreeMap<Hash, BTreeSet<Key>> = BTreeMap::new();
         for record in batches
             .iter()
             .flat_map(|batch| batch.items.iter().flatten())
         {
-            if self.seen(state, record)?.look(record.sequence) != Known::New {
-                let keys = unsure.entry(record.device).or_default();
-                keys.insert((record.session, record.sequence));
+            let (device, session) = (record.device, record.session);
+            let seen = self.seen.get_or_try_insert_with((device, session), || {
+                self.log.seen(state, &device, session)
+            })?;
+            if seen.look(record.sequence) != Known::New {
+                let keys = keys.entry(device).or_default();
+                keys.insert((session, record.sequence));
             }
+            seen.take(record.sequence);
         }
-        let mut taken = HashMap::new();
-        for (device, keys) in unsure {
+        let mut doubtful = HashMap::new();
+        for (device, keys) in keys {
+            doubtful.extend(keys.iter().map(|key| ((device, *key), None)));
             for signed in self.log.taken_of(state, &device, &keys)? {
-                taken.insert((device, segment::key_of(&signed.reading)), signed);
+                doubtful.insert((device, segment::key_of(&signed.reading)), Some(signed));
             }
         }
-        Ok(taken)
-    }
-
-    /// What is known of the sequences of a record's session.
-    fn seen(&mut self, state: &State, record: &Record) -> Result<&mut Seen, LogError> {
-        let (device, session) = (record.device, record.session);
-        self.seen
-            .get_or_try_insert_with((device, session), || self.log.seen(state, &device, session))
+        Ok(doubtful)
     }
 
     /// Puts a record into the block that is about to be written, if its sequence was not taken.
     fn take(
         &mut self,
         state: &mut State,
-        taken: &TakenBefore,
+        doubtful: &Doubtful,
         record: &Record,
         bytes: &[u8],
     ) -> Result<Result<(), Reject>, LogError> {
-        let seen = self.seen(state, record)?;
-        let known = seen.look(record.sequence);
-        seen.take(record.sequence);
-        if known != Known::New {
-            let key = (record.session, record.sequence);
-            let before = match taken.get(&(record.device, key)) {
-                Some(signed) => Some(*signed),
-                None => self.in_block(&state.active, &record.device, key)?,
-            };
-            if let Some(before) = before {
-                // A P-256 signature can be made anew over the same reading, so the reading counts.
-                let same = SignedReading::parse(bytes)
-                    .is_ok_and(|(signed, _)| signed.reading == before.reading);
-                return Ok(Err(if same {
-                    Reject::Replay
-                } else {
-                    Reject::Equivocation
-                }));
-            }
+        let key = (record.session, record.sequence);
+        let before = match doubtful.get(&(record.device, key)) {
+            None => None,
+            Some(Some(signed)) => Some(*signed),
+            Some(None) => self.in_block(&state.active, &record.device, key)?,
+        };
+        if let Some(before) = before {
+            // A P-256 signature can be made anew over the same reading, so the reading counts.
+            let same = SignedReading::parse(bytes)
+                .is_ok_and(|(signed, _)| signed.reading == before.reading);
+            return Ok(Err(if same {
+                Reject::Replay
+            } else {
+                Reject::Equivocation
+            }));
         }
         let entry = Entry {
             session: record.session,
