@@ -5,18 +5,23 @@ mod challenges;
 mod credits;
 mod nfts;
 mod operators;
+mod reclaim;
 
 use super::live::{wait, Live, Process, CHALLENGE, EPOCH, EVIDENCE_WINDOW, ROUND};
+use super::worker::reading;
 use ai_feed::state::Feed;
 use anchor_lang::prelude::Pubkey;
 use anchor_spl::token::{spl_token, TokenAccount};
 use axum::routing::get;
 use axum::{Json, Router};
-use device_protocol::{Curve, DeviceKey};
+use device_protocol::{Curve, DeviceKey, SignedReading};
+use device_registry::state::Network;
 use fieldproof_client::certificate::CertificateFile;
 use fieldproof_client::chain::{self, Chain};
+use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::{reward_emission as emissions, token};
 use fieldproof_worker::payload::{Payload, Rewards};
+use fieldproof_worker::server::Accepted;
 use reward_emission::state::{Emission, Proposal, PASSED};
 use serde_json::{json, Value};
 use solana_signer::Signer;
@@ -43,9 +48,7 @@ fn leads_from_a_device_key_to_a_feed_and_paid_rewards() {
     assert_eq!(registered["payee"], owner.pubkey().to_string());
     assert_eq!(registered["amount"], "0");
 
-    // Far enough into epoch 2 for a window of readings.
-    let start = ((live.genesis + 2 * EPOCH + 20 * ROUND) / ROUND + 1) * ROUND + 1;
-    live.cluster.set_time(start);
+    let start = start(&mut live);
     let feed_key = live.deployment.feeds[0];
     let feed = feed_key.to_string();
     assert_failed(
@@ -586,13 +589,62 @@ fn stake(live: &Live, owner: &Pubkey, amount: u64) -> Pubkey {
     tokens
 }
 
+/// Far enough into epoch 2 for a window of readings.
+fn start(live: &mut Live) -> i64 {
+    let start = ((live.genesis + 2 * EPOCH + 20 * ROUND) / ROUND + 1) * ROUND + 1;
+    live.cluster.set_time(start);
+    start
+}
+
+/// Two workers that know of one device.
+fn workers(live: &Live) -> [Process; 2] {
+    let workers = [live.worker(0), live.worker(1)];
+    for number in 0..2 {
+        wait("the worker to know the device", || {
+            live.status(number).filter(|status| status.devices == 1)
+        });
+    }
+    workers
+}
+
+/// A device's readings of a window, one a minute, the newest 30 s before `now`.
+fn window(live: &Live, device: &DeviceSigner, now: i64) -> Vec<SignedReading> {
+    let network: Network = live.find(&live.deployment.network).expect("network");
+    let captured = (0..16).map(|number| (now - 30 - (15 - number) * ROUND) * 1_000);
+    captured
+        .map(|at| reading(&network.id, device, at, 100))
+        .collect()
+}
+
+fn post(live: &Live, worker: usize, readings: &[SignedReading]) -> Accepted {
+    let body: Vec<u8> = readings.iter().flat_map(SignedReading::to_bytes).collect();
+    let url = format!("{}/v1/readings", live.operators[worker].url);
+    reqwest::blocking::Client::new()
+        .post(url)
+        .body(body)
+        .send()
+        .and_then(reqwest::blocking::Response::json)
+        .expect("answer")
+}
+
+/// Lists what the owner of `keypair` can reclaim, reclaims it, and sees that nothing is left. Returns what it was.
+#[track_caller]
+fn reclaim_all(live: &Live, keypair: &str) -> Vec<Value> {
+    let listed = live.cli_done(keypair, &["reclaim", "--dry-run"]);
+    assert_eq!(listed["signatures"], json!([]));
+    let reclaimed = live.cli_done(keypair, &["reclaim"]);
+    assert_eq!(reclaimed["found"], listed["found"]);
+    assert_eq!(reclaimed["signatures"].as_array().map(Vec::len), Some(1));
+    assert_eq!(live.cli_done(keypair, &["reclaim"])["found"], json!([]));
+    listed["found"].as_array().expect("a list").clone()
+}
+
 /// The owner's first device earns the rewards of epoch 2, and they are claimed. The worker goes on.
 fn earn(live: &mut Live) -> Process {
     let url = live.operators[0].url.clone();
     let claim = ["claim", "--worker", &url];
     live.cli_done("owner.json", &[&claim[..], &["--register-only"]].concat());
-    let start = ((live.genesis + 2 * EPOCH + 20 * ROUND) / ROUND + 1) * ROUND + 1;
-    live.cluster.set_time(start);
+    let start = start(live);
     let worker = live.worker(0);
     wait("the worker to know the device", || {
         live.status(0).filter(|status| status.devices == 1)

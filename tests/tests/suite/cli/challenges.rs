@@ -1,55 +1,12 @@
 //! `fieldproof challenge`, and reports that take proofs of commitments.
 
 use super::*;
-use crate::suite::worker::reading;
 use ai_feed::error::AiFeedError;
 use ai_feed::state::{Attestation, BY_TIME, WINDOWS_SHOWN};
 use data_commitment::state::{Challenge, Stream};
-use device_protocol::SignedReading;
-use device_registry::state::Network;
 use fieldproof_client::data_commitment::StreamHistory;
-use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::{ai_feed as feeds, device_registry as registry, transaction};
-use fieldproof_worker::server::Accepted;
 use solana_keypair::Keypair;
-
-/// Far enough into epoch 2 for a window of readings.
-fn start(live: &mut Live) -> i64 {
-    let start = ((live.genesis + 2 * EPOCH + 20 * ROUND) / ROUND + 1) * ROUND + 1;
-    live.cluster.set_time(start);
-    start
-}
-
-/// Two workers that know of one device.
-fn workers(live: &Live) -> [Process; 2] {
-    let workers = [live.worker(0), live.worker(1)];
-    for number in 0..2 {
-        wait("the worker to know the device", || {
-            live.status(number).filter(|status| status.devices == 1)
-        });
-    }
-    workers
-}
-
-/// A device's readings of a window, one a minute, the newest 30 s before `now`.
-fn window(live: &Live, device: &DeviceSigner, now: i64) -> Vec<SignedReading> {
-    let network: Network = live.find(&live.deployment.network).expect("network");
-    let captured = (0..16).map(|number| (now - 30 - (15 - number) * ROUND) * 1_000);
-    captured
-        .map(|at| reading(&network.id, device, at, 100))
-        .collect()
-}
-
-fn post(live: &Live, worker: usize, readings: &[SignedReading]) -> Accepted {
-    let body: Vec<u8> = readings.iter().flat_map(SignedReading::to_bytes).collect();
-    let url = format!("{}/v1/readings", live.operators[worker].url);
-    reqwest::blocking::Client::new()
-        .post(url)
-        .body(body)
-        .send()
-        .and_then(reqwest::blocking::Response::json)
-        .expect("answer")
-}
 
 #[test]
 fn challenges_are_made_listed_answered_and_settled() {
@@ -208,25 +165,42 @@ fn a_challenge_stops_the_clock_of_what_would_pass_by_time() {
         let shown = bonded.1.flags & WINDOWS_SHOWN != 0;
         Some((bonded, others.first().copied()?)).filter(|_| shown)
     });
+    save_payload(&live, 0);
     worker.kill();
 
     let pool = live.operators[0].pool.to_string();
-    let make = |live: &Live, (_, attestation): &(Pubkey, Attestation)| {
+    let make = |live: &Live, (_, attestation): &(Pubkey, Attestation), reading: &str| {
         let batch = attestation.batch_index.to_string();
-        let place = ["--sequence", "0", "--batch", &batch, "--reading", "3"];
+        let place = ["--sequence", "0", "--batch", &batch, "--reading", reading];
         let make = [&["challenge", "make", "--pool", &pool], &place[..]].concat();
         live.cli_done("auditor.json", &make)
     };
     let (key, before) = bonded;
-    let made = make(&live, &bonded);
+    let made = make(&live, &bonded, "3");
     assert_eq!(made["stopped"], json!([key.to_string()]));
     assert_eq!(made["running"], json!([]));
     assert_eq!(made["signatures"].as_array().map(Vec::len), Some(1));
-    let late = make(&live, &other);
+    let late = make(&live, &other, "3");
     assert_eq!(late["stopped"], json!([]));
     assert_eq!(late["running"], json!([other.0.to_string()]));
     let stopped: Attestation = live.find(&key).expect("attestation");
     assert_ne!(stopped.stopped_at, 0);
+
+    // Somebody answers for a second reading, and who paid for the attestation ends its stop; the first one's stays.
+    let second = make(&live, &bonded, "4");
+    let stops = |live: &Live| -> Vec<u16> {
+        let attestation: Attestation = live.find(&key).expect("attestation");
+        feeds::stops(&attestation).collect()
+    };
+    assert_eq!(stops(&live), [3, 4]);
+    let early = live.cli_done("signer-0.json", &["reclaim"]);
+    assert_eq!(early["found"], json!([]));
+    let challenge = second["challenge"].as_str().expect("address");
+    let answer = ["challenge", "answer", challenge, "--payload", "0.parquet"];
+    live.cli_done("owner.json", &answer);
+    let stop = json!({ "kind": "stop", "account": key.to_string(), "rent": null, "bounty": null });
+    assert_eq!(reclaim_all(&live, "signer-0.json"), [stop]);
+    assert_eq!(stops(&live), [3]);
 
     // Its time is over, and it does not pass.
     live.cluster.set_time(before.deadline + 1);
@@ -290,13 +264,8 @@ fn a_seller_is_reported_by_what_was_committed_before_the_sale() {
         &live.cli("reporter.json", &by_file),
         "committed before, and both are not in the payloads at hand",
     );
-    for (number, operator) in live.operators.iter().enumerate() {
-        let history = StreamHistory::read(&live.chain, &operator.stream).expect("history");
-        let hash = hex::encode(history.commitments[0].payload_hash);
-        let payload = reqwest::blocking::get(format!("{}/v1/payloads/{hash}", operator.url));
-        let payload = payload.and_then(reqwest::blocking::Response::bytes);
-        let file = live.dir.path().join(format!("{number}.parquet"));
-        std::fs::write(file, payload.expect("payload")).expect("written");
+    for number in 0..2 {
+        save_payload(&live, number);
     }
     let one = [&by_file[..], &["--payload", "0.parquet"]].concat();
     assert_failed(&live.cli("reporter.json", &one), "not in the payloads");
@@ -384,6 +353,17 @@ fn a_seller_is_reported_for_a_device_that_travelled_too_fast() {
         &live.cli("reporter.json", &nothing),
         "the same reading twice",
     );
+}
+
+/// Writes the payload of an operator's first commitment to the file `<number>.parquet`.
+fn save_payload(live: &Live, number: usize) {
+    let operator = &live.operators[number];
+    let history = StreamHistory::read(&live.chain, &operator.stream).expect("history");
+    let hash = hex::encode(history.commitments[0].payload_hash);
+    let payload = reqwest::blocking::get(format!("{}/v1/payloads/{hash}", operator.url));
+    let payload = payload.and_then(reqwest::blocking::Response::bytes);
+    let file = live.dir.path().join(format!("{number}.parquet"));
+    std::fs::write(file, payload.expect("payload")).expect("written");
 }
 
 /// A seller with a device and a bond of ten tokens, a buyer, and somebody who reports.
