@@ -1,9 +1,6 @@
 //! `cargo xtask fuzz`: runs the fuzz targets, one after another, or only compiles them.
 
-use std::{
-    env, fs,
-    process::{Command, Stdio},
-};
+use std::{fs, process::Stdio};
 
 use anyhow::{bail, ensure, Result};
 
@@ -56,7 +53,7 @@ pub fn run(workspace: &Workspace, target: Option<&str>, seconds: u32) -> Result<
 pub fn check(workspace: &Workspace) -> Result<()> {
     lock(workspace)?;
     let manifest = workspace.root.join("fuzz/Cargo.toml");
-    let mut check = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    let mut check = workspace::cargo();
     check
         .args(["check", "--features", "node", "--manifest-path"])
         .arg(manifest)

@@ -76,7 +76,7 @@ impl Workspace {
 
     /// `cargo SUBCOMMAND...` on this workspace, in the caller's directory.
     pub fn cargo(&self, subcommand: &[&str]) -> Command {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+        let mut cargo = cargo();
         cargo
             .args(subcommand)
             .arg("--manifest-path")
@@ -86,7 +86,7 @@ impl Workspace {
 
     /// `cargo fuzz SUBCOMMAND...`. The fuzzer needs what a stable compiler only has when it is told to.
     pub fn fuzz(&self, subcommand: &[&str]) -> Command {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+        let mut cargo = cargo();
         cargo
             .arg("fuzz")
             .args(subcommand)
@@ -124,6 +124,19 @@ impl Program {
         };
         read().with_context(|| format!("{} is not a keypair", self.keypair.display()))
     }
+}
+
+/// Cargo, as if it was not run by this program. What cargo tells a program of its package would have dependencies that look at
+/// it, and all that depends on them, built anew: ring does.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// Runs a command to its end.
