@@ -2152,19 +2152,8 @@ mod rewards {
     #[test]
     fn go_on_without_a_payload_that_its_operator_withholds() {
         let mut world = World::new();
-        let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 800))]);
-        let mut withheld = world.honest(batch);
-        withheld.is_served = false;
-        world.attest(&withheld);
-        // Its worker still answers, but does nothing any more; the others have two thirds.
-        let _liar = world.workers.remove(0);
-        for (worker, device) in [(0, 1), (1, 2)] {
-            let readings = world.readings(device, HOUR, 800);
-            let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
-            assert_eq!(world.post(worker, body).accepted, readings.len());
-        }
-        world.settle();
-        reward_epoch(&world, 2);
+        attest_withheld(&world);
+        let _liar = reward_without_first(&mut world);
         let emission = world.emission();
         let owners_part = emission.budget(2, 0).expect("budget").owners;
         for owner in &world.owners {
@@ -2508,5 +2497,27 @@ mod rewards {
         );
         let emission = world.emission();
         assert_eq!(emission.final_epoch, epoch);
+    }
+
+    /// Has operator 0 attest a window of device 0 of which it serves no payload.
+    pub fn attest_withheld(world: &World) {
+        let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 800))]);
+        let mut withheld = world.honest(batch);
+        withheld.is_served = false;
+        world.attest(&withheld);
+    }
+
+    /// Lets the workers of operators 1 and 2 take readings of their devices and reward epoch 2. They have two thirds: the worker
+    /// of operator 0, which is returned, still answers, but does nothing any more.
+    pub fn reward_without_first(world: &mut World) -> Served {
+        let first = world.workers.remove(0);
+        for (worker, device) in [(0, 1), (1, 2)] {
+            let readings = world.readings(device, HOUR, 800);
+            let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
+            assert_eq!(world.post(worker, body).accepted, readings.len());
+        }
+        world.settle();
+        reward_epoch(world, 2);
+        first
     }
 }

@@ -1,6 +1,6 @@
 //! Recomputing epochs, true ones and every kind of untrue one.
 
-use super::rewards::{computed, proposing, reward_epoch};
+use super::rewards::{attest_withheld, computed, proposing, reward_epoch, reward_without_first};
 use super::tracing::assert_fails;
 use super::*;
 use ::oracle::ON_DEMAND_ID;
@@ -538,18 +538,8 @@ fn are_recomputed_whatever_becomes_of_another_network() {
 #[test]
 fn are_recomputed_without_what_nobody_could_have() {
     let mut world = World::new();
-    let batch = world.batch(vec![world.window(0, world.readings(0, HOUR, 800))]);
-    let mut withheld = world.honest(batch);
-    withheld.is_served = false;
-    world.attest(&withheld);
-    let _liar = world.workers.remove(0);
-    for (worker, device) in [(0, 1), (1, 2)] {
-        let readings = world.readings(device, HOUR, 800);
-        let body = readings.iter().flat_map(SignedReading::to_bytes).collect();
-        assert_eq!(world.post(worker, body).accepted, readings.len());
-    }
-    world.settle();
-    reward_epoch(&world, 2);
+    attest_withheld(&world);
+    let _liar = reward_without_first(&mut world);
     let mut told = String::new();
     let archive = |commitment: &CommitmentLeaf| world.archived(commitment);
     let (chain, key) = (world.chain.as_ref(), &world.network.key);
