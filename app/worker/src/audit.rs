@@ -57,7 +57,7 @@ impl Audited {
     }
 
     /// Whether it is time to try the report at `key`, at `now` (unix seconds): if so, the next time comes later and later.
-    fn is_due(&self, key: &Pubkey, now: i64) -> bool {
+    fn is_next(&self, key: &Pubkey, now: i64) -> bool {
         let mut reports = lock(&self.reports);
         let is_due = reports.is_due(key, now);
         if is_due {
@@ -340,7 +340,7 @@ fn slash_double_voters(
         let Some(votes) = double_votes.get(&member) else {
             continue;
         };
-        if operator.audited.is_due(&report(&voter.pool), now) {
+        if operator.audited.is_next(&report(&voter.pool), now) {
             let done = report_double_vote(operator, committee, member, &voter, *votes);
             let what = || format!("report of two votes of {}", voter.pool);
             events.extend(or_failed(done, what));
