@@ -21,6 +21,7 @@ pub mod mqtt;
 pub mod patience;
 pub mod payload;
 pub mod plausibility;
+pub mod processors;
 pub mod prove;
 pub mod registry;
 pub mod reject;

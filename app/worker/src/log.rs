@@ -25,7 +25,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// Length of files, in bytes.
 pub const FILE_LEN: u32 = 64 << 20;
 /// Sessions whose sequences are remembered in memory; those of others are looked up.
-const SESSIONS: usize = 1 << 19;
+pub const SESSIONS: usize = 1 << 19;
 
 /// What is wrong with the log.
 #[derive(Debug, thiserror::Error)]
@@ -245,7 +245,7 @@ pub struct Appender {
 
 impl Appender {
     /// Takes the batches' readings: each is put on the disk, or a replay, or an equivocation, and its item says which.
-    /// All of them are one write. Returns the signed readings that equivocate, in bytes.
+    /// All of them, fewer than [`SESSIONS`], are one write. Returns the signed readings that equivocate, in bytes.
     ///
     /// # Errors
     /// [`LogError`]; then nothing of the batches was taken.
@@ -297,7 +297,7 @@ impl Appender {
     /// What of the batches' readings may have been taken, before or twice among them. The disk is asked for all of it at once: a
     /// device that counts down from the highest sequence would have every file searched for each of its readings.
     ///
-    /// From here on the sequences count as taken. No batches hold so many sessions that one is forgotten before the last.
+    /// From here on the sequences count as taken. One write holds fewer than [`SESSIONS`], so none is forgotten before the last.
     fn doubtful(&mut self, state: &State, batches: &[Batch]) -> Result<Doubtful, LogError> {
         let mut keys: BTreeMap<Hash, BTreeSet<Key>> = BTreeMap::new();
         for record in batches

@@ -89,13 +89,13 @@ fn run() -> Result<(), Box<dyn Error>> {
         };
         let follow = async {
             match config.mqtt {
-                Some(broker) => mqtt::follow(worker.ingest(), broker, &worker.mqtt()).await,
+                Some(broker) => mqtt::follow(&worker, broker).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             served = server::serve(&worker, listener, stop) => served,
-            never = follow => match never {},
+            followed = follow => followed.map(|never| match never {}),
         }
     })?;
     Ok(())

@@ -7,6 +7,8 @@
 //! nobody else.
 
 use crate::ingest::{Ingest, IngestError, MAX_READINGS};
+use crate::processors::{Panicked, Processors};
+use crate::worker::Worker;
 use axum::body::Bytes;
 use device_protocol::{Reading, SIGNATURE_LEN};
 use futures_util::stream::FuturesOrdered;
@@ -16,6 +18,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::{AsyncClient, ClientError, ConnectionError, Event, EventLoop, MqttOptions};
 use serde::Deserialize;
 use std::convert::Infallible;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -69,35 +72,102 @@ enum MqttError {
     Disconnected,
     #[error("{0}")]
     Ingest(#[from] IngestError),
+    #[error("{0}")]
+    Panicked(#[from] Panicked),
     #[error("{0}: {1}")]
     Password(PathBuf, std::io::Error),
 }
 
-/// Takes what devices publish at `broker`, for ever. `connected` says whether there is a connection.
-pub async fn follow(ingest: &Arc<Ingest>, broker: Broker, connected: &AtomicBool) -> Infallible {
+/// Takes what devices publish at `broker` for `worker`, for ever. It is verified on threads of its own, so that who sends by
+/// one way does not stand in line behind the other.
+///
+/// # Errors
+/// When no threads can be started.
+pub async fn follow(worker: &Worker, broker: Broker) -> io::Result<Infallible> {
+    let (taker, connected) = (Taker::new(worker)?, worker.mqtt());
     loop {
-        let Err(error) = take_all(ingest, &broker, connected).await;
+        let Err(error) = taker.take_all(&broker, &connected).await;
         connected.store(false, Ordering::Relaxed);
         warn!(%error, host = broker.host, port = broker.port, "MQTT: connecting anew");
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Takes what comes over one connection. What is not acknowledged when it ends comes again over the next.
-async fn take_all(
-    ingest: &Arc<Ingest>,
-    broker: &Broker,
-    connected: &AtomicBool,
-) -> Result<Infallible, MqttError> {
-    let (client, connection) = AsyncClient::new(broker.options()?, ACKNOWLEDGEMENTS);
-    let filters = ["readings", "grants"]
-        .map(|kind| Filter::new(format!("{}/{kind}/#", broker.topic), QoS::AtLeastOnce));
-    client.try_subscribe_many(filters).map_err(Box::new)?;
-    let (sender, receiver) = mpsc::channel(usize::from(IN_FLIGHT));
-    let grants = format!("{}/grants", broker.topic);
-    tokio::select! {
-        ended = receive(connection, sender, connected) => ended,
-        ended = take(ingest, &client, &grants, receiver) => ended,
+/// Takes what messages hold.
+struct Taker {
+    ingest: Arc<Ingest>,
+    processors: Processors,
+}
+
+impl Taker {
+    fn new(worker: &Worker) -> io::Result<Self> {
+        Ok(Self {
+            ingest: worker.ingest().clone(),
+            processors: Processors::new()?,
+        })
+    }
+
+    /// Takes what comes over one connection. What is not acknowledged when it ends comes again over the next.
+    async fn take_all(
+        &self,
+        broker: &Broker,
+        connected: &AtomicBool,
+    ) -> Result<Infallible, MqttError> {
+        let (client, connection) = AsyncClient::new(broker.options()?, ACKNOWLEDGEMENTS);
+        let filters = ["readings", "grants"]
+            .map(|kind| Filter::new(format!("{}/{kind}/#", broker.topic), QoS::AtLeastOnce));
+        client.try_subscribe_many(filters).map_err(Box::new)?;
+        let (sender, receiver) = mpsc::channel(usize::from(IN_FLIGHT));
+        let grants = format!("{}/grants", broker.topic);
+        tokio::select! {
+            ended = receive(connection, sender, connected) => ended,
+            ended = self.take(&client, &grants, receiver) => ended,
+        }
+    }
+
+    /// Takes messages, many at a time, and acknowledges them in their order.
+    async fn take(
+        &self,
+        client: &AsyncClient,
+        grants: &str,
+        mut messages: mpsc::Receiver<Publish>,
+    ) -> Result<Infallible, MqttError> {
+        let mut begun = FuturesOrdered::new();
+        loop {
+            tokio::select! {
+                message = messages.recv(), if begun.len() < usize::from(IN_FLIGHT) => {
+                    let message = message.ok_or(MqttError::Disconnected)?;
+                    if message.topic.starts_with(grants.as_bytes()) {
+                        // A session's readings may be next: they need its grant.
+                        while let Some(taken) = begun.next().await {
+                            acknowledge(client, taken)?;
+                        }
+                        acknowledge(client, self.take_grants(message).await)?;
+                    } else {
+                        begun.push_back(self.take_readings(message));
+                    }
+                }
+                Some(taken) = begun.next() => acknowledge(client, taken)?,
+            }
+        }
+    }
+
+    async fn take_readings(&self, message: Publish) -> Result<Publish, MqttError> {
+        let (body, ingest) = (message.payload.clone(), self.ingest.clone());
+        let batch = self.processors.run(move || ingest.check(body)).await??;
+        let taken = self.ingest.take(batch).await;
+        taken.map_err(IngestError::from)?;
+        Ok(message)
+    }
+
+    async fn take_grants(&self, message: Publish) -> Result<Publish, MqttError> {
+        let (body, ingest): (Bytes, _) = (message.payload.clone(), self.ingest.clone());
+        let check = move || ingest.check_grants(&body);
+        let grants = self.processors.run(check).await?;
+        let (grants, ingest) = (grants.map_err(IngestError::from)?, self.ingest.clone());
+        let taken = tokio::task::spawn_blocking(move || ingest.take_grants(grants)).await;
+        taken.map_err(|_| Panicked)?.map_err(IngestError::from)?;
+        Ok(message)
     }
 }
 
@@ -131,56 +201,9 @@ async fn receive(
     }
 }
 
-/// Takes messages, many at a time, and acknowledges them in their order.
-async fn take(
-    ingest: &Arc<Ingest>,
-    client: &AsyncClient,
-    grants: &str,
-    mut messages: mpsc::Receiver<Publish>,
-) -> Result<Infallible, MqttError> {
-    let mut begun = FuturesOrdered::new();
-    loop {
-        tokio::select! {
-            message = messages.recv(), if begun.len() < usize::from(IN_FLIGHT) => {
-                let message = message.ok_or(MqttError::Disconnected)?;
-                if message.topic.starts_with(grants.as_bytes()) {
-                    // A session's readings may be next: they need its grant.
-                    while let Some(taken) = begun.next().await {
-                        acknowledge(client, taken)?;
-                    }
-                    acknowledge(client, take_grants(ingest.clone(), message).await)?;
-                } else {
-                    begun.push_back(take_readings(ingest.clone(), message));
-                }
-            }
-            Some(taken) = begun.next() => acknowledge(client, taken)?,
-        }
-    }
-}
-
-fn acknowledge(client: &AsyncClient, taken: Result<Publish, IngestError>) -> Result<(), MqttError> {
+fn acknowledge(client: &AsyncClient, taken: Result<Publish, MqttError>) -> Result<(), MqttError> {
     client.try_ack(&taken?).map_err(Box::new)?;
     Ok(())
-}
-
-async fn take_readings(ingest: Arc<Ingest>, message: Publish) -> Result<Publish, IngestError> {
-    let (body, checker) = (message.payload.clone(), ingest.clone());
-    let batch = blocking(move || checker.check(body)).await?;
-    ingest.take(batch).await?;
-    Ok(message)
-}
-
-async fn take_grants(ingest: Arc<Ingest>, message: Publish) -> Result<Publish, IngestError> {
-    let body: Bytes = message.payload.clone();
-    blocking(move || Ok(ingest.take_grants(ingest.check_grants(&body)?)?)).await?;
-    Ok(message)
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, IngestError> + Send + 'static,
-) -> Result<T, IngestError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 impl Broker {

@@ -7,6 +7,7 @@ mod room;
 
 use crate::committee::{self, Refused, SignRequest};
 use crate::ingest::{Ingest, IngestError, MAX_GRANTS, MAX_READINGS};
+use crate::processors::Processors;
 use crate::store::StoreError;
 use crate::worker::{Journal, Operator, Worker};
 use crate::Reject;
@@ -91,6 +92,7 @@ pub struct Status {
 struct Served {
     operator: Arc<Operator>,
     ingest: Arc<Ingest>,
+    processors: Arc<Processors>,
     gate: Arc<Gate>,
     finals: Arc<Finals>,
     mqtt: Arc<AtomicBool>,
@@ -105,7 +107,7 @@ impl FromRef<Served> for Arc<Operator> {
 /// Serves `worker` on `listener` until `stop` is done, then ends what has begun, if that does not take too long.
 ///
 /// # Errors
-/// When the worker can take no readings until it is started again. A listener that fails for a while is asked again.
+/// When no threads can be started, or the worker can take no readings until it is started again. A listener that fails for a while is asked again.
 pub async fn serve(
     worker: &Worker,
     listener: TcpListener,
@@ -123,6 +125,7 @@ async fn serve_until(
     let served = Served {
         operator: worker.operator().clone(),
         ingest: worker.ingest().clone(),
+        processors: Arc::new(Processors::new()?),
         gate: Arc::new(Gate::new(worker.limits())),
         finals: Arc::default(),
         mqtt: worker.mqtt(),
@@ -233,18 +236,16 @@ async fn readings(
         Ok(held) => held,
         Err(refusal) => return served.gate.refuse(refusal),
     };
-    let turn = served.gate.turn().await;
     let ingest = served.ingest.clone();
     let work = move || {
         let batch = held.content().map(|content| ingest.check(content));
         (held, batch)
     };
-    let (_held, batch) = match blocking(work).await {
+    let (_held, batch) = match served.processors.run(work).await {
         Ok((held, Ok(batch))) => (held, batch),
         Ok((_, Err(refusal))) => return served.gate.refuse(refusal),
-        Err(response) => return response,
+        Err(panicked) => return broken(panicked),
     };
-    drop(turn);
     let taken = match batch {
         Ok(batch) => served.ingest.take(batch).await.map_err(IngestError::from),
         Err(error) => Err(error),
@@ -265,20 +266,18 @@ async fn grants(
         Ok(held) => held,
         Err(refusal) => return served.gate.refuse(refusal),
     };
-    let turn = served.gate.turn().await;
     let ingest = served.ingest.clone();
     let work = move || {
         let grants = held.content().map(|content| ingest.check_grants(&content));
         (held, grants)
     };
-    let (_held, grants) = match blocking(work).await {
+    let (_held, grants) = match served.processors.run(work).await {
         Ok((held, Ok(Ok(grants)))) => (held, grants),
         Ok((_, Ok(Err(error)))) => return unready(error.to_string()),
         Ok((_, Err(refusal))) => return served.gate.refuse(refusal),
-        Err(response) => return response,
+        Err(panicked) => return broken(panicked),
     };
     // Who waits for the disk needs no processor.
-    drop(turn);
     let ingest = served.ingest.clone();
     match blocking(move || ingest.take_grants(grants)).await {
         Ok(Ok(taken)) => results(taken.iter().map(Result::as_ref)),
@@ -551,13 +550,15 @@ async fn errand<T: Send + 'static>(
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Response> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        failure(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "worker",
-            error.to_string(),
-        )
-    })
+    tokio::task::spawn_blocking(work).await.map_err(broken)
+}
+
+fn broken(error: impl std::error::Error) -> Response {
+    failure(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "worker",
+        error.to_string(),
+    )
 }
 
 fn failure(status: StatusCode, name: &str, detail: String) -> Response {

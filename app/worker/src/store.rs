@@ -2,11 +2,14 @@
 //!
 //! Every write is on the disk when it returns. Keys of the database are big-endian, so that ranges are in order.
 
-use crate::log::{Appender, Batch, Log, LogError, Record, FILE_LEN};
+use crate::ingest::MAX_READINGS;
+use crate::log::{Appender, Batch, Log, LogError, Record, FILE_LEN, SESSIONS};
 use crate::reject::Reject;
 use axum::body::Bytes;
 use commitment::CommitmentLeaf;
-use device_protocol::{check_equivocation, Hash, SessionGrant, SignedGrant, SignedReading};
+use device_protocol::{
+    check_equivocation, Hash, Reading, SessionGrant, SignedGrant, SignedReading, SIGNATURE_LEN,
+};
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
     WriteTransaction,
@@ -16,7 +19,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Grants of sessions by device, leaf nonce and counter.
@@ -51,6 +54,13 @@ pub const ACCEPTED: &str = "accepted";
 const QUEUE: usize = 256;
 /// Bytes of bodies from which on no more join one write.
 const GROUP_LEN: usize = 4 << 20;
+/// Bytes of a signed reading at least.
+const SHORTEST_READING: usize = Reading::HEADER + 4 + SIGNATURE_LEN;
+/// The log remembers every session of one write until it is made.
+const _: () = assert!(GROUP_LEN / SHORTEST_READING + MAX_READINGS < SESSIONS);
+/// Least time from one write of readings to the next. A write costs the processors what verifying several readings does,
+/// however little it holds, so under load bodies share it; one that comes alone does not wait.
+const WRITE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A fault of the disk or the database.
 #[derive(Debug, thiserror::Error)]
@@ -207,7 +217,7 @@ impl Store {
     }
 
     /// Takes the verified readings of a body: each is put on the disk, or is a replay, or an equivocation. Bodies that
-    /// come while the disk is at work share the next write. Rejects of other reasons are counted with them.
+    /// come while the disk is at work, or a few ms after it was, share the next write. Rejects of other reasons are counted with them.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was taken.
@@ -731,24 +741,31 @@ fn write_readings(
     figures: &Figures,
     mut queue: mpsc::Receiver<Waiting>,
 ) {
+    let mut next = Instant::now();
     while let Some(first) = queue.blocking_recv() {
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
         let mut len = first.batch.body.len();
         let (mut batches, mut replies) = (vec![first.batch], vec![first.reply]);
         while len < GROUP_LEN {
-            let Ok(next) = queue.try_recv() else { break };
-            len += next.batch.body.len();
-            batches.push(next.batch);
-            replies.push(next.reply);
+            let Ok(more) = queue.try_recv() else { break };
+            len += more.batch.body.len();
+            batches.push(more.batch);
+            replies.push(more.reply);
         }
         let start = Instant::now();
         let written = appender
             .append(&mut batches)
             .map_err(StoreError::from)
             .and_then(|equivocations| put_equivocations(database, log, &equivocations));
-        let took = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        figures.writes.fetch_add(1, Ordering::Relaxed);
-        figures.write_nanoseconds.fetch_add(took, Ordering::Relaxed);
-        figures.failing.store(written.is_err(), Ordering::Relaxed);
+        let mut items = batches.iter().flat_map(|batch| &batch.items);
+        // Bodies of which nothing is new need no write.
+        if written.is_err() || items.any(Result::is_ok) {
+            next = start + WRITE_INTERVAL;
+            let took = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            figures.writes.fetch_add(1, Ordering::Relaxed);
+            figures.write_nanoseconds.fetch_add(took, Ordering::Relaxed);
+            figures.failing.store(written.is_err(), Ordering::Relaxed);
+        }
         match written {
             Ok(()) => {
                 for (batch, reply) in batches.into_iter().zip(replies) {
@@ -870,7 +887,6 @@ fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     /// As after a panic of the writer.
     #[tokio::test]

@@ -26,7 +26,7 @@ const MAX_RATIO: usize = 8;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a refused body that are still read.
 const MAX_DISCARDED: usize = 4 << 20;
-/// Requests that read disk or chain at a time: far fewer than there may be threads for it, of which readings need some.
+/// Requests that read disk or chain at a time: far fewer than there may be threads for it, of which grants need some.
 const ERRANDS: usize = 64;
 /// Payloads that are read from the disk at a time.
 const LOADS: usize = 2;
@@ -127,7 +127,6 @@ pub struct Gate {
     errands: Arc<Room>,
     payloads: Arc<Room>,
     loads: Semaphore,
-    turns: Semaphore,
     rate: f64,
     rates: Mutex<Cache<Client, Bucket>>,
     proxies: Vec<IpAddr>,
@@ -143,7 +142,6 @@ struct Bucket {
 impl Gate {
     /// A gate with these limits.
     pub fn new(limits: &Limits) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             connections: Room::new(limits.connections),
             bodies: Room::new(limits.in_flight_bytes),
@@ -151,7 +149,6 @@ impl Gate {
             errands: Room::new(ERRANDS),
             payloads: Room::new(ERRANDS),
             loads: Semaphore::new(LOADS),
-            turns: Semaphore::new(processors),
             rate: f64::from(limits.requests_per_second),
             rates: Mutex::new(Cache::new(ADDRESSES)),
             proxies: limits.proxies.iter().map(IpAddr::to_canonical).collect(),
@@ -299,11 +296,6 @@ impl Gate {
             }
             None => self.refuse(Refusal::Busy),
         }
-    }
-
-    /// Waits until a processor is free for the work of one body. Those who wait hold room.
-    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.turns.acquire().await.ok()
     }
 
     /// The answer to a refused request, which is counted.

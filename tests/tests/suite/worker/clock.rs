@@ -92,7 +92,7 @@ fn that_is_unknown_leaves_messages_to_the_broker() {
     };
     let (taker, connected) = (worker.clone(), worker.mqtt());
     world.runtime.spawn(async move {
-        mqtt::follow(taker.ingest(), section, &taker.mqtt()).await;
+        mqtt::follow(&taker, section).await.expect("threads");
     });
     wait("the worker to subscribe", || {
         connected.load(Ordering::Relaxed).then_some(())
