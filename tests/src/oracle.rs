@@ -1,7 +1,7 @@
 //! An oracle's account that says what a test wants, made of one that Switchboard's own crate wrote.
 
 use crate::Harness;
-use ::oracle::{ON_DEMAND_ID, ON_DEMAND_LEN};
+use ::oracle::{ON_DEMAND_ID, ON_DEMAND_LEN, V2_LEN};
 use anchor_lang::prelude::{Clock, Pubkey};
 use fieldproof_client::chain::Chain;
 use reward_emission::instructions::TermsArgs;
@@ -9,9 +9,11 @@ use solana_account::Account;
 
 /// A PullFeed with answers of five oracles.
 const FEED: &[u8; ON_DEMAND_LEN] = include_bytes!("../../crates/oracle/vectors/on-demand.bin");
-/// The queue that it is of.
+/// An aggregator of Switchboard V2 with answers of five oracles, which asks for three.
+const AGGREGATOR: &[u8; V2_LEN] = include_bytes!("../../crates/oracle/vectors/v2.bin");
+/// The queue that both are of.
 const QUEUE: [u8; 32] = [0x51; 32];
-/// What its oracles were asked.
+/// What their oracles were asked.
 const JOBS: [u8; 32] = [0x70; 32];
 /// Oracles that have answered.
 pub const ANSWERS: usize = 5;
@@ -31,6 +33,14 @@ pub fn terms(oracle: &Pubkey, registration: u64, feed: u64) -> TermsArgs {
         max_deviation_bps: 200,
         registration,
         feed,
+    }
+}
+
+/// As [`terms`], by which an account of [`answered_v2`] is taken.
+pub fn terms_v2(oracle: &Pubkey, registration: u64, feed: u64) -> TermsArgs {
+    TermsArgs {
+        format: 2,
+        ..terms(oracle, registration, feed)
     }
 }
 
@@ -54,6 +64,15 @@ pub fn answered(clock: &Clock, answers: [i128; ANSWERS]) -> Vec<u8> {
     let end = 8 + 64 * ANSWERS + 32;
     data[end..end + 8].fill(0);
     data[2_216..2_224].copy_from_slice(&clock.unix_timestamp.to_le_bytes());
+    data
+}
+
+/// The bytes of an aggregator whose round of five answers was opened at `clock`: their median is 2.110000000123…
+/// dollars, the farthest of them 2.13.
+pub fn answered_v2(clock: &Clock) -> Vec<u8> {
+    let mut data = AGGREGATOR.to_vec();
+    data[350..358].copy_from_slice(&clock.slot.to_le_bytes());
+    data[358..366].copy_from_slice(&clock.unix_timestamp.to_le_bytes());
     data
 }
 

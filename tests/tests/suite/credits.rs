@@ -29,7 +29,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tests::fixture::{Maker, Network, EPOCH, EVEN_SCORING, TOKEN};
-use tests::oracle::{put, put_price, terms, DOLLAR};
+use tests::oracle::{answered_v2, put, put_price, terms, terms_v2, DOLLAR};
 use tests::{assert_refused, Harness};
 
 use super::worker::MODEL;
@@ -352,6 +352,20 @@ mod pricing {
 mod buying {
     use super::*;
 
+    impl World {
+        /// Asserts that nothing can be bought, for what the oracle's account is refused for.
+        #[track_caller]
+        fn refuses(&self, reason: OracleError) {
+            let bought = self.buy(&self.buyer.pubkey(), TOKEN);
+            let Err(ClientError::Refused(failure)) = &bought else {
+                panic!("{bought:?}");
+            };
+            let line = format!("Program log: {reason}");
+            assert!(failure.logs.contains(&line), "{:?}", failure.logs);
+            assert_refused(bought, E::Price);
+        }
+    }
+
     #[test]
     fn takes_the_fewest_tokens_that_are_worth_the_credits() {
         let mut pricing: Pricing = bytemuck::Zeroable::zeroed();
@@ -411,18 +425,9 @@ mod buying {
         let world = World::new();
         let owner = world.buyer.pubkey();
         let right = world.harness.chain.account(&world.oracle).unwrap().unwrap();
-        let refuses = |reason: OracleError| {
-            let bought = world.buy(&owner, TOKEN);
-            let Err(ClientError::Refused(failure)) = &bought else {
-                panic!("{bought:?}");
-            };
-            let line = format!("Program log: {reason}");
-            assert!(failure.logs.contains(&line), "{:?}", failure.logs);
-            assert_refused(bought, E::Price);
-        };
         let refused = |data: Vec<u8>, by: [u8; 32], reason| {
             put(&world.harness, &world.oracle, data, by.into());
-            refuses(reason);
+            world.refuses(reason);
         };
         // Right bytes of somebody else's program, or of the other format's.
         refused(right.data.clone(), [7; 32], OracleError::Owner);
@@ -458,16 +463,71 @@ mod buying {
             &world.oracle,
             [DOLLAR, ANSWERS[1], ANSWERS[2], ANSWERS[3], ANSWERS[4]],
         );
-        refuses(OracleError::TooUncertain);
+        world.refuses(OracleError::TooUncertain);
         put_price(&world.harness, &world.oracle, [0; 5]);
-        refuses(OracleError::NotPositive);
+        world.refuses(OracleError::NotPositive);
 
         put_price(&world.harness, &world.oracle, ANSWERS);
         world.buy(&owner, TOKEN).expect("credits");
         world.harness.advance(60);
         world.buy(&owner, TOKEN).expect("credits");
         world.harness.advance(1);
-        refuses(OracleError::Stale);
+        world.refuses(OracleError::Stale);
+    }
+
+    #[test]
+    fn takes_the_price_of_a_v2_aggregator() {
+        let world = World::without_pricing();
+        // The chain has few slots yet. The aggregator itself asks for three oracles of its five.
+        let args = TermsArgs {
+            max_age_slots: 2,
+            min_oracles: 5,
+            ..terms_v2(&world.oracle, REGISTRATION, FEED)
+        };
+        world.set_pricing(args).expect("pricing");
+        let opened = |slots: u64, seconds: i64| {
+            let mut clock = world.harness.chain.clock().expect("clock");
+            clock.slot -= slots;
+            clock.unix_timestamp -= seconds;
+            answered_v2(&clock)
+        };
+        let put = |data: Vec<u8>, by: [u8; 32]| put(&world.harness, &world.oracle, data, by.into());
+
+        // So many tokens buy a credit for each 10^-12 dollars of a token's price, at its low side: 2.110000000123 less
+        // 0.019999999877. A base unit less buys a credit less.
+        let (buyer, owner) = (world.buyer.pubkey(), Pubkey::new_unique());
+        let tokens = 10_000_000 * TOKEN;
+        world
+            .harness
+            .fund(&buyer, &world.network.reward_mint, 2 * tokens);
+        put(opened(0, 0), V2_ID);
+        world.buy(&owner, tokens).expect("credits");
+        assert_eq!(world.credits(&owner), (2_090_000_000_246, tokens));
+        world.buy(&owner, tokens - 1).expect("credits");
+        assert_eq!(
+            world.credits(&owner),
+            (2_090_000_000_246 + 2_090_000_000_245, 2 * tokens - 1)
+        );
+
+        put(opened(0, 0), ON_DEMAND_ID);
+        world.refuses(OracleError::Owner);
+        put(opened(2, 60), V2_ID);
+        world.buy(&owner, TOKEN).expect("credits");
+        for (slots, seconds) in [(3, 0), (0, 61)] {
+            put(opened(slots, seconds), V2_ID);
+            world.refuses(OracleError::Stale);
+        }
+        // The program counted four oracles, four are there, or the numbers are of a sliding window.
+        for (at, reason) in [
+            (341, OracleError::TooFewOracles),
+            (1_406, OracleError::TooFewOracles),
+            (3_712, OracleError::Sliding),
+        ] {
+            let mut data = opened(0, 0);
+            data[at] ^= 1;
+            put(data, V2_ID);
+            world.refuses(reason);
+        }
     }
 
     #[test]
