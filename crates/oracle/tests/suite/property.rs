@@ -89,6 +89,12 @@ fn check(input: &Input) {
     assert_eq!(low, price.value - price.deviation);
 }
 
+/// The key at `at`, or none where the bytes end before.
+fn key(data: &[u8], at: usize) -> [u8; 32] {
+    let key = data.get(at..at + 32).and_then(|key| key.try_into().ok());
+    key.unwrap_or_default()
+}
+
 fn format() -> impl Strategy<Value = Format> {
     prop_oneof![Just(Format::OnDemand), Just(Format::V2)]
 }
@@ -140,6 +146,16 @@ proptest! {
         check(&input);
         let discriminator = kept.len().min(length);
         input.data[..discriminator].copy_from_slice(&kept[..discriminator]);
+        let (queue, jobs, forbidden) = match format {
+            Format::OnDemand => (2_088, 2_120, 2_213),
+            Format::V2 => (200, 3_563, 3_712),
+        };
+        // By chance no bytes are the queue and the jobs required, and one account in 256 is not forbidden.
+        input.requirements.queue = key(&input.data, queue);
+        input.requirements.jobs = key(&input.data, jobs);
+        if let Some(forbidden) = input.data.get_mut(forbidden) {
+            *forbidden = 0;
+        }
         input.now.slot = slot;
         input.now.unix_time = unix_time;
         check(&input);
