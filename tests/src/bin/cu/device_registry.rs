@@ -329,7 +329,7 @@ fn measure_leaves(bench: &Bench, id: &Hash, network: &Pubkey, governs: &[&Keypai
         &[locate],
         &[&heir],
     )?;
-    let devices = registered.get(1..4).context("no devices")?;
+    let devices = registered.get(..4).context("no devices")?;
     reports::measure(bench, network, authority, &tree, &mut follower, devices)
 }
 

@@ -58,7 +58,7 @@ const fn budget(
     }
 }
 
-const BUDGETS: [Budget; 33] = [
+const BUDGETS: [Budget; 34] = [
     budget(
         "device-registry",
         "register_device",
@@ -119,6 +119,15 @@ const BUDGETS: [Budget; 33] = [
         "without its slash; two P-256 sessions, depth 24, canopy 10",
         20_000,
     ),
+    Budget {
+        open: Some("each of the two proofs costs as much as verify_reading as a library call"),
+        ..budget(
+            "device-registry",
+            "report_travel",
+            "without its slash; of a seller, P-256 key, 2 streams of 2^20 commitments, 1 batch, depth 24, canopy 10",
+            20_000,
+        )
+    },
     budget(
         "device-registry",
         "report_duplicate",

@@ -2,8 +2,10 @@
 
 use crate::bench::Bench;
 use crate::device_registry::leaf;
+use crate::stream::Proof;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{bail, Result};
+use commitment::{BatchLeaf, ReadingLeaf, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
 use device_protocol::{Curve, Reading, SessionGrant, SignedGrant, SignedReading, Values};
 use device_registry::state::{Maker, Network, Tree};
 use device_registry::RegisterBatchArgs;
@@ -11,7 +13,8 @@ use fieldproof_client::device_registry as client;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::reports::{
-    report_contradiction, report_duplicate, Contradiction, Evidence, ProvenLeaf, Reporter,
+    report_contradiction, report_duplicate, Committed, Contradiction, Evidence, ProvenLeaf,
+    Reporter,
 };
 use fieldproof_client::security_pool as pools;
 use security_pool::state::RosterTerms;
@@ -21,8 +24,8 @@ use solana_signer::Signer;
 /// What the owner posts, in base units.
 const POSTED: u64 = 10_000_000;
 
-/// Measures each report against a device of its own: `devices` are leaves 1 to 3 of the tree that is followed, vouched for
-/// by the payer.
+/// Measures each report against a device of its own: `devices` are leaves 0 to 3 of the tree that is followed, vouched for
+/// by the payer. The authority has proven and then sold the first.
 pub fn measure(
     bench: &Bench,
     network: &Pubkey,
@@ -61,8 +64,8 @@ pub fn measure(
             bounty: bench.harness.fund(&bench.address(), &stake_mint, 0),
         },
     };
-    let [equivocating, travelling, twice] = devices else {
-        bail!("three devices are reported");
+    let [sold, equivocating, travelling, twice] = devices else {
+        bail!("four devices are reported");
     };
 
     let session = case.session(equivocating, 1);
@@ -114,6 +117,7 @@ pub fn measure(
         &report,
         &security_pool::ID,
     )?;
+    case.measure_previous(follower, sold, authority)?;
 
     let maker = bench.harness.read::<Maker>(&client::maker(network, &payer));
     let args = RegisterBatchArgs {
@@ -146,6 +150,91 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// The seller of leaf 0 is reported. Of sessions, in streams as long, the report exceeds a transaction.
+    fn measure_previous(
+        &self,
+        follower: &mut Follower,
+        device: &DeviceSigner,
+        seller: &Keypair,
+    ) -> Result<()> {
+        let Reporter {
+            network,
+            stake_mint,
+            payer,
+            ..
+        } = self.reporter;
+        let owner = seller.pubkey();
+        self.bench.harness.fund(&owner, &stake_mint, POSTED);
+        let post = pools::post_bond(&payer, &owner, &network, &stake_mint, POSTED);
+        self.bench.run(&[post], &[seller])?;
+
+        let accused = self.leaf(follower, 0)?;
+        let before = accused.leaf.owner_changed_at - 1;
+        let reading = Reading {
+            leaf_nonce: accused.leaf.nonce - 1,
+            captured_at: before * 1_000,
+            ..self.reading(device)
+        };
+        let far = Reading {
+            latitude: reading.latitude - 1_000_000,
+            ..reading
+        };
+        let evidence = [reading, far].map(|reading| Evidence {
+            reading: SignedReading {
+                reading,
+                signature: device.sign(&reading.digest()),
+            },
+            grant: None,
+        });
+        let [first, second] = &evidence;
+        let committed = [
+            self.committed(1, first, before)?,
+            self.committed(2, second, before)?,
+        ];
+        let report = report_contradiction(
+            &self.reporter,
+            Contradiction::Travel,
+            &device.device_key(),
+            &accused,
+            [first, second],
+            Some(committed),
+            0,
+        )?;
+        self.bench.measure_without(
+            "report_travel",
+            "without its slash; of a seller, P-256 key, 2 streams of 2^20 commitments, 1 batch, depth 24, canopy 10",
+            &report,
+            &security_pool::ID,
+        )
+    }
+
+    /// The proof that a stream committed to a reading at `posted_at` (unix seconds).
+    fn committed(&self, stream: u8, evidence: &Evidence, posted_at: i64) -> Result<Committed> {
+        let leaf = ReadingLeaf::of(&evidence.reading, evidence.grant.as_ref()).hash();
+        let leaves = vec![leaf; WINDOWS * READINGS_PER_WINDOW];
+        let readings = commitment::Tree::new(&leaves, READINGS_DEPTH)?;
+        let batch = BatchLeaf {
+            readings_root: readings.root(),
+            windows_root: [1; 32],
+            windows: WINDOWS as u32,
+            readings: leaves.len() as u32,
+            first_capture: 1_000,
+            last_capture: 2_000,
+        };
+        let proof = Proof::new(batch, 1, posted_at)?;
+        // Not numbered like the keys: those of the cases after this one would cost otherwise.
+        let key = Pubkey::new_from_array([stream; 32]);
+        let account = proof.stream(self.reporter.network, key);
+        self.bench.put(&key, &account)?;
+        Ok(Committed::new(
+            key,
+            &proof.commitment,
+            proof.mmr_path,
+            (0, &proof.batch, proof.batch_path),
+            (0, readings.path(0)?),
+        ))
+    }
+
     fn leaf(&self, follower: &mut Follower, index: u32) -> Result<ProvenLeaf> {
         let (leaf, place) = leaf(self.bench, follower, index)?;
         let header = self.bench.harness.read::<Tree>(&self.tree);
