@@ -17,7 +17,7 @@ use device_registry::error::RegistryError as E;
 use device_registry::penalty::SLASHER;
 use device_registry::state::stream;
 use device_registry::{RegisterBatchArgs, ReportReadingsArgs};
-use fieldproof_client::chain::Execution;
+use fieldproof_client::chain::{Chain, Execution};
 use fieldproof_client::device_registry as registry;
 use fieldproof_client::key::{normalise_low_s, DeviceSigner};
 use fieldproof_client::registry_tree::Follower;
@@ -35,7 +35,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::mem::offset_of;
 use tests::fixture::{Device, Maker, Network, Operator, EVIDENCE_WINDOW, TOKEN};
-use tests::{assert_refused, Harness};
+use tests::{assert_refused, programs_dir, Harness};
 
 /// The bond of a device of tier 1: ten tokens, less half.
 const BOND: u64 = 5 * TOKEN;
@@ -554,10 +554,39 @@ fn a_hardware_keys_equivocation_fits_a_v0_transaction() {
         assert!(message.address_table_lookups().is_some());
         let bytes = transaction::size(&prepared.transaction).expect("size");
         println!("report_equivocation: {bytes} bytes");
-        transaction::land(&world.harness.chain, &prepared).expect("report");
+        let landed = transaction::land(&world.harness.chain, &prepared).expect("report");
         assert_eq!(world.bonded(&world.owner.pubkey()), POSTED - BOND);
         assert_eq!(world.harness.balance(&world.bounty), BOUNTY);
+
+        // What it may load counts among its costs, so it may load little more than it does.
+        let loaded = largest_loaded(&world);
+        let limit = loaded_data_limit(&landed);
+        assert!((loaded..2 * loaded).contains(&limit), "{loaded}, {limit}");
     }
+}
+
+/// Bytes of the largest accounts that a report loads: the tree and the programs that it runs.
+fn largest_loaded(world: &World) -> usize {
+    let tree = world.harness.chain.account(&world.network.tree);
+    let tree = tree.expect("chain").expect("tree").data.len();
+    let programs = ["device_registry.so", "security_pool.so"].map(|name| {
+        let file = std::fs::metadata(programs_dir().join(name)).expect("program");
+        file.len() as usize
+    });
+    tree + programs.iter().sum::<usize>()
+}
+
+/// What a v0 transaction's compute-budget instruction lets it load, in bytes.
+fn loaded_data_limit(execution: &Execution) -> usize {
+    let program: Pubkey = "ComputeBudget111111111111111111111111111111"
+        .parse()
+        .expect("address");
+    let mut limits = execution.outer.iter().filter_map(|invocation| {
+        let data = invocation.data.strip_prefix(&[4u8])?;
+        let limit = u32::from_le_bytes(data.try_into().ok()?);
+        (invocation.program == program).then_some(limit as usize)
+    });
+    limits.next().expect("a limit")
 }
 
 // Duplicates
