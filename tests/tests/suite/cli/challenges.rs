@@ -4,7 +4,9 @@ use super::*;
 use ai_feed::error::AiFeedError;
 use ai_feed::state::{Attestation, BY_TIME, WINDOWS_SHOWN};
 use data_commitment::state::{Challenge, Stream};
+use device_protocol::Status;
 use fieldproof_client::data_commitment::StreamHistory;
+use fieldproof_client::registry_tree::Follower;
 use fieldproof_client::{ai_feed as feeds, device_registry as registry, transaction};
 use solana_keypair::Keypair;
 
@@ -353,6 +355,53 @@ fn a_seller_is_reported_for_a_device_that_travelled_too_fast() {
         &live.cli("reporter.json", &nothing),
         "the same reading twice",
     );
+}
+
+/// A maker vouches for one device twice, and its owner registers it with both vouchers.
+#[test]
+fn a_maker_is_reported_for_two_leaves_of_one_device() {
+    let mut live = Live::start(0);
+    live.key("owner.json");
+    live.key("reporter.json");
+    let device = live.device("owner.json", "one.json", 0, Curve::P256);
+    let id = hex::encode(device.device_key().id());
+    let show = |live: &Live| live.cli_done("owner.json", &["device", "show", &id]);
+    let kept = show(&live);
+    let maker = kept["maker"].as_str().expect("maker").to_owned();
+    ask_for_bonds(&mut live, &maker.parse().expect("address"));
+    live.cli_done("maker.json", &["bond", "post", "10"]);
+    let report = ["report", "duplicate", "--device", &id];
+    assert_failed(&live.cli("reporter.json", &report), "no two leaves");
+
+    let voucher = ["voucher", "--device", &id, "--number", "1"];
+    let file = ["--serial", "one.json", "--outfile", "again.voucher"];
+    live.cli_done("maker.json", &[&voucher[..], &file].concat());
+    let register = ["register", "--device", "one.json"];
+    let again = [&register[..], &["--voucher", "again.voucher"]].concat();
+    let registered = live.cli_done("owner.json", &again);
+    let done = live.cli_done("reporter.json", &report);
+    for field in ["device", "tree"] {
+        assert_eq!(done[field], registered[field]);
+    }
+    assert_eq!(
+        (&done["leaf"], &registered["index"]),
+        (&json!(1), &json!(1))
+    );
+    // 30 % of what a device of tier 1 asks: half of four tokens.
+    assert_eq!(done["bounty"], "0.6");
+    let shown = live.cli_done("reporter.json", &["bond", "show", &maker]);
+    assert_eq!(
+        (&shown["slashed"], &shown["amount"]),
+        (&json!("2"), &json!("8"))
+    );
+    let tree = done["tree"].as_str().expect("tree");
+    let tree = tree.parse().expect("address");
+    let mut follower = Follower::new(&live.chain, tree).expect("tree");
+    let leaves = follower.catch_up(&live.chain).expect("events").leaves();
+    assert_eq!(leaves[1].status, Status::Void);
+    // The first counts as before.
+    assert_eq!(show(&live), kept);
+    assert_failed(&live.cli("reporter.json", &report), "no two leaves");
 }
 
 /// Writes the payload of an operator's first commitment to the file `<number>.parquet`.
