@@ -134,7 +134,7 @@ async fn serve_until(
     let router = router(served);
     let connections = Arc::new(Semaphore::new(worker.limits().connections));
     let ending = GracefulShutdown::new();
-    let store = worker.operator().store.clone();
+    let mut failed = std::pin::pin!(worker.operator().store.ended());
     let ended = loop {
         let accepted = async {
             let place = connections.clone().acquire_owned().await;
@@ -143,7 +143,7 @@ async fn serve_until(
         let (place, accepted) = tokio::select! {
             accepted = accepted => accepted,
             () = &mut stop => break Ok(()),
-            () = store.ended() => break Err(std::io::Error::other(StoreError::Ended)),
+            () = &mut failed => break Err(std::io::Error::other(StoreError::Ended)),
         };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,

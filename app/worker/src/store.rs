@@ -11,8 +11,8 @@ use device_protocol::{
     check_equivocation, Hash, Reading, SessionGrant, SignedGrant, SignedReading, SIGNATURE_LEN,
 };
 use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
-    WriteTransaction,
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError, Table,
+    TableDefinition, TransactionError, WriteTransaction,
 };
 use serde::{de::DeserializeOwned, Serialize};
 use std::path::Path;
@@ -62,6 +62,9 @@ const _: () = assert!(GROUP_LEN / SHORTEST_READING + MAX_READINGS < SESSIONS);
 /// however little it holds, so under load bodies share it; one that comes alone does not wait.
 const WRITE_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How often it is looked whether the database still takes writes.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A fault of the disk or the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -74,8 +77,8 @@ pub enum StoreError {
     /// The write that this one shared failed.
     #[error(transparent)]
     Write(Arc<StoreError>),
-    /// The thread that writes readings has ended.
-    #[error("readings can't be written any more: start the worker again")]
+    /// The thread that writes readings has ended, or a write to the database failed.
+    #[error("nothing can be written any more: see that the disk works and has room, then start the worker again")]
     Ended,
     /// A record does not have the form it was written in.
     #[error("a record of the database is damaged: {0}")]
@@ -244,11 +247,26 @@ impl Store {
         answer.blocking_recv().map_err(|_| StoreError::Ended)?
     }
 
-    /// Waits until no readings can be written any more.
+    /// Waits until readings can't be written any more, or nothing to the database.
     pub async fn ended(&self) {
-        if let Some(queue) = &self.queue {
-            queue.closed().await;
+        let Some(queue) = &self.queue else { return };
+        let lost = async {
+            while !self.is_lost() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = queue.closed() => (),
+            () = lost => (),
         }
+    }
+
+    /// Whether a write to the database failed: it lets nobody in any more until it is opened anew.
+    fn is_lost(&self) -> bool {
+        matches!(
+            self.database.try_begin_write(),
+            Err(TransactionError::Storage(StorageError::PreviousIo))
+        )
     }
 
     /// The newest readings of `device` captured in `from..=to` (ms), at most `most`, oldest first.

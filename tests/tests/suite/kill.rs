@@ -4,7 +4,7 @@ use super::live::{wait, Live, Process, CHALLENGE, EPOCH, ROUND};
 use super::worker::reading;
 use ai_feed::state::{Attestation, Feed};
 use data_commitment::state::Stream;
-use device_protocol::{Curve, Hash, SignedReading};
+use device_protocol::{Curve, Hash, SessionGrant, SignedGrant, SignedReading};
 use feed_reader::Mask;
 use fieldproof_client::key::DeviceSigner;
 use fieldproof_client::{ai_feed as feeds, chain, reward_emission as emissions, token};
@@ -389,6 +389,71 @@ fn numbered(
     signed.reading.sequence = sequence;
     signed.signature = signer.sign(&signed.reading.digest());
     signed
+}
+
+/// The database refuses everything after a write that failed: such a worker would go on and do nothing, and be slashed for it.
+#[test]
+fn with_no_room_for_its_database_ends_and_loses_nothing() {
+    /// Files of 4 MiB at most.
+    const BLOCKS: u64 = 8 << 10;
+    const BODY: u32 = 1_024;
+    let mut live = Live::start(1);
+    live.key("owner.json");
+    let signer = live.device("owner.json", "device.json", 0, Curve::Ed25519);
+    let key = signer.device_key();
+    let mut session_key = [0; 32];
+    session_key.copy_from_slice(key.as_bytes());
+    let (network, now) = (live.deployment.network_id, live.now());
+    let client = reqwest::blocking::Client::new();
+    let url = format!("{}/v1/grants", live.operators[KILLED].url);
+    let send = |number: u32| {
+        let grants = (number * BODY + 1..).take(BODY as usize).map(|counter| {
+            let grant = SessionGrant {
+                network,
+                device: key.id(),
+                leaf_nonce: 0,
+                session_key,
+                counter,
+                not_before: now,
+                expires: now + SessionGrant::MAX_SECONDS,
+            };
+            let signature = signer.sign(&grant.digest());
+            SignedGrant { grant, signature }.to_array()
+        });
+        let body: Vec<u8> = grants.flatten().collect();
+        client.post(&url).body(body).send().expect("answer")
+    };
+    let results = |number: u32| {
+        let answer: Accepted = send(number).json().expect("results");
+        answer.results
+    };
+    let worker = live.worker_on_a_full_disk(KILLED, BLOCKS);
+    wait("the worker to know the device", || {
+        live.status(KILLED).filter(|status| status.devices == 1)
+    });
+    let mut taken = 0;
+    let refused = loop {
+        let answer = send(taken);
+        if !answer.status().is_success() {
+            break answer;
+        }
+        let answer: Accepted = answer.json().expect("results");
+        assert_eq!(answer.accepted, BODY as usize);
+        taken += 1;
+    };
+    // 503 if the worker's own write was the one that failed.
+    assert!([507, 503].contains(&refused.status().as_u16()));
+    assert!(taken > 0 && !worker.end());
+
+    let worker = live.worker(KILLED);
+    wait("the worker to know the device", || {
+        live.status(KILLED).filter(|status| status.devices == 1)
+    });
+    for number in 0..taken {
+        assert!(results(number).iter().all(|result| result == "replay"));
+    }
+    assert!(results(taken).iter().all(|result| result == "accepted"));
+    worker.kill();
 }
 
 /// Sends readings to the killed operator's worker, and returns what became of each.

@@ -77,6 +77,12 @@ impl Process {
         self.0.wait().expect("end");
     }
 
+    /// Waits until it ends by itself. Returns whether it says that all was well.
+    pub fn end(mut self) -> bool {
+        let status = wait("the process to end", || self.0.try_wait().expect("status"));
+        status.success()
+    }
+
     /// Lets it do nothing until it is [continued](Self::go_on), as on a machine that is overrun.
     pub fn pause(&self) {
         self.signal("STOP");
