@@ -3,6 +3,7 @@
 use super::*;
 use base64::prelude::{Engine, BASE64_STANDARD};
 use device_protocol::{Reading, SessionGrant, SignedGrant, SignedReading, Values};
+use fieldproof_client::certificate::{read_signature, CertificateFile};
 use fieldproof_client::event::ran;
 use fieldproof_client::reports::{Conflict, ConflictError, Evidence, SignedText};
 use fieldproof_client::transaction::Prepared;
@@ -106,6 +107,22 @@ proptest! {
         let text = serde_json::to_string(&Conflict::new(&key, [&both[0], &both[1]])).unwrap();
         let read: Conflict = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(read.parse().unwrap(), (key, both));
+    }
+
+    #[test]
+    fn no_bytes_in_the_place_of_a_certificates_file_panic(
+        bytes in vec(any::<u8>(), 0..400),
+        label in "CERTIFICATE|PUBLIC KEY|.{0,8}",
+        is_text: bool,
+    ) {
+        let pem = || {
+            let body = BASE64_STANDARD.encode(&bytes);
+            let lines: Vec<&str> = (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
+            format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n")).into_bytes()
+        };
+        let content = if is_text { pem() } else { bytes.clone() };
+        prop_assert!(CertificateFile::read(&content).is_err());
+        let _ = read_signature(&content);
     }
 
     #[test]
