@@ -42,8 +42,8 @@ struct Args {
     /// Directory for the worker's data, on a real disk
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// For how long
-    #[arg(long, default_value_t = 1.0 / 3.0)]
+    /// For how long; whether memory stays flat shows after minutes
+    #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// Devices that send, in turn
     #[arg(long, default_value_t = 5_000)]

@@ -530,8 +530,12 @@ fn cheapest_stake(documented: f64, cheap: f64) -> Option<f64> {
     (by_price < 0.0 && (0.0..1.0).contains(&crossing)).then_some(crossing)
 }
 
-/// Where profits cross zero, in documented ratios: between two steps of the sweep they are linear in rewards.
+/// From where on profits are above zero, in documented ratios: between two steps of the sweep they are linear in rewards. The
+/// least ratio of the sweep, if they are above zero already there.
 fn crossing(profits: &[f64]) -> Option<f64> {
+    if profits.first().is_some_and(|profit| *profit > 0.0) {
+        return Some(FACTORS[0]);
+    }
     let steps = FACTORS.windows(2).zip(profits.windows(2));
     steps
         .filter_map(|(factors, profits)| match (factors, profits) {
