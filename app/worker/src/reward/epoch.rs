@@ -202,7 +202,7 @@ struct History {
 }
 
 /// The windows of all batches that were committed before `end` (unix seconds) and hold what the committee would sign:
-/// by members of the committee of their epoch, with the committed root, for rounds that had just ended, one batch a
+/// by members of the committee of their epoch, with the committed root, for the round then or one of the three before, one batch a
 /// stream, feed and round, of devices that were registered by then. Every operator that has the payloads gets the same.
 fn history(sources: Sources<'_>, network: &Network, end: i64) -> Result<History, WorkerError> {
     let Sources {
