@@ -2,10 +2,10 @@
 
 use crate::bench::Bench;
 use crate::device_registry::{leaf, network_args};
-use crate::stream::Proof;
+use crate::stream::{full_batch, Proof};
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use commitment::{BatchLeaf, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
+use commitment::ReadingLeaf;
 use data_commitment::instructions::VerifyBatchArgs;
 use data_commitment::state::Stream;
 use device_protocol::{Curve, Hash, Reading, SessionGrant, SignedGrant, SignedReading, Values};
@@ -44,16 +44,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let payer = bench.payer();
     let evidence = world.evidence()?;
     let committed = ReadingLeaf::of(&evidence.reading, evidence.grant.as_ref()).hash();
-    let leaves = vec![committed; WINDOWS * READINGS_PER_WINDOW];
-    let readings = Tree::new(&leaves, READINGS_DEPTH)?;
-    let batch = BatchLeaf {
-        readings_root: readings.root(),
-        windows_root: [1; 32],
-        windows: WINDOWS as u32,
-        readings: leaves.len() as u32,
-        first_capture: 1_000,
-        last_capture: 2_000,
-    };
+    let (batch, readings) = full_batch(committed)?;
     let proof = Proof::new(batch, BATCHES, START)?;
     bench.edit::<Stream>(&world.stream, |stream| proof.enter(stream))?;
     let batch = VerifyBatchArgs {

@@ -2,11 +2,11 @@
 
 use crate::availability;
 use crate::bench::Bench;
-use crate::stream::Proof;
+use crate::stream::{full_batch, Proof};
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::Result;
 use bytemuck::Zeroable;
-use commitment::{BatchLeaf, ReadingLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
+use commitment::{BatchLeaf, ReadingLeaf};
 use data_commitment::instructions::{CommitRootArgs, VerifyBatchArgs, VerifyReadingArgs};
 use data_commitment::state::Stream;
 use device_protocol::{Reading, Values, SIGNATURE_LEN};
@@ -74,7 +74,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
 
     let verify = |(batches, values)| -> Result<[Instruction; 2]> {
         let readings = Readings::new(values)?;
-        let proof = Proof::new(readings.batch(), batches, START)?;
+        let proof = Proof::new(readings.batch, batches, START)?;
         bench.edit::<Stream>(&stream, |stream| proof.enter(stream))?;
         let batch = VerifyBatchArgs {
             commitment: proof.commitment.into(),
@@ -158,7 +158,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
 
 /// The readings of a full batch, of which the first is proven.
 struct Readings {
-    root: [u8; 32],
+    batch: BatchLeaf,
     first: Vec<u8>,
     path: Vec<u8>,
 }
@@ -184,25 +184,13 @@ impl Readings {
             signature: &SIGNATURE,
             grant: Some(&GRANT_SIGNATURE),
         };
-        let leaves = vec![leaf.hash(); WINDOWS * READINGS_PER_WINDOW];
-        let tree = Tree::new(&leaves, READINGS_DEPTH)?;
+        let (batch, tree) = full_batch(leaf.hash())?;
         let mut bytes = [0; Reading::MAX_LEN];
         let len = reading.write(&mut bytes);
         Ok(Self {
-            root: tree.root(),
+            batch,
             first: [&bytes[..len], &SIGNATURE].concat(),
             path: tree.path(0)?,
         })
-    }
-
-    fn batch(&self) -> BatchLeaf {
-        BatchLeaf {
-            readings_root: self.root,
-            windows_root: [1; 32],
-            windows: WINDOWS as u32,
-            readings: (WINDOWS * READINGS_PER_WINDOW) as u32,
-            first_capture: 1_000,
-            last_capture: 2_000,
-        }
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::bench::Bench;
 use crate::device_registry::leaf;
-use crate::stream::Proof;
+use crate::stream::{full_batch, Proof};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{bail, Result};
-use commitment::{BatchLeaf, ReadingLeaf, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
+use commitment::ReadingLeaf;
 use device_protocol::{Curve, Reading, SessionGrant, SignedGrant, SignedReading, Values};
 use device_registry::state::{Maker, Network, Tree};
 use device_registry::RegisterBatchArgs;
@@ -211,16 +211,7 @@ impl Case<'_> {
     /// The proof that a stream committed to a reading at `posted_at` (unix seconds).
     fn committed(&self, stream: u8, evidence: &Evidence, posted_at: i64) -> Result<Committed> {
         let leaf = ReadingLeaf::of(&evidence.reading, evidence.grant.as_ref()).hash();
-        let leaves = vec![leaf; WINDOWS * READINGS_PER_WINDOW];
-        let readings = commitment::Tree::new(&leaves, READINGS_DEPTH)?;
-        let batch = BatchLeaf {
-            readings_root: readings.root(),
-            windows_root: [1; 32],
-            windows: WINDOWS as u32,
-            readings: leaves.len() as u32,
-            first_capture: 1_000,
-            last_capture: 2_000,
-        };
+        let (batch, readings) = full_batch(leaf)?;
         let proof = Proof::new(batch, 1, posted_at)?;
         // Not numbered like the keys: those of the cases after this one would cost otherwise.
         let key = Pubkey::new_from_array([stream; 32]);

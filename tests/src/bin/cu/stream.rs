@@ -2,13 +2,28 @@
 
 use anchor_lang::prelude::Pubkey;
 use anyhow::Result;
-use commitment::{BatchLeaf, CommitmentLeaf, Tree};
+use commitment::{BatchLeaf, CommitmentLeaf, Tree, READINGS_DEPTH, READINGS_PER_WINDOW, WINDOWS};
 use data_commitment::state::Stream;
 
 /// Mountain of a stream of 2^20 commitments.
 const HEIGHT: usize = 20;
 /// What the batches beside the proven one hash to.
 const OTHER_BATCH: [u8; 32] = [9; 32];
+
+/// As large a batch as there is, each of whose readings hashes to `reading`, and the tree of its readings.
+pub fn full_batch(reading: [u8; 32]) -> Result<(BatchLeaf, Tree)> {
+    let leaves = vec![reading; WINDOWS * READINGS_PER_WINDOW];
+    let readings = Tree::new(&leaves, READINGS_DEPTH)?;
+    let batch = BatchLeaf {
+        readings_root: readings.root(),
+        windows_root: [1; 32],
+        windows: WINDOWS as u32,
+        readings: leaves.len() as u32,
+        first_capture: 1_000,
+        last_capture: 2_000,
+    };
+    Ok((batch, readings))
+}
 
 /// A commitment that is the first of 2^20 in its stream, and the proof of its first batch.
 pub struct Proof {
