@@ -600,9 +600,7 @@ fn start(live: &mut Live) -> i64 {
 fn workers(live: &Live) -> [Process; 2] {
     let workers = [live.worker(0), live.worker(1)];
     for number in 0..2 {
-        wait("the worker to know the device", || {
-            live.status(number).filter(|status| status.devices == 1)
-        });
+        live.wait_for_device(number);
     }
     workers
 }
@@ -646,9 +644,7 @@ fn earn(live: &mut Live) -> Process {
     live.cli_done("owner.json", &[&claim[..], &["--register-only"]].concat());
     let start = start(live);
     let worker = live.worker(0);
-    wait("the worker to know the device", || {
-        live.status(0).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(0);
     for number in 0..16 {
         let captured_at = ((start - 30 - (15 - number) * ROUND) * 1_000).to_string();
         live.cli_done("owner.json", &send(&url, "one.json", &captured_at, "-125"));

@@ -52,9 +52,7 @@ fn of_the_cluster_lose_nothing_and_land_nothing_twice() {
     live.configure(0, &rpc.url);
     let _other = live.worker(1);
     let worker = live.worker(0);
-    wait("the worker to know the device", || {
-        live.status(0).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(0);
 
     rpc.fail(true);
     let newest = start - 30;

@@ -38,9 +38,7 @@ fn at_every_stage_loses_nothing_and_does_nothing_twice() {
     live.cluster.set_time(start);
     let _other = live.worker(OTHER);
     let mut worker = live.worker(KILLED);
-    wait("the worker to know the device", || {
-        live.status(KILLED).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(KILLED);
 
     // Readings, one every minute, each acknowledged.
     let newest = start - 30;
@@ -192,9 +190,7 @@ fn while_it_proves_proves_again() {
 
     live.configure_also(KILLED, &section(&sha256));
     let mut worker = live.worker(KILLED);
-    wait("the worker to know the device", || {
-        live.status(KILLED).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(KILLED);
     let newest = start - 30;
     let readings: Vec<SignedReading> = (0..16)
         .map(|number| {
@@ -243,9 +239,7 @@ fn under_load_loses_no_acknowledged_reading_and_stores_none_twice() {
     let next = AtomicU64::new(1);
     let mut worker = live.worker(KILLED);
     for kill in 0..KILLS {
-        wait("the worker to know the device", || {
-            live.status(KILLED).filter(|status| status.devices == 1)
-        });
+        live.wait_for_device(KILLED);
         let goal = acknowledged.lock().unwrap().len() + BODY * (1 + kill as usize * 5);
         std::thread::scope(|scope| {
             for _ in 0..SENDERS {
@@ -278,9 +272,7 @@ fn under_load_loses_no_acknowledged_reading_and_stores_none_twice() {
         });
         worker = live.worker(KILLED);
     }
-    wait("the worker to know the device", || {
-        live.status(KILLED).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(KILLED);
     let (sent, acknowledged) = (
         sent.into_inner().unwrap(),
         acknowledged.into_inner().unwrap(),
@@ -327,9 +319,7 @@ fn with_a_full_disk_says_so_and_loses_nothing() {
         response.status().as_u16()
     };
     let worker = live.worker_on_a_full_disk(KILLED, BLOCKS);
-    wait("the worker to know the device", || {
-        live.status(KILLED).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(KILLED);
     assert_eq!(ready(), 200);
     let body = |number: usize| -> Vec<SignedReading> {
         let first = (number * BODY + 1) as u64;
@@ -362,9 +352,7 @@ fn with_a_full_disk_says_so_and_loses_nothing() {
 
     worker.kill();
     let worker = live.worker(KILLED);
-    wait("the worker to know the device", || {
-        live.status(KILLED).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(KILLED);
     assert_eq!(live.status(KILLED).expect("status").readings, held + 1);
     assert_eq!(post(&live, &[small]), ["replay"]);
     for number in 0..taken {
@@ -428,9 +416,7 @@ fn with_no_room_for_its_database_ends_and_loses_nothing() {
         answer.results
     };
     let worker = live.worker_on_a_full_disk(KILLED, BLOCKS);
-    wait("the worker to know the device", || {
-        live.status(KILLED).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(KILLED);
     let mut taken = 0;
     let refused = loop {
         let answer = send(taken);
@@ -446,9 +432,7 @@ fn with_no_room_for_its_database_ends_and_loses_nothing() {
     assert!(taken > 0 && !worker.end());
 
     let worker = live.worker(KILLED);
-    wait("the worker to know the device", || {
-        live.status(KILLED).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(KILLED);
     for number in 0..taken {
         assert!(results(number).iter().all(|result| result == "replay"));
     }

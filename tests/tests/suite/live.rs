@@ -337,6 +337,13 @@ impl Live {
         reqwest::blocking::get(url).ok()?.json().ok()
     }
 
+    /// Waits until the worker of operator `number` knows the only device.
+    pub fn wait_for_device(&self, number: usize) {
+        wait("the worker to know the device", || {
+            self.status(number).filter(|status| status.devices == 1)
+        });
+    }
+
     /// Writes a file of the directory.
     pub fn file(&self, name: &str, content: &str) {
         std::fs::write(self.dir.path().join(name), content).expect("written");

@@ -153,9 +153,7 @@ fn a_challenge_stops_the_clock_of_what_would_pass_by_time() {
     let device = live.device("owner.json", "one.json", 0, Curve::P256);
     let now = start(&mut live);
     let worker = live.worker(0);
-    wait("the worker to know the device", || {
-        live.status(0).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(0);
     let readings = window(&live, &device, now);
     assert_eq!(post(&live, 0, &readings).accepted, 16);
     let feed = live.deployment.feeds[0];

@@ -15,9 +15,7 @@ fn a_round_that_was_passed_over_is_closed() {
     let device = live.device("owner.json", "one.json", 0, Curve::P256);
     let now = start(&mut live);
     let alone = live.worker(0);
-    wait("the worker to know the device", || {
-        live.status(0).filter(|status| status.devices == 1)
-    });
+    live.wait_for_device(0);
     let readings = window(&live, &device, now);
     assert_eq!(post(&live, 0, &readings).accepted, 16);
     let (key, passed_over) = wait("the round", || {
