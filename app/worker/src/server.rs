@@ -107,7 +107,8 @@ impl FromRef<Served> for Arc<Operator> {
 /// Serves `worker` on `listener` until `stop` is done, then ends what has begun, if that does not take too long.
 ///
 /// # Errors
-/// When no threads can be started, or the worker can take no readings until it is started again. A listener that fails for a while is asked again.
+/// When no threads can be started, or the worker can take no readings until it is started again. A listener that fails for a
+/// while is asked again.
 pub async fn serve(
     worker: &Worker,
     listener: TcpListener,

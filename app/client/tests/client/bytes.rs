@@ -117,8 +117,9 @@ proptest! {
     ) {
         let pem = || {
             let body = BASE64_STANDARD.encode(&bytes);
-            let lines: Vec<&str> = (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
-            format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n")).into_bytes()
+            let lines: Vec<&[u8]> = body.as_bytes().chunks(64).collect();
+            let (begin, end) = (format!("-----BEGIN {label}-----\n"), format!("\n-----END {label}-----\n"));
+            [begin.as_bytes(), &lines.join(&b'\n'), end.as_bytes()].concat()
         };
         let content = if is_text { pem() } else { bytes.clone() };
         prop_assert!(CertificateFile::read(&content).is_err());

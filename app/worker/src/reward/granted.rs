@@ -13,7 +13,10 @@ use reward_emission::state::{Emission, Roots};
 use serde::{Deserialize, Serialize};
 
 /// Cumulative amounts of the last final reward root, checked against it. `None` while its archive can't be had.
-pub fn previous(operator: &Operator, emission: &Emission) -> Result<Option<Granted>, WorkerError> {
+pub(super) fn previous(
+    operator: &Operator,
+    emission: &Emission,
+) -> Result<Option<Granted>, WorkerError> {
     if emission.finals == 0 {
         return Ok(Some(Granted::new()));
     }
